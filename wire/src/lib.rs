@@ -1,0 +1,33 @@
+//! The HTTP contract between runner, control plane and clients: data, routes and header names. No I/O.
+//!
+//! The spelling of the outside world (`PROCESSING`, `X-Worker-ID`, `/api/workers/heartbeat`) lives in this crate
+//! and nowhere else. Reading is lenient (unknown fields are ignored, aliases of both dialects are accepted),
+//! writing is strict.
+
+mod claim;
+mod heartbeat;
+mod ids;
+mod job;
+mod kind;
+mod log;
+pub mod paths;
+mod registration;
+mod report;
+mod submit;
+mod time;
+
+pub use claim::{Claim, ClaimRequest, CloudIdentity, JobAccess};
+pub use heartbeat::{
+    CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, RunnerEvent, RunnerStatus, PROTOCOL,
+};
+pub use ids::{AttemptNo, JobId, RunnerId};
+pub use job::{Job, JobStatus, Phase};
+pub use kind::{KindInfo, LossPolicy, ToolInfo};
+pub use log::{
+    AppendAnswer, Frame, FrameError, FrameHeader, LogAppended, LogEntry, LogPage, LogPost, LogStream,
+    FRAME_HEADER_BYTES, MAX_FRAME_BYTES,
+};
+pub use registration::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
+pub use report::{ErrorBody, LogSummary, Reason, StatusReport};
+pub use submit::{JobList, SourceAnswer, SubmitAnswer, SubmitRequest};
+pub use time::Timestamp;

@@ -1,0 +1,148 @@
+//! Every route and every header name, once.
+//!
+//! Runner routes exist in two families that mean the same: the seed's `/api/workers/*` with `X-Worker-*`, and the
+//! later `/api/runners/*` with `X-Runner-*`. We send the first and serve both.
+
+/// Which runner calls. The seed's name.
+pub const WORKER_ID: &str = "x-worker-id";
+/// The runner's secret. The seed's name.
+pub const WORKER_TOKEN: &str = "x-worker-token";
+/// Which runner calls. The later name.
+pub const RUNNER_ID: &str = "x-runner-id";
+/// The runner's secret. The later name.
+pub const RUNNER_TOKEN: &str = "x-runner-token";
+/// The attempt that a write belongs to. Without it a write counts as attempt 1.
+pub const JOB_ATTEMPT: &str = "x-job-attempt";
+/// On a 416 and a 200 of a log append: the offset that the plane wants next.
+pub const LOG_OFFSET: &str = "x-log-offset";
+/// SHA-256 of an artifact's bytes in hexadecimal digits, on upload and download.
+pub const CONTENT_SHA256: &str = "x-content-sha256";
+
+/// Media type of a log append of protocol 2: frames, one after another (see [`crate::FrameHeader`]).
+pub const LOG_FRAMES: &str = "application/vnd.alethia.log-frames";
+
+/// `POST`: ask for a job.
+pub const CLAIM: &str = "/api/jobs/claim";
+/// `POST`: the seed's heartbeat.
+pub const HEARTBEAT: &str = "/api/workers/heartbeat";
+/// `POST`: the same under its later name.
+pub const HEARTBEAT_RUNNERS: &str = "/api/runners/heartbeat";
+/// `POST` submit, `GET` list; user's token.
+pub const JOBS: &str = "/api/jobs";
+/// `POST` a tar.gz; user's token.
+pub const SOURCES: &str = "/api/sources";
+/// `GET` the kinds that runners have published; user's token.
+pub const KINDS: &str = "/api/kinds";
+/// `GET` list; user's token.
+pub const RUNNERS: &str = "/api/runners";
+/// `POST`: make a runner; user's token.
+pub const REGISTER: &str = "/api/runners/register";
+
+/// `GET`: one job, for its runner or a user.
+#[must_use]
+pub fn job(id: &str) -> String {
+    format!("/api/jobs/{id}")
+}
+
+/// `PUT`: a runner's report.
+#[must_use]
+pub fn job_status(id: &str) -> String {
+    format!("/api/jobs/{id}/status")
+}
+
+/// `POST` a chunk, `GET ?after=` a page: the seed's log routes.
+#[must_use]
+pub fn job_logs(id: &str) -> String {
+    format!("/api/jobs/{id}/logs")
+}
+
+/// `GET`: the live log as server-sent events.
+#[must_use]
+pub fn job_logs_stream(id: &str) -> String {
+    format!("/api/jobs/{id}/logs/stream")
+}
+
+/// `POST` frames `?offset=N` (protocol 2), `GET` the raw bytes with Range.
+#[must_use]
+pub fn job_log(id: &str) -> String {
+    format!("/api/jobs/{id}/log")
+}
+
+/// `POST`, `GET`: the seed's plan artifact.
+#[must_use]
+pub fn plan_artifact(id: &str) -> String {
+    format!("/api/jobs/{id}/plan-artifact")
+}
+
+/// `GET` list of a job's artifacts.
+#[must_use]
+pub fn artifacts(id: &str) -> String {
+    format!("/api/jobs/{id}/artifacts")
+}
+
+/// `PUT`, `GET`: one artifact by name.
+#[must_use]
+pub fn artifact(id: &str, name: &str) -> String {
+    format!("/api/jobs/{id}/artifacts/{name}")
+}
+
+/// `POST`: a token for the job's git host.
+#[must_use]
+pub fn git_token(id: &str) -> String {
+    format!("/api/jobs/{id}/git-token")
+}
+
+/// `POST`: ask for a job's end. `?force=true` skips the grace.
+#[must_use]
+pub fn cancel(id: &str) -> String {
+    format!("/api/jobs/{id}/cancel")
+}
+
+/// `POST`: the same work as a new job.
+#[must_use]
+pub fn retry(id: &str) -> String {
+    format!("/api/jobs/{id}/retry")
+}
+
+/// `GET`: why a job waits.
+#[must_use]
+pub fn explain(id: &str) -> String {
+    format!("/api/jobs/{id}/explain")
+}
+
+/// `GET`: an archive, for the runner that holds a job that names it.
+#[must_use]
+pub fn source(id: &str) -> String {
+    format!("/api/sources/{id}")
+}
+
+/// `GET`, `DELETE`: one runner.
+#[must_use]
+pub fn runner(id: &str) -> String {
+    format!("/api/runners/{id}")
+}
+
+/// `GET`: cancel and drain as server-sent events, for the runner itself.
+#[must_use]
+pub fn runner_events(id: &str) -> String {
+    format!("/api/runners/{id}/events")
+}
+
+/// `POST`: ask a runner to drain.
+#[must_use]
+pub fn runner_drain(id: &str) -> String {
+    format!("/api/runners/{id}/drain")
+}
+
+/// `POST`: a new token; the old one ends at once.
+#[must_use]
+pub fn runner_rotate_token(id: &str) -> String {
+    format!("/api/runners/{id}/rotate-token")
+}
+
+/// Terraform's `http` backend: `GET`, `POST`, `DELETE` the state of that name; `PUT` locks and `DELETE` unlocks
+/// at `/lock` below it. Basic authentication: user = job id, password = the attempt's state token.
+#[must_use]
+pub fn state(name: &str) -> String {
+    format!("/api/state/{name}")
+}
