@@ -1,1 +1,29 @@
-//! Placeholder.
+//! All that the author of a kind of job sees: the [`Executor`] trait, its registration, and the [`JobContext`].
+//!
+//! An executor never talks to the control plane, never sees the runner's token and never starts a process except
+//! through its context. It is handed one job, runs tools, and says how it ended.
+
+mod context;
+mod error;
+mod executor;
+mod input;
+mod log_sink;
+mod mask;
+mod plugin;
+mod settings;
+mod stop;
+pub mod testing;
+
+pub use context::{Artifact, ArtifactBody, Finished, JobBackend, JobContext, JobContextParts, JobPaths, params_of};
+pub use error::ExecutorError;
+pub use executor::{Executor, Outcome};
+pub use input::Input;
+pub use log_sink::{LogSink, LogWriter};
+pub use plugin::{ExecutorPlugin, ExecutorRegistry, RegistryError, Tool, minutes};
+pub use process_supervisor::{Command, Environment, ProcessExit};
+pub use settings::{JobSettings, PlaneAccess, StorageSettings};
+pub use stop::{Stop, StopReason, StopSignal, StopTrigger};
+pub use wire::{Job, LogStream, LossPolicy};
+
+/// For `inventory::submit!` without a dependency of one's own.
+pub use inventory;

@@ -25,14 +25,8 @@ pub enum JobStatus {
 
 impl JobStatus {
     /// All of them, in the order of a life.
-    pub const ALL: [Self; 6] = [
-        Self::Queued,
-        Self::Claimed,
-        Self::Processing,
-        Self::Success,
-        Self::Failed,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Claimed, Self::Processing, Self::Success, Self::Failed, Self::Cancelled];
 
     /// Whether nothing may change any more.
     #[must_use]

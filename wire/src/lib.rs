@@ -17,15 +17,13 @@ mod submit;
 mod time;
 
 pub use claim::{Claim, ClaimRequest, CloudIdentity, JobAccess};
-pub use heartbeat::{
-    CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, RunnerEvent, RunnerStatus, PROTOCOL,
-};
+pub use heartbeat::{CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, PROTOCOL, RunnerEvent, RunnerStatus};
 pub use ids::{AttemptNo, JobId, RunnerId};
 pub use job::{Job, JobStatus, Phase};
 pub use kind::{KindInfo, LossPolicy, ToolInfo};
 pub use log::{
-    AppendAnswer, Frame, FrameError, FrameHeader, LogAppended, LogEntry, LogPage, LogPost, LogStream,
-    FRAME_HEADER_BYTES, MAX_FRAME_BYTES,
+    AppendAnswer, FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader, LogAppended, LogEntry, LogPage, LogPost,
+    LogStream, MAX_FRAME_BYTES,
 };
 pub use registration::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 pub use report::{ErrorBody, LogSummary, Reason, StatusReport};

@@ -112,8 +112,7 @@ impl FrameHeader {
     /// # Errors
     /// [`FrameError::Short`] with less than [`FRAME_HEADER_BYTES`]; [`FrameError::Header`] if it is none.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        let bytes: &[u8; FRAME_HEADER_BYTES] =
-            bytes.first_chunk().ok_or(FrameError::Short)?;
+        let bytes: &[u8; FRAME_HEADER_BYTES] = bytes.first_chunk().ok_or(FrameError::Short)?;
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let stream = match bytes[1] {
@@ -126,13 +125,7 @@ impl FrameHeader {
         if bytes[0] != MAGIC || word(28) != crc32c::crc32c(&bytes[..28]) || length as usize > MAX_FRAME_BYTES {
             return Err(FrameError::Header);
         }
-        Ok(Self {
-            stream,
-            length,
-            offset: long(8),
-            at: Timestamp::from_micros(long(16).cast_signed()),
-            crc: word(24),
-        })
+        Ok(Self { stream, length, offset: long(8), at: Timestamp::from_micros(long(16).cast_signed()), crc: word(24) })
     }
 }
 

@@ -1,0 +1,380 @@
+//! All that one run may touch. Lives for one job.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use process_supervisor::{Command, Environment, Output, OutputStream, ProcessExit, StopOrder, supervise};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, watch};
+use wire::{Job, LogStream, Timestamp};
+
+use crate::{ExecutorError, Input, JobSettings, LogSink, Stop, StopSignal};
+
+/// Between SIGTERM and SIGKILL.
+const FIRM: Duration = Duration::from_secs(10);
+/// Batches of output on their way from the tool to the log.
+const OUTPUT_QUEUE: usize = 16;
+/// How much of a tool's standard error is kept for error messages.
+const STDERR_TAIL_BYTES: usize = 16 * 1024;
+/// The most that [`JobContext::capture`] takes.
+const CAPTURE_BYTES: usize = 256 * 1024 * 1024;
+
+/// The folders of one run. All exist, are private to it, and go away with it.
+#[derive(Clone, Debug)]
+pub struct JobPaths {
+    /// Where tools work.
+    pub work: PathBuf,
+    /// What the host fetched before the start.
+    pub inputs: PathBuf,
+    /// HOME of every tool.
+    pub home: PathBuf,
+    /// TMPDIR of every tool.
+    pub temp: PathBuf,
+}
+
+/// An artifact to keep for the job.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// 1 to 64 of `A-Z a-z 0-9 . _ -`; unique in the job.
+    pub name: String,
+    /// For example `application/json`.
+    pub media_type: String,
+    /// What it is.
+    pub body: ArtifactBody,
+}
+
+/// Where an artifact's bytes are.
+#[derive(Clone, Debug)]
+pub enum ArtifactBody {
+    /// In a file, which is copied.
+    File(PathBuf),
+    /// Here.
+    Bytes(Vec<u8>),
+}
+
+/// What stands behind a context: a job directory, a local run, or a test.
+#[async_trait]
+pub trait JobBackend: Send + Sync {
+    /// Writes down that the job changes the world from here on, and waits for the acknowledgement.
+    async fn commit_point(&self) -> Result<(), ExecutorError>;
+    /// Hands over metadata while the job runs.
+    async fn progress(&self, metadata: Map<String, Value>) -> Result<(), ExecutorError>;
+    /// Hands over an artifact; it is safe on disk when this returns.
+    async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError>;
+}
+
+/// What [`JobContext::new`] needs.
+pub struct JobContextParts {
+    /// The job as claimed.
+    pub job: Job,
+    /// Its folders.
+    pub paths: JobPaths,
+    /// What the operator set.
+    pub settings: JobSettings,
+    /// Its log.
+    pub log: LogSink,
+    /// Where it sees that it is to stop.
+    pub stop: StopSignal,
+    /// How long a tool has between SIGINT and SIGTERM.
+    pub grace: Duration,
+    /// What stands behind it.
+    pub backend: Arc<dyn JobBackend>,
+}
+
+/// All that one run may touch.
+pub struct JobContext(JobContextParts);
+
+/// How a tool ended, and what it said.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub exit: ProcessExit,
+    /// Its standard output, where it was captured.
+    pub stdout: Vec<u8>,
+    /// The end of its standard error, masked.
+    pub stderr_tail: String,
+}
+
+impl JobContext {
+    /// A context for one run. Secrets of the settings are masked from here on.
+    #[must_use]
+    pub fn new(parts: JobContextParts) -> Self {
+        for secret in parts.settings.secrets() {
+            parts.log.mask(secret);
+        }
+        Self(parts)
+    }
+
+    /// The job as claimed.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.0.job
+    }
+
+    /// The payload as a type.
+    ///
+    /// # Errors
+    /// [`ExecutorError::InvalidInput`] with the place of the first field that does not fit.
+    pub fn params<P: DeserializeOwned>(&self) -> Result<P, ExecutorError> {
+        params_of(&self.0.job)
+    }
+
+    /// The working directory: empty at the start.
+    #[must_use]
+    pub fn work_dir(&self) -> &Path {
+        &self.0.paths.work
+    }
+
+    /// The folders of this run.
+    #[must_use]
+    pub fn paths(&self) -> &JobPaths {
+        &self.0.paths
+    }
+
+    /// What the operator set.
+    #[must_use]
+    pub fn settings(&self) -> &JobSettings {
+        &self.0.settings
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> &LogSink {
+        &self.0.log
+    }
+
+    /// The file of an input that [`crate::Executor::inputs`] asked for.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn input(&self, input: &Input) -> Result<PathBuf, ExecutorError> {
+        let file = self.0.paths.inputs.join(input.file_name());
+        if file.exists() {
+            Ok(file)
+        } else {
+            Err(ExecutorError::Other(format!("the input {:?} was not fetched", input.file_name())))
+        }
+    }
+
+    /// Hides a value from the log, from error messages and from metadata.
+    pub fn mask(&self, secret: &str) {
+        self.0.log.mask(secret);
+    }
+
+    /// The signal to stop, for waits that are not commands.
+    #[must_use]
+    pub fn stop(&self) -> StopSignal {
+        self.0.stop.clone()
+    }
+
+    /// Ends the job here if it was asked to stop.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Stopped`] if so.
+    pub fn check_stop(&self) -> Result<(), ExecutorError> {
+        self.0.stop.requested().map_or(Ok(()), |stop| Err(ExecutorError::Stopped(stop.reason)))
+    }
+
+    /// Says "from here on I change the world". Written down and acknowledged by the control plane before it returns:
+    /// from then on this job is never run again by us, whatever happens. Saying it again is harmless.
+    ///
+    /// # Errors
+    /// [`ExecutorError::CommitRefused`] or [`ExecutorError::Stopped`]: then change nothing.
+    pub async fn commit_point(&self) -> Result<(), ExecutorError> {
+        self.check_stop()?;
+        let mut stop = self.stop();
+        tokio::select! {
+            // A refusal or an acknowledgement that is already there wins over a stop that comes at the same time.
+            biased;
+            acknowledged = self.0.backend.commit_point() => acknowledged,
+            stop = stop.changed_from(None) => Err(ExecutorError::Stopped(stop.reason)),
+        }
+    }
+
+    /// Publishes metadata while the job runs; merged key by key into the job's `execution_metadata`. Secrets are masked.
+    ///
+    /// # Errors
+    /// If it could not be written down.
+    pub async fn progress(&self, metadata: Map<String, Value>) -> Result<(), ExecutorError> {
+        self.0.backend.progress(self.masked_map(metadata)).await
+    }
+
+    /// Keeps an artifact for the job. Not masked.
+    ///
+    /// # Errors
+    /// If it could not be written down.
+    pub async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError> {
+        self.0.backend.artifact(artifact).await
+    }
+
+    /// `metadata` with every secret in its strings hidden.
+    #[must_use]
+    pub fn masked_map(&self, metadata: Map<String, Value>) -> Map<String, Value> {
+        metadata.into_iter().map(|(key, value)| (key, self.masked_value(value))).collect()
+    }
+
+    fn masked_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.0.log.masked(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.masked_value(item)).collect(),
+            Value::Object(map) => Value::Object(self.masked_map(map)),
+            other => other,
+        }
+    }
+
+    /// The program of a tool: the operator's choice, else the first on the job's PATH.
+    ///
+    /// # Errors
+    /// [`ExecutorError::ToolMissing`] with the remedy.
+    pub fn tool(&self, name: &str) -> Result<PathBuf, ExecutorError> {
+        if let Some(program) = self.0.settings.tools.get(name) {
+            return Ok(program.clone());
+        }
+        let path = self.0.settings.env.get("PATH").map(String::as_str).unwrap_or_default();
+        which::which_in(name, Some(path), "/").map_err(|_| {
+            ExecutorError::ToolMissing(format!("{name} is not on the runner's PATH ({path}); install it there"))
+        })
+    }
+
+    /// A command in the working directory with the environment that every tool gets: the operator's variables, and
+    /// this job's own HOME and TMPDIR. Nothing else is inherited.
+    #[must_use]
+    pub fn command(&self, program: impl Into<PathBuf>) -> Command {
+        let mut env: Environment = self.0.settings.env.iter().collect();
+        env.set("HOME", &self.0.paths.home).set("TMPDIR", &self.0.paths.temp);
+        Command::new(program, env, self.work_dir())
+    }
+
+    /// Runs a command; both its streams go to the log as they come.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Spawn`]; [`ExecutorError::Stopped`] if the job was asked to stop, once the command has ended.
+    pub async fn run(&self, command: Command) -> Result<Finished, ExecutorError> {
+        self.supervised(command, Stdout::Log, Stopping::Obey).await
+    }
+
+    /// Runs a command; its standard output is returned and does not reach the log, its standard error does.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn capture(&self, command: Command) -> Result<Finished, ExecutorError> {
+        self.supervised(command, Stdout::Capture, Stopping::Obey).await
+    }
+
+    /// Runs a command that puts things in order after a stop: a request to stop does not end it, `limit` does.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn clean_up(&self, command: Command, limit: Duration) -> Result<Finished, ExecutorError> {
+        self.supervised(command, Stdout::Log, Stopping::After(limit)).await
+    }
+
+    async fn supervised(
+        &self,
+        command: Command,
+        stdout: Stdout,
+        stopping: Stopping,
+    ) -> Result<Finished, ExecutorError> {
+        if matches!(stopping, Stopping::Obey) {
+            self.check_stop()?;
+        }
+        let (output, mut received) = mpsc::channel(OUTPUT_QUEUE);
+        let (order, ordered) = watch::channel(None);
+        let mut heard = Heard { stdout: Vec::new(), stderr: Vec::new() };
+        let mut ended = std::pin::pin!(supervise(&command, output, ordered));
+        let mut stop = std::pin::pin!(self.pass_on_stop(stopping, order));
+        let exit = loop {
+            tokio::select! {
+                Some(output) = received.recv() => self.hear(&output, stdout, &mut heard),
+                exit = &mut ended => break exit?,
+                () = &mut stop => {}
+            }
+        };
+        while let Some(output) = received.recv().await {
+            self.hear(&output, stdout, &mut heard);
+        }
+        self.0.log.flush();
+        if let (Stopping::Obey, true, Some(stop)) = (stopping, exit.stopped, self.0.stop.requested()) {
+            return Err(ExecutorError::Stopped(stop.reason));
+        }
+        let stderr_tail = self.0.log.masked(&String::from_utf8_lossy(&heard.stderr));
+        Ok(Finished { exit, stdout: heard.stdout, stderr_tail })
+    }
+
+    fn hear(&self, output: &Output, stdout: Stdout, heard: &mut Heard) {
+        let at = Timestamp::from(output.at);
+        match (output.stream, stdout) {
+            (OutputStream::Stdout, Stdout::Capture) => {
+                let room = CAPTURE_BYTES.saturating_sub(heard.stdout.len());
+                heard.stdout.extend_from_slice(&output.bytes[..output.bytes.len().min(room)]);
+            }
+            (OutputStream::Stdout, Stdout::Log) => self.0.log.write(LogStream::Stdout, at, &output.bytes),
+            (OutputStream::Stderr, _) => {
+                heard.stderr.extend_from_slice(&output.bytes);
+                let surplus = heard.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
+                heard.stderr.drain(..surplus);
+                self.0.log.write(LogStream::Stderr, at, &output.bytes);
+            }
+        }
+    }
+
+    /// Turns requests to stop into orders for the process. Never returns: the process's end drops it.
+    async fn pass_on_stop(&self, stopping: Stopping, order: watch::Sender<Option<StopOrder>>) {
+        let ladder = StopOrder::Ladder { grace: self.0.grace, firm: FIRM };
+        let mut known: Option<Stop> = None;
+        match stopping {
+            Stopping::Obey => loop {
+                let stop = self.stop().changed_from(known).await;
+                order.send_replace(Some(if stop.force { StopOrder::Kill } else { ladder }));
+                known = Some(stop);
+            },
+            Stopping::After(limit) => {
+                tokio::time::sleep(limit).await;
+                order.send_replace(Some(StopOrder::Ladder { grace: FIRM, firm: FIRM }));
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// The payload of a job as a type.
+///
+/// # Errors
+/// [`ExecutorError::InvalidInput`] with the place of the first field that does not fit.
+pub fn params_of<P: DeserializeOwned>(job: &Job) -> Result<P, ExecutorError> {
+    serde_path_to_error::deserialize(&job.config_snapshot).map_err(|error| ExecutorError::InvalidInput {
+        pointer: Some(pointer(error.path())),
+        message: error.inner().to_string(),
+    })
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+struct Heard {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Stdout {
+    Log,
+    Capture,
+}
+
+#[derive(Clone, Copy)]
+enum Stopping {
+    Obey,
+    After(Duration),
+}

@@ -1,0 +1,36 @@
+//! What a job needs from the control plane before it starts.
+
+use serde::{Deserialize, Serialize};
+use wire::JobId;
+
+/// Something that the runner fetches into the job directory's `inputs/` before the job starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// An uploaded archive, by its SHA-256. The file is the tar.gz, its digest checked.
+    Source(String),
+    /// An artifact of another job. The file is the artifact, its digest checked.
+    Artifact {
+        /// Whose.
+        job_id: JobId,
+        /// Which.
+        name: String,
+    },
+    /// The record of another job. The file is a [`wire::Job`] as JSON.
+    JobRecord(JobId),
+    /// A token for the git host of the job's owner. The file is the token; missing if there is none. A secret.
+    GitToken,
+}
+
+impl Input {
+    /// The name of the file in `inputs/`.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        match self {
+            Self::Source(id) => format!("source-{id}.tar.gz"),
+            Self::Artifact { job_id, name } => format!("artifact-{job_id}-{name}"),
+            Self::JobRecord(id) => format!("job-{id}.json"),
+            Self::GitToken => "git-token".to_owned(),
+        }
+    }
+}

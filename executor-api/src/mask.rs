@@ -1,0 +1,217 @@
+//! Hides secrets in a stream of bytes, wherever the stream was cut.
+
+use std::collections::BTreeSet;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use wire::LogStream;
+
+const SHOWN: &[u8] = b"***";
+/// Shorter values would mask half of every log.
+const MIN_BYTES: usize = 6;
+
+/// Finds secrets and their usual encodings. Without secrets it copies nothing.
+#[derive(Default)]
+pub(crate) struct Masker {
+    patterns: BTreeSet<Vec<u8>>,
+    search: Option<AhoCorasick>,
+    held: [Vec<u8>; 3],
+}
+
+impl Masker {
+    /// Adds a secret in all its forms.
+    pub(crate) fn add(&mut self, secret: &str) {
+        let before = self.patterns.len();
+        for whole_or_line in std::iter::once(secret).chain(secret.lines()) {
+            let part = whole_or_line.trim_matches(['\r', '\n']);
+            if part.trim().len() >= MIN_BYTES {
+                self.patterns.extend(forms(part));
+            }
+        }
+        if self.patterns.len() != before {
+            self.search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.patterns).ok();
+        }
+    }
+
+    /// Takes bytes of `stream` and gives out what is safe to show.
+    ///
+    /// Held back is only the end of an unfinished line that may be the beginning of a secret.
+    pub(crate) fn feed(&mut self, stream: LogStream, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
+        let Some(search) = &self.search else { return out(bytes) };
+        let held = &mut self.held[stream as usize];
+        held.extend_from_slice(bytes);
+        let (shown, rest) = replace(search, &self.patterns, held);
+        *held = rest;
+        if !shown.is_empty() {
+            out(&shown);
+        }
+    }
+
+    /// Gives out what is held back.
+    pub(crate) fn finish(&mut self, out: &mut dyn FnMut(LogStream, &[u8])) {
+        for stream in [LogStream::Stdout, LogStream::Stderr, LogStream::System] {
+            let held = std::mem::take(&mut self.held[stream as usize]);
+            if !held.is_empty() {
+                out(stream, &held);
+            }
+        }
+    }
+
+    /// Masks a whole text.
+    pub(crate) fn text(&self, text: &str) -> String {
+        match &self.search {
+            None => text.to_owned(),
+            Some(search) => {
+                let stars = vec![SHOWN; self.patterns.len()];
+                String::from_utf8_lossy(&search.replace_all_bytes(text.as_bytes(), &stars)).into_owned()
+            }
+        }
+    }
+}
+
+/// What of `bytes` can be shown, and what has to wait for more.
+fn replace(search: &AhoCorasick, patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut shown = Vec::with_capacity(bytes.len());
+    let safe = bytes.len() - open_suffix(patterns, bytes);
+    let mut at = 0;
+    for found in search.find_iter(bytes) {
+        if found.start() >= safe {
+            break;
+        }
+        shown.extend_from_slice(&bytes[at..found.start()]);
+        shown.extend_from_slice(SHOWN);
+        at = found.end();
+    }
+    let safe = safe.max(at);
+    shown.extend_from_slice(&bytes[at..safe]);
+    (shown, bytes[safe..].to_vec())
+}
+
+/// How many bytes at the end may be the beginning of a secret. A line end clears it: every line of a secret of
+/// several lines is a pattern of its own.
+fn open_suffix(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> usize {
+    let line = bytes.iter().rposition(|&b| b == b'\n').map_or(bytes, |end| &bytes[end + 1..]);
+    let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
+    let first = line.len().saturating_sub(longest.saturating_sub(1));
+    (first..line.len())
+        .find(|&start| patterns.iter().any(|p| p.len() > line.len() - start && p.starts_with(&line[start..])))
+        .map_or(0, |start| line.len() - start)
+}
+
+/// The forms in which tools print a value: as it is, in JSON, in a URL, in XML, for a shell, in hexadecimal digits
+/// and in base64, where it may begin at any of three places.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let bytes = secret.as_bytes();
+    let json = serde_json::Value::from(secret).to_string();
+    let hex = hex::encode(bytes);
+    let mut forms = vec![
+        secret.to_owned(),
+        json[1..json.len() - 1].to_owned(),
+        url_encoded(bytes),
+        secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;"),
+        secret.replace('\'', "'\\''"),
+        hex.to_uppercase(),
+        hex,
+    ];
+    for shift in 0..3 {
+        let padded = [&vec![0; shift][..], bytes].concat();
+        let known = (shift * 8).div_ceil(6)..padded.len() * 8 / 6;
+        forms.extend(
+            [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD].map(|engine| engine.encode(&padded)[known.clone()].to_owned()),
+        );
+    }
+    forms.into_iter().filter(|form| form.len() >= MIN_BYTES).map(String::into_bytes).collect()
+}
+
+fn url_encoded(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut out, &byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stream(secrets: &[&str], pieces: &[&[u8]]) -> Vec<u8> {
+        let mut masker = Masker::default();
+        for secret in secrets {
+            masker.add(secret);
+        }
+        let mut out = Vec::new();
+        for piece in pieces {
+            masker.feed(LogStream::Stdout, piece, &mut |bytes| out.extend_from_slice(bytes));
+        }
+        masker.finish(&mut |_, bytes| out.extend_from_slice(bytes));
+        out
+    }
+
+    #[test]
+    fn a_secret_is_hidden_wherever_the_stream_is_cut() {
+        let text = b"before s3cr3t-value after s3cr3t-valu s3cr3t-value";
+        for first in 0..text.len() {
+            for second in first..text.len() {
+                let pieces = [&text[..first], &text[first..second], &text[second..]];
+                let shown = stream(&["s3cr3t-value"], &pieces);
+                assert_eq!(shown, b"before *** after s3cr3t-valu ***", "cut at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_encodings_are_hidden() {
+        let secret = "p@ss \"w0rd\"/+é";
+        for prefix in ["", "u", "us", "user:"] {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{prefix}{secret}\n"));
+            let shown = stream(&[secret], &[encoded.as_bytes()]);
+            assert!(shown.windows(3).any(|w| w == SHOWN), "{prefix:?}: {}", String::from_utf8_lossy(&shown));
+        }
+        let json = serde_json::json!({ "key": secret }).to_string();
+        assert_eq!(stream(&[secret], &[json.as_bytes()]), b"{\"key\":\"***\"}");
+        assert_eq!(stream(&[secret], &[hex::encode(secret).as_bytes()]), SHOWN);
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_hidden() {
+        let shown = stream(&["-----BEGIN KEY-----\nMIIabcdef\nxy\n"], &[b"key: MIIabcdef\r\nxy\n"]);
+        assert_eq!(shown, b"key: ***\r\nxy\n");
+    }
+
+    #[test]
+    fn short_values_mask_nothing() {
+        assert_eq!(stream(&["", "a", "true", "\n"], &[b"a true story\n"]), b"a true story\n");
+    }
+
+    #[test]
+    fn an_unfinished_line_that_is_no_secret_is_shown_at_once() {
+        let mut masker = Masker::default();
+        masker.add("s3cr3t-value");
+        let mut out = Vec::new();
+        masker.feed(LogStream::Stdout, b"Enter a value: ", &mut |bytes| out.extend_from_slice(bytes));
+        assert_eq!(out, b"Enter a value: ");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_and_whole_agree(text in "[ab\n]{0,60}", cuts in prop::collection::vec(0usize..60, 0..8)) {
+            let secrets = ["abaaba", "bababababa", "aaaaaaa"];
+            let mut cuts: Vec<_> = cuts.into_iter().map(|c| c.min(text.len())).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<_> = cuts.windows(2).map(|w| &text.as_bytes()[w[0]..w[1]]).collect();
+            let shown = stream(&secrets, &pieces);
+            for secret in secrets {
+                prop_assert!(!shown.windows(secret.len()).any(|w| w == secret.as_bytes()));
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the runner's operator set, as far as a job may know it. Written by the host into the job directory.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of one job. Holds secrets: it has no `Debug` that shows them, and its file has mode 0600.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobSettings {
+    /// The environment that every tool of the job gets (PATH, proxies, the operator's allow-list). HOME and TMPDIR
+    /// are set per job and never come from here.
+    pub env: BTreeMap<String, String>,
+    /// How the job reaches the control plane's state backend.
+    pub plane: Option<PlaneAccess>,
+    /// The S3 storage of terraform state, where the seed's variables are set.
+    pub storage: Option<StorageSettings>,
+    /// `INFRACOST_API_KEY`.
+    pub infracost_api_key: Option<String>,
+    /// A folder that jobs share, for provider packages.
+    pub cache_dir: Option<PathBuf>,
+    /// Tools by name, where the operator says which program to use. Others are looked up in `env`'s PATH.
+    pub tools: BTreeMap<String, PathBuf>,
+}
+
+impl std::fmt::Debug for JobSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JobSettings").field("cache_dir", &self.cache_dir).finish_non_exhaustive()
+    }
+}
+
+/// The control plane, as a job may use it: for terraform state and nothing else.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaneAccess {
+    /// Scheme, host and port, without a trailing slash.
+    pub origin: String,
+    /// Valid for this attempt only. A secret.
+    pub state_token: String,
+}
+
+/// The seed's storage variables.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageSettings {
+    /// `SUPABASE_S3_ENDPOINT`
+    pub endpoint: String,
+    /// `SUPABASE_S3_REGION`
+    pub region: String,
+    /// `SUPABASE_STORAGE_KEY_ID`. A secret.
+    pub key_id: String,
+    /// `SUPABASE_STORAGE_SECRET_KEY`. A secret.
+    pub secret_key: String,
+}
+
+impl JobSettings {
+    /// Every secret in here: none of them may reach a log.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let storage = self.storage.iter().flat_map(|s| [s.key_id.as_str(), s.secret_key.as_str()]);
+        let plane = self.plane.iter().map(|plane| plane.state_token.as_str());
+        storage.chain(plane).chain(self.infracost_api_key.as_deref())
+    }
+}
