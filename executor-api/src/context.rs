@@ -5,22 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use process_supervisor::{Command, Environment, Output, OutputStream, ProcessExit, StopOrder, supervise};
+use process_supervisor::{Command, Environment};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, watch};
-use wire::{Job, LogStream, Timestamp};
+use wire::Job;
 
-use crate::{ExecutorError, Input, JobSettings, LogSink, Stop, StopSignal};
-
-/// Between SIGTERM and SIGKILL.
-const FIRM: Duration = Duration::from_secs(10);
-/// Batches of output on their way from the tool to the log.
-const OUTPUT_QUEUE: usize = 16;
-/// How much of a tool's standard error is kept for error messages.
-const STDERR_TAIL_BYTES: usize = 16 * 1024;
-/// The most that [`JobContext::capture`] takes.
-const CAPTURE_BYTES: usize = 256 * 1024 * 1024;
+use crate::{ExecutorError, Input, JobSettings, LogSink, StopSignal};
 
 /// The folders of one run. All exist, are private to it, and go away with it.
 #[derive(Clone, Debug)]
@@ -85,18 +75,7 @@ pub struct JobContextParts {
 }
 
 /// All that one run may touch.
-pub struct JobContext(JobContextParts);
-
-/// How a tool ended, and what it said.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// How it ended.
-    pub exit: ProcessExit,
-    /// Its standard output, where it was captured.
-    pub stdout: Vec<u8>,
-    /// The end of its standard error, masked.
-    pub stderr_tail: String,
-}
+pub struct JobContext(pub(crate) JobContextParts);
 
 impl JobContext {
     /// A context for one run. Secrets of the settings are masked from here on.
@@ -247,97 +226,6 @@ impl JobContext {
         env.set("HOME", &self.0.paths.home).set("TMPDIR", &self.0.paths.temp);
         Command::new(program, env, self.work_dir())
     }
-
-    /// Runs a command; both its streams go to the log as they come.
-    ///
-    /// # Errors
-    /// [`ExecutorError::Spawn`]; [`ExecutorError::Stopped`] if the job was asked to stop, once the command has ended.
-    pub async fn run(&self, command: Command) -> Result<Finished, ExecutorError> {
-        self.supervised(command, Stdout::Log, Stopping::Obey).await
-    }
-
-    /// Runs a command; its standard output is returned and does not reach the log, its standard error does.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub async fn capture(&self, command: Command) -> Result<Finished, ExecutorError> {
-        self.supervised(command, Stdout::Capture, Stopping::Obey).await
-    }
-
-    /// Runs a command that puts things in order after a stop: a request to stop does not end it, `limit` does.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub async fn clean_up(&self, command: Command, limit: Duration) -> Result<Finished, ExecutorError> {
-        self.supervised(command, Stdout::Log, Stopping::After(limit)).await
-    }
-
-    async fn supervised(
-        &self,
-        command: Command,
-        stdout: Stdout,
-        stopping: Stopping,
-    ) -> Result<Finished, ExecutorError> {
-        if matches!(stopping, Stopping::Obey) {
-            self.check_stop()?;
-        }
-        let (output, mut received) = mpsc::channel(OUTPUT_QUEUE);
-        let (order, ordered) = watch::channel(None);
-        let mut heard = Heard { stdout: Vec::new(), stderr: Vec::new() };
-        let mut ended = std::pin::pin!(supervise(&command, output, ordered));
-        let mut stop = std::pin::pin!(self.pass_on_stop(stopping, order));
-        let exit = loop {
-            tokio::select! {
-                Some(output) = received.recv() => self.hear(&output, stdout, &mut heard),
-                exit = &mut ended => break exit?,
-                () = &mut stop => {}
-            }
-        };
-        while let Some(output) = received.recv().await {
-            self.hear(&output, stdout, &mut heard);
-        }
-        self.0.log.flush();
-        if let (Stopping::Obey, true, Some(stop)) = (stopping, exit.stopped, self.0.stop.requested()) {
-            return Err(ExecutorError::Stopped(stop.reason));
-        }
-        let stderr_tail = self.0.log.masked(&String::from_utf8_lossy(&heard.stderr));
-        Ok(Finished { exit, stdout: heard.stdout, stderr_tail })
-    }
-
-    fn hear(&self, output: &Output, stdout: Stdout, heard: &mut Heard) {
-        let at = Timestamp::from(output.at);
-        match (output.stream, stdout) {
-            (OutputStream::Stdout, Stdout::Capture) => {
-                let room = CAPTURE_BYTES.saturating_sub(heard.stdout.len());
-                heard.stdout.extend_from_slice(&output.bytes[..output.bytes.len().min(room)]);
-            }
-            (OutputStream::Stdout, Stdout::Log) => self.0.log.write(LogStream::Stdout, at, &output.bytes),
-            (OutputStream::Stderr, _) => {
-                heard.stderr.extend_from_slice(&output.bytes);
-                let surplus = heard.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
-                heard.stderr.drain(..surplus);
-                self.0.log.write(LogStream::Stderr, at, &output.bytes);
-            }
-        }
-    }
-
-    /// Turns requests to stop into orders for the process. Never returns: the process's end drops it.
-    async fn pass_on_stop(&self, stopping: Stopping, order: watch::Sender<Option<StopOrder>>) {
-        let ladder = StopOrder::Ladder { grace: self.0.grace, firm: FIRM };
-        let mut known: Option<Stop> = None;
-        match stopping {
-            Stopping::Obey => loop {
-                let stop = self.stop().changed_from(known).await;
-                order.send_replace(Some(if stop.force { StopOrder::Kill } else { ladder }));
-                known = Some(stop);
-            },
-            Stopping::After(limit) => {
-                tokio::time::sleep(limit).await;
-                order.send_replace(Some(StopOrder::Ladder { grace: FIRM, firm: FIRM }));
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }
 
 /// The payload of a job as a type.
@@ -360,21 +248,4 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
             Segment::Enum { .. } | Segment::Unknown => String::new(),
         })
         .collect()
-}
-
-struct Heard {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-#[derive(Clone, Copy)]
-enum Stdout {
-    Log,
-    Capture,
-}
-
-#[derive(Clone, Copy)]
-enum Stopping {
-    Obey,
-    After(Duration),
 }
