@@ -1,2 +1,67 @@
-//! Placeholder.
-fn main() {}
+//! What a developer and CI run: `cargo xtask test`, `cargo xtask bench`, `cargo xtask tools`.
+//!
+//! It depends on no crate of ours, so that it works while one of them does not compile.
+
+mod process;
+mod steps;
+mod tools;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use steps::Step;
+use tools::Toolbox;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tests, benchmarks and the tools for them")]
+struct Arguments {
+    /// Where pinned tools are kept [default: ~/.cache/alethia-xtask]
+    #[arg(long, env = "XTASK_CACHE", global = true)]
+    cache: Option<PathBuf>,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that CI runs: format, licences and bans, lints, documentation, tests, the README's demo
+    Test {
+        /// Only these steps
+        #[arg(long, value_enum)]
+        only: Vec<Step>,
+        /// Also ask for known vulnerabilities; needs the advisory database from the internet
+        #[arg(long)]
+        advisories: bool,
+    },
+    /// The figures, each beside its floor measured in the same run; builds with --release
+    Bench {
+        /// Passed on; see `cargo xtask bench -- --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Only gets the tools that the tests need
+    Tools,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let cache = match arguments.cache {
+        Some(cache) => cache,
+        None => std::env::home_dir().context("no home directory; set XTASK_CACHE")?.join(".cache/alethia-xtask"),
+    };
+    let toolbox = Toolbox::new(cache)?;
+    match arguments.task {
+        Task::Test { only, advisories } => steps::run(&toolbox, &only, advisories),
+        Task::Bench { arguments } => {
+            toolbox.terraform()?;
+            let mut bench = process::cargo(["run", "--quiet", "--release", "--package", "bench", "--"]);
+            process::run(bench.args(arguments).env("PATH", toolbox.path()?))
+        }
+        Task::Tools => {
+            toolbox.terraform()?;
+            toolbox.cargo_deny().map(drop)
+        }
+    }
+}

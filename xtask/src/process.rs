@@ -1,0 +1,43 @@
+//! Starts programs for a developer: inherited terminal and environment, unlike anything in the product.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+/// A program in the root of the work tree.
+#[expect(clippy::disallowed_methods, reason = "the wall protects jobs; this is a developer's own terminal")]
+pub(crate) fn program(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
+}
+
+/// The cargo of this toolchain.
+pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
+    let mut command = program("cargo");
+    command.args(args);
+    command
+}
+
+/// Runs to the end; anything but exit code 0 is an error that shows the command.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+/// What it prints on its standard output. Nothing if it is not there or fails.
+pub(crate) fn output(command: &mut Command) -> Option<Vec<u8>> {
+    let output = command.output().ok()?;
+    output.status.success().then_some(output.stdout)
+}
+
+/// The root of the work tree.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map_or_else(|| manifest.to_owned(), Path::to_owned)
+}

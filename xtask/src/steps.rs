@@ -1,0 +1,111 @@
+//! The steps of `cargo xtask test`, in the order in which they fail fast. All run, so that one run tells all.
+
+use std::fmt;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+
+use crate::process::{cargo, program, root, run as finish};
+use crate::tools::Toolbox;
+
+/// One thing that must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// rustfmt changes nothing
+    Fmt,
+    /// Licences, bans and sources of the dependencies
+    Deny,
+    /// Lints, as errors
+    Clippy,
+    /// Unit, integration and system tests, and documentation examples
+    Test,
+    /// The command that the README promises
+    Demo,
+    /// Documentation without warnings
+    Docs,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{self:?}").to_lowercase())
+    }
+}
+
+struct Ended {
+    step: Step,
+    took: Duration,
+    result: anyhow::Result<()>,
+}
+
+/// Runs the steps (all if `only` is empty) and says at the end how each went.
+pub(crate) fn run(toolbox: &Toolbox, only: &[Step], advisories: bool) -> anyhow::Result<()> {
+    let chosen = Step::value_variants().iter().copied().filter(|step| only.is_empty() || only.contains(step));
+    let ended: Vec<_> = chosen.map(|step| timed(toolbox, step, advisories)).collect();
+    println!();
+    for Ended { step, took, result } in &ended {
+        match result {
+            Ok(()) => println!("ok      {step:<8}{:>6.1} s", took.as_secs_f64()),
+            Err(error) => println!("FAILED  {step:<8}{:>6.1} s   {error:#}", took.as_secs_f64()),
+        }
+    }
+    if let Some(first) = ended.iter().find(|ended| ended.result.is_err()) {
+        bail!("{} failed; again alone: cargo xtask test --only {}", first.step, first.step);
+    }
+    Ok(())
+}
+
+fn timed(toolbox: &Toolbox, step: Step, advisories: bool) -> Ended {
+    println!("\n=== {step} ===");
+    let begun = Instant::now();
+    let result = match step {
+        Step::Fmt => finish(&mut cargo(["fmt", "--all", "--check"])),
+        Step::Deny => deny(toolbox, advisories),
+        Step::Clippy => finish(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+        Step::Test => test(toolbox, &["--no-fail-fast"]),
+        Step::Demo => demo(toolbox),
+        Step::Docs => finish(
+            cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"),
+        ),
+    };
+    if let Err(error) = &result {
+        println!("{step} FAILED: {error:#}");
+    }
+    Ended { step, took: begun.elapsed(), result }
+}
+
+fn deny(toolbox: &Toolbox, advisories: bool) -> anyhow::Result<()> {
+    let mut deny = program(toolbox.cargo_deny()?);
+    deny.arg("deny").arg("--all-features");
+    if !advisories {
+        println!("known vulnerabilities: SKIPPED, they need the internet; ask with --advisories");
+        deny.arg("--offline");
+    }
+    deny.args(["check", "bans", "licenses", "sources"]);
+    if advisories {
+        deny.arg("advisories");
+    }
+    finish(&mut deny)
+}
+
+fn test(toolbox: &Toolbox, args: &[&str]) -> anyhow::Result<()> {
+    toolbox.terraform()?;
+    finish(cargo(["test", "--workspace"]).args(args).env("PATH", toolbox.path()?))
+}
+
+/// Runs what the README shows, with the binary that the tests built instead of the release build.
+fn demo(toolbox: &Toolbox) -> anyhow::Result<()> {
+    const SHOWN: &str = "cargo run --release -- ";
+    let readme = fs::read_to_string(root().join("README.md")).context("README.md cannot be read")?;
+    let shown = readme.lines().filter_map(|line| line.trim().trim_start_matches("$ ").strip_prefix(SHOWN));
+    let args = shown.map(|args| args.split('#').next().unwrap_or(args).trim()).find(|args| args.starts_with("demo"));
+    let args = args.with_context(|| format!("README.md shows no line `{SHOWN}demo`"))?;
+    test(toolbox, &["--quiet", "--no-run"])?;
+    let mut demo = program(root().join("target/debug/alethia"));
+    demo.args(args.split_whitespace()).env("PATH", toolbox.path()?);
+    if !args.contains("--destroy") {
+        demo.arg("--destroy");
+    }
+    finish(&mut demo)
+}
