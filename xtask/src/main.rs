@@ -7,6 +7,7 @@ mod steps;
 mod tools;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -45,8 +46,17 @@ enum Task {
     Tools,
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
     let cache = match arguments.cache {
         Some(cache) => cache,
         None => std::env::home_dir().context("no home directory; set XTASK_CACHE")?.join(".cache/alethia-xtask"),

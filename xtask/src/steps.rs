@@ -62,7 +62,9 @@ fn timed(toolbox: &Toolbox, step: Step, advisories: bool) -> Ended {
     let result = match step {
         Step::Fmt => finish(&mut cargo(["fmt", "--all", "--check"])),
         Step::Deny => deny(toolbox, advisories),
-        Step::Clippy => finish(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+        Step::Clippy => {
+            finish(&mut cargo(["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"]))
+        }
         Step::Test => test(toolbox, &["--no-fail-fast"]),
         Step::Demo => demo(toolbox),
         Step::Docs => finish(

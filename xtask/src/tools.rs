@@ -49,24 +49,29 @@ impl Toolbox {
             Some(version) => version.to_string(),
             None => self.build_tofu(&tofu)?,
         };
-        println!("tools: no terraform {TERRAFORM} on PATH; using tofu {version}. Tests of terraform itself are SKIPPED.");
+        println!(
+            "tools: no terraform {TERRAFORM} on PATH; using tofu {version}. Tests of terraform itself are SKIPPED."
+        );
         Ok(())
     }
 
     fn build_tofu(&self, tofu: &Path) -> anyhow::Result<String> {
         if which::which("go").is_err() {
-            bail!("neither terraform {TERRAFORM} nor tofu is on PATH, and there is no Go to build tofu with: install one");
+            bail!(
+                "neither terraform {TERRAFORM} nor tofu is on PATH, and there is no Go to build tofu with: install one"
+            );
         }
         println!("tools: building tofu {TOFU_PIN} with Go, once; usually 4 minutes on two cores");
         // Not `go install`: it refuses a module with `replace` lines.
         let module = format!("github.com/opentofu/opentofu@v{TOFU_PIN}");
         let said = output(program("go").args(["mod", "download", "-json", &module]));
-        let said: serde_json::Value = serde_json::from_slice(&said.with_context(|| format!("Go cannot get {module}"))?)?;
+        let said: serde_json::Value =
+            serde_json::from_slice(&said.with_context(|| format!("Go cannot get {module}"))?)?;
         let folder = said["Dir"].as_str().context("Go does not say where the module is")?;
         let flags = "-s -w -X github.com/opentofu/opentofu/version.dev=no";
         let mut build = program("go");
         build.args(["build", "-C", folder, "-buildvcs=false", "-ldflags", flags, "-o"]).arg(tofu).arg("./cmd/tofu");
-        process::run(build.env("CGO_ENABLED", "0"))?;
+        process::run_quietly(build.env("CGO_ENABLED", "0"))?;
         let built = usable(tofu, &format!("={TOFU_PIN}"))?;
         Ok(built.with_context(|| format!("{} does not say version {TOFU_PIN}", tofu.display()))?.to_string())
     }
@@ -84,7 +89,7 @@ impl Toolbox {
         }
         println!("tools: building {pinned}, once; usually 5 minutes on two cores");
         let mut install = process::cargo(["install", "--quiet", "--locked", "--version", CARGO_DENY_PIN, "--root"]);
-        process::run(install.arg(&self.cache).arg("cargo-deny"))?;
+        process::run_quietly(install.arg(&self.cache).arg("cargo-deny"))?;
         Ok(cached)
     }
 
