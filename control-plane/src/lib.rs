@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The control plane: queue, logs, artifacts, terraform state.
+
+pub mod logs;
