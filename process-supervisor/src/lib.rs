@@ -3,11 +3,17 @@
 //! It knows nothing of jobs, logs or tools, and judges no exit: whoever calls decides what an exit code means.
 
 mod command;
+mod detached;
 mod exit;
+mod ladder;
+mod output;
 mod supervise;
 mod unix;
 
 pub use command::{Command, Environment};
+pub use detached::{DetachedProcess, spawn_detached};
 pub use exit::{ProcessExit, SpawnError};
-pub use supervise::{Output, OutputStream, StopOrder, supervise};
-pub use unix::{DetachedProcess, ProcessIdentity, spawn_detached};
+pub use ladder::StopOrder;
+pub use output::{Output, OutputStream};
+pub use supervise::supervise;
+pub use unix::{ProcessIdentity, become_subreaper, kill_descendants};

@@ -1,47 +1,24 @@
-//! The loop over one child: output, exit, stop, grace over.
+//! The loop over one child: exit, stop, grace over.
 
-use std::time::{Duration, SystemTime};
+use std::io::{self, PipeReader, PipeWriter, pipe};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Command, ProcessExit, SpawnError};
+use crate::ladder::{Ladder, Step};
+use crate::output::{read_to_the_end, timespec};
+use crate::{Command, Output, ProcessExit, SpawnError, StopOrder, unix};
 
-/// Which pipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// Some bytes that the child printed: whole lines with their line ends, or a piece of a line that is longer than
-/// 64 KiB, or the last line without its end. Concatenated per stream they are what it wrote, byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// Where it printed them.
-    pub stream: OutputStream,
-    /// What it printed; never empty, at most 64 KiB.
-    pub bytes: Bytes,
-    /// When we read them.
-    pub at: SystemTime,
-}
-
-/// How to stop a child. A later order may only be firmer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopOrder {
-    /// One SIGINT to the child itself (never to its group: a tool's own children must not see it), `grace` to end,
-    /// SIGTERM to the group, `firm` to end, SIGKILL to the group until it is empty.
-    Ladder {
-        /// How long after SIGINT comes SIGTERM.
-        grace: Duration,
-        /// How long after SIGTERM comes SIGKILL.
-        firm: Duration,
-    },
-    /// SIGKILL to the group at once.
-    Kill,
-}
+/// How long a pipe may stay open after the child's own end: a grandchild may hold it.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long reading may take once nobody of the group is left: only something that left the group holds the pipe.
+const LAST_READ: Duration = Duration::from_millis(500);
 
 /// Runs `command` to its end.
 ///
@@ -57,8 +34,248 @@ pub enum StopOrder {
 pub async fn supervise(
     command: &Command,
     output: mpsc::Sender<Output>,
-    stop: watch::Receiver<Option<StopOrder>>,
+    mut stop: watch::Receiver<Option<StopOrder>>,
 ) -> Result<ProcessExit, SpawnError> {
-    let _ = (command, output, stop);
-    todo!()
+    check(command)?;
+    let refused = |source| SpawnError::Refused { program: command.program.clone(), source };
+    let orders = Orders::new().map_err(refused)?;
+    let (report, mut reported) = oneshot::channel();
+    let of_thread = (command.clone(), orders.clone());
+    // A thread of its own and never the runtime's pool: it starts and waits for the child, for hours.
+    thread::Builder::new()
+        .name(command.name())
+        .spawn(move || {
+            let (command, orders) = of_thread;
+            // Nobody listens when the future was dropped; the group is dead by then.
+            let _ = report.send(run(&command, &orders, output));
+        })
+        .map_err(refused)?;
+    let kill_if_dropped = KillIfDropped(orders.clone());
+    let mut last = None;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut reported => break ended,
+            order = next_order(&mut stop, last) => {
+                orders.give(order);
+                last = Some(order);
+            }
+        }
+    };
+    drop(kill_if_dropped);
+    ended.unwrap_or_else(|_| Err(refused(io::Error::other("the thread that watched it panicked"))))
+}
+
+/// The next order other than the last one; waits for ever when nobody can give one any more.
+async fn next_order(stop: &mut watch::Receiver<Option<StopOrder>>, last: Option<StopOrder>) -> StopOrder {
+    match stop.wait_for(|order| order.is_some() && *order != last).await.map(|order| *order) {
+        Ok(Some(order)) => order,
+        _ => std::future::pending().await,
+    }
+}
+
+pub(crate) fn check(command: &Command) -> Result<(), SpawnError> {
+    use std::os::unix::ffi::OsStrExt;
+    if !command.program.is_absolute() {
+        return Err(SpawnError::NotAbsolute(command.program.clone()));
+    }
+    let has_nul = |text: &std::ffi::OsStr| text.as_bytes().contains(&0);
+    let arg = command.args.iter().position(|arg| has_nul(arg)).map(|at| format!("{}", at + 1));
+    let variable = || {
+        let bad = command.env.iter().find(|(name, value)| has_nul(name) || has_nul(value));
+        bad.map(|(name, _)| name.display().to_string().replace('\0', "\\0"))
+    };
+    arg.or_else(variable).map_or(Ok(()), |what| Err(SpawnError::Nul(what)))
+}
+
+/// The firmest order given so far, and a bell for the thread that carries it out.
+#[derive(Clone)]
+struct Orders(Arc<(Mutex<Option<StopOrder>>, OwnedFd)>);
+
+impl Orders {
+    fn new() -> io::Result<Self> {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self(Arc::new((Mutex::new(None), bell))))
+    }
+
+    fn give(&self, order: StopOrder) {
+        let mut given = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *given != Some(StopOrder::Kill) {
+            *given = Some(order);
+        }
+        drop(given);
+        // A full counter means that the bell rings already.
+        let _ = rustix::io::write(&self.0.1, &1u64.to_ne_bytes());
+    }
+
+    fn given(&self) -> Option<StopOrder> {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn silence(&self) {
+        let _ = rustix::io::read(&self.0.1, &mut [0u8; 8]);
+    }
+}
+
+struct KillIfDropped(Orders);
+
+impl Drop for KillIfDropped {
+    fn drop(&mut self) {
+        self.0.give(StopOrder::Kill);
+    }
+}
+
+fn run(command: &Command, orders: &Orders, output: mpsc::Sender<Output>) -> Result<ProcessExit, SpawnError> {
+    let refused = |source| SpawnError::Refused { program: command.program.clone(), source };
+    let (stdout, stdout_writer) = pipe().map_err(refused)?;
+    let (stderr, stderr_writer) = pipe().map_err(refused)?;
+    let started = Instant::now();
+    let handle = start(command, stdout_writer, stderr_writer).map_err(refused)?;
+    let child = Child::of(&handle).map_err(refused)?;
+    let reader = Reader::start(stdout, stderr, output).map_err(refused)?;
+    let ladder = watch_child(&child, orders).map_err(refused)?;
+    let duration = started.elapsed();
+    reader.ended_within(LINGER, Some(orders));
+    // The child is a zombie until `wait` below, so its group id cannot be another's yet.
+    let killed_stragglers = child.empty_group();
+    reader.finish(LAST_READ);
+    let status = handle.wait().map_err(refused)?.status;
+    let (code, signal) = (status.code(), status.signal());
+    Ok(ProcessExit { code, signal, stopped: ladder != Ladder::Running, duration, killed_stragglers })
+}
+
+/// The expression holds copies of the pipes' write ends; it ends with this function, so that the readers see the end.
+fn start(command: &Command, stdout: PipeWriter, stderr: PipeWriter) -> io::Result<duct::Handle> {
+    duct::cmd(&command.program, &command.args)
+        .dir(&command.dir)
+        .full_env(command.env.iter())
+        .stdin_null()
+        .stdout_file(stdout)
+        .stderr_file(stderr)
+        .unchecked()
+        .before_spawn(|child| {
+            child.process_group(0);
+            Ok(())
+        })
+        .start()
+}
+
+struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Child {
+    fn of(handle: &duct::Handle) -> io::Result<Self> {
+        let pid = handle.pids().first().and_then(|&pid| Pid::from_raw(pid.cast_signed()));
+        let pid = pid.ok_or_else(|| io::Error::other("the child has no process id"))?;
+        Ok(Self { pid, pidfd: pidfd_open(pid, PidfdFlags::empty())? })
+    }
+
+    fn send(&self, step: Step) {
+        // It may have ended in the meantime; then there is nobody to signal.
+        let _ = match step {
+            Step::Interrupt => pidfd_send_signal(&self.pidfd, Signal::INT),
+            Step::Terminate => kill_process_group(self.pid, Signal::TERM),
+            Step::Kill => kill_process_group(self.pid, Signal::KILL),
+        };
+    }
+
+    /// Kills what is left of the group; true if there was anything.
+    fn empty_group(&self) -> bool {
+        let mut killed = false;
+        // One signal can miss a fork in flight. The bound is for a process that the kernel cannot end (state D).
+        for _ in 0..200 {
+            if !unix::group_is_alive(self.pid) {
+                break;
+            }
+            killed = true;
+            self.send(Step::Kill);
+            thread::sleep(Duration::from_millis(5));
+        }
+        killed
+    }
+}
+
+/// Until the child itself has ended; says how far down the ladder it went.
+fn watch_child(child: &Child, orders: &Orders) -> io::Result<Ladder> {
+    let mut ladder = Ladder::Running;
+    loop {
+        let (next, step) = ladder.advance(orders.given(), Instant::now());
+        ladder = next;
+        if let Some(step) = step {
+            child.send(step);
+        }
+        if wait_for([&child.pidfd, &orders.0.1], ladder.next_at())? {
+            return Ok(ladder);
+        }
+        orders.silence();
+    }
+}
+
+/// Waits for one of two until a time; true if the first is ready.
+fn wait_for(fds: [&OwnedFd; 2], until: Option<Instant>) -> io::Result<bool> {
+    let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::IN));
+    let timeout = until.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(!fds[0].revents().is_empty()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The thread that reads the child's output, and how to end it. It is not joined: it may hang in a full channel
+/// that nobody reads.
+struct Reader {
+    /// Closed by the thread when it ends.
+    ended: PipeReader,
+    quit: PipeWriter,
+}
+
+impl Reader {
+    fn start(stdout: PipeReader, stderr: PipeReader, output: mpsc::Sender<Output>) -> io::Result<Self> {
+        let (ended, alive) = pipe()?;
+        let (quit_seen, quit) = pipe()?;
+        thread::Builder::new().name("output".to_owned()).spawn(move || {
+            // A pipe that cannot be read any more is at its end.
+            let _ = read_to_the_end(stdout, stderr, &quit_seen, &output);
+            drop(output);
+            drop(alive);
+        })?;
+        Ok(Self { ended, quit })
+    }
+
+    /// Whether all was read in that time; gives up at once when the order is to kill.
+    fn ended_within(&self, time: Duration, orders: Option<&Orders>) -> bool {
+        let until = Instant::now() + time;
+        loop {
+            if orders.is_some_and(|orders| orders.given() == Some(StopOrder::Kill)) {
+                return false;
+            }
+            let mut fds = vec![PollFd::new(&self.ended, PollFlags::IN)];
+            if let Some(orders) = orders {
+                fds.push(PollFd::from_borrowed_fd(orders.0.1.as_fd(), PollFlags::IN));
+            }
+            let timeout = timespec(until.saturating_duration_since(Instant::now()));
+            let _ = poll(&mut fds, Some(&timeout));
+            if !fds[0].revents().is_empty() {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            if let Some(orders) = orders {
+                orders.silence();
+            }
+        }
+    }
+
+    /// Lets the thread read what is there, and then leave.
+    fn finish(self, time: Duration) {
+        if !self.ended_within(time, None) {
+            drop(self.quit);
+            // With a reader that is slow but alive, wait as long as it takes: nothing may be lost. When nobody
+            // listens any more, sending fails and the thread ends at once.
+            let mut fds = [PollFd::new(&self.ended, PollFlags::IN)];
+            while let Err(rustix::io::Errno::INTR) = poll(&mut fds, None) {}
+        }
+    }
 }

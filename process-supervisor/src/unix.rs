@@ -1,11 +1,23 @@
-//! The only code that talks to the operating system about processes.
+//! The only code that talks to the operating system about processes other than the one child of `supervise`.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::{Command, SpawnError};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper, wait,
+};
+use serde::{Deserialize, Serialize};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::Command;
 
 /// Names a process for longer than its pid does: a pid is used again, pid and start time on one boot are not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     /// The process id.
     pub pid: u32,
@@ -20,62 +32,146 @@ impl ProcessIdentity {
     ///
     /// # Errors
     /// If `/proc` cannot be read.
-    pub fn current() -> std::io::Result<Self> {
-        todo!()
+    pub fn current() -> io::Result<Self> {
+        Self::of(std::process::id())
+    }
+
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        Ok(Self { pid, start_ticks: Stat::of(pid)?.start_ticks, boot_id })
     }
 }
 
-/// A process that lives on when we die. It is watched through a pidfd, so it need not be our child.
-#[derive(Debug)]
-pub struct DetachedProcess {}
+/// Some fields of `/proc/PID/stat` (see proc_pid_stat(5)).
+struct Stat {
+    state: char,
+    parent: u32,
+    group: u32,
+    start_ticks: u64,
+}
 
-impl DetachedProcess {
-    /// Takes up a process that an earlier run of us started. `None` if it has ended (or its pid is now another's).
-    ///
-    /// # Errors
-    /// If the system refuses for another reason.
-    pub fn adopt(identity: &ProcessIdentity) -> std::io::Result<Option<Self>> {
-        let _ = identity;
-        todo!()
+impl Stat {
+    fn of(pid: u32) -> io::Result<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        Self::parse(&text).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat has an unknown form")))
     }
 
-    /// The process id.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        todo!()
+    /// The second field is the program's name in parentheses and may hold anything, parentheses too.
+    fn parse(text: &str) -> Option<Self> {
+        let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
+        Some(Self {
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            start_ticks: fields.get(19)?.parse().ok()?,
+        })
     }
 
-    /// Sends SIGTERM to the process itself, not to its group. Harmless when it has ended.
-    ///
-    /// # Errors
-    /// If the system refuses.
-    pub fn terminate(&self) -> std::io::Result<()> {
-        todo!()
-    }
-
-    /// Sends SIGKILL to its session's process group. Harmless when it has ended.
-    ///
-    /// # Errors
-    /// If the system refuses.
-    pub fn kill(&self) -> std::io::Result<()> {
-        todo!()
-    }
-
-    /// Waits for its end. Cancel-safe; returns at once when it has ended.
-    ///
-    /// # Errors
-    /// If the system refuses.
-    pub async fn ended(&self) -> std::io::Result<()> {
-        todo!()
+    fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X')
     }
 }
 
-/// Starts `command` in a session of its own, without a terminal and without any pipe to us. Standard input is
-/// empty, standard output and error are appended to the file `output` (created with mode 0600).
+/// Every process that can be seen. Ones that end while we look are left out.
+fn all() -> Vec<(u32, Stat)> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, Stat::of(pid).ok()?))).collect()
+}
+
+/// Whether the group has a process that is not a zombie.
+pub(crate) fn group_is_alive(group: Pid) -> bool {
+    let group = group.as_raw_nonzero().get().cast_unsigned();
+    all().iter().any(|(_, stat)| stat.group == group && stat.is_alive())
+}
+
+/// From now on, a descendant whose parent ends becomes our child, even if it left its group and session. So
+/// [`kill_descendants`] finds all of them.
 ///
 /// # Errors
-/// [`SpawnError`]; then nothing runs.
-pub fn spawn_detached(command: &Command, output: &Path) -> Result<DetachedProcess, SpawnError> {
-    let _ = (command, output);
-    todo!()
+/// If the system refuses.
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// Ends every descendant of this process and says how many there were. For a process that is about to end itself:
+/// it takes every child's exit status.
+#[must_use]
+pub fn kill_descendants() -> usize {
+    let mut killed = std::collections::BTreeSet::new();
+    // The bound is for a process that the kernel cannot end (state D).
+    for _ in 0..200 {
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        let living = living_descendants();
+        if living.is_empty() {
+            break;
+        }
+        for pid in living {
+            kill_one(pid);
+            killed.insert(pid);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.len()
+}
+
+fn living_descendants() -> Vec<u32> {
+    let all = all();
+    let mut family = vec![std::process::id()];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(all.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    let lives = |pid: &u32| all.iter().any(|(other, stat)| other == pid && stat.is_alive());
+    family.into_iter().skip(1).filter(lives).collect()
+}
+
+/// A process of the family that ends between the look and the signal stays a zombie until somebody of the family
+/// waits for it, and that is us: so the pid cannot have become a stranger's.
+fn kill_one(pid: u32) {
+    if let Some(pid) = Pid::from_raw(pid.cast_signed())
+        && let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty())
+    {
+        let _ = pidfd_send_signal(pidfd, Signal::KILL);
+    }
+}
+
+/// Lets the runtime wait until `fd` is readable.
+pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open, stays so for as long as the `AsyncFd` owns it, and names the same file throughout.
+    #[expect(unsafe_code, reason = "the safe constructors are deprecated: they take what may change its descriptor")]
+    let watched = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    Ok(watched?)
+}
+
+/// Starts a program as the leader of a new session. Not waited for: see `DetachedProcess`.
+pub(crate) fn spawn_in_new_session(command: &Command, output: File) -> io::Result<Pid> {
+    #[expect(clippy::disallowed_methods, reason = "this crate is where processes are started")]
+    let mut child = std::process::Command::new(&command.program);
+    child.args(&command.args).env_clear().envs(command.env.iter()).current_dir(&command.dir);
+    child.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    // SAFETY: `setsid` is a bare system call: async-signal-safe, no allocation, no lock.
+    #[expect(unsafe_code, reason = "the standard library has no stable way to start a session")]
+    unsafe {
+        child.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
+    }
+    let pid = child.spawn()?.id();
+    Pid::from_raw(pid.cast_signed()).ok_or_else(|| io::Error::other("the child has no process id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_programs_name_may_hold_anything() {
+        let stat = Stat::parse("7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0").unwrap();
+        assert_eq!((stat.state, stat.parent, stat.group, stat.start_ticks), ('S', 1, 7, 4711));
+    }
+
+    #[test]
+    fn this_process_has_one_identity() {
+        assert_eq!(ProcessIdentity::current().unwrap(), ProcessIdentity::current().unwrap());
+    }
 }

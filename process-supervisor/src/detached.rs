@@ -1,0 +1,118 @@
+//! A process that lives on when we die, and how to take it up again.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+};
+use tokio::io::unix::AsyncFd;
+
+use crate::{Command, ProcessIdentity, SpawnError, unix};
+
+/// A process that lives on when we die. It is watched through a pidfd, so it need not be our child.
+#[derive(Debug)]
+pub struct DetachedProcess {
+    pid: Pid,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl DetachedProcess {
+    /// Takes up a process that an earlier run of us started. `None` if it has ended (or its pid is now another's).
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the system refuses for another reason.
+    pub fn adopt(identity: &ProcessIdentity) -> io::Result<Option<Self>> {
+        let Some(pid) = Pid::from_raw(identity.pid.cast_signed()) else { return Ok(None) };
+        match Self::open(pid) {
+            // The identity is read after the pidfd is open: from then on the pid cannot become another's unseen.
+            Ok(process) if ProcessIdentity::of(identity.pid).is_ok_and(|now| now == *identity) => {
+                Ok((!process.has_ended()?).then_some(process))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open(pid: Pid) -> io::Result<Self> {
+        let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+        Ok(Self { pid, pidfd: unix::watch(pidfd)? })
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// Sends SIGTERM to the process itself, not to its group. Harmless when it has ended.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn terminate(&self) -> io::Result<()> {
+        ignore_ended(pidfd_send_signal(self.pidfd.get_ref(), Signal::TERM))
+    }
+
+    /// Sends SIGKILL to its session's process group. Harmless when it has ended.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn kill(&self) -> io::Result<()> {
+        if self.has_ended()? {
+            return Ok(());
+        }
+        ignore_ended(kill_process_group(self.pid, Signal::KILL))
+    }
+
+    /// Waits for its end. Cancel-safe; returns at once when it has ended.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub async fn ended(&self) -> io::Result<()> {
+        while !self.has_ended()? {
+            self.pidfd.readable().await?.clear_ready();
+        }
+        // A child of ours stays a zombie until it is waited for; another's child is none of our business.
+        let _ = waitid(
+            WaitId::PidFd(std::os::fd::AsFd::as_fd(self.pidfd.get_ref())),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+        );
+        Ok(())
+    }
+
+    fn has_ended(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        Ok(poll(&mut fds, Some(&now))? > 0)
+    }
+}
+
+fn ignore_ended(sent: rustix::io::Result<()>) -> io::Result<()> {
+    match sent {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts `command` in a session of its own, without a terminal and without any pipe to us. Standard input is
+/// empty, standard output and error are appended to the file `output` (created with mode 0600).
+///
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`SpawnError`]; then nothing runs.
+pub fn spawn_detached(command: &Command, output: &Path) -> Result<DetachedProcess, SpawnError> {
+    crate::supervise::check(command)?;
+    let refused = |source| SpawnError::Refused { program: command.program.clone(), source };
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(output).map_err(refused)?;
+    let pid = unix::spawn_in_new_session(command, file).map_err(refused)?;
+    DetachedProcess::open(pid).map_err(refused)
+}
