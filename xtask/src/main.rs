@@ -66,7 +66,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Task::Test { only, advisories } => steps::run(&toolbox, &only, advisories),
         Task::Bench { arguments } => {
             toolbox.terraform()?;
-            let mut bench = process::cargo(["run", "--quiet", "--release", "--package", "bench", "--"]);
+            process::run(&mut process::cargo(["build", "--release", "--package", "bench", "--package", "cli"]))?;
+            let mut bench = process::program(process::root().join("target/release/bench"));
             process::run(bench.args(arguments).env("PATH", toolbox.path()?))
         }
         Task::Tools => {

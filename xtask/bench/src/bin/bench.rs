@@ -1,0 +1,34 @@
+//! Measures the figures. Started by `cargo xtask bench`, which builds what it measures.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bench::figures::{self, Figure, Size};
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench")]
+struct Arguments {
+    /// Only these figures
+    #[arg(long, value_enum)]
+    only: Vec<Figure>,
+    /// A tenth of the samples: shows that it works, not how well
+    #[arg(long)]
+    quick: bool,
+    /// Where raw rows go
+    #[arg(long, default_value = "target/bench")]
+    results: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let missed = figures::run(&arguments.only, Size { quick: arguments.quick }, arguments.results).await?;
+    println!();
+    if missed == 0 {
+        println!("every goal is met");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{missed} goals missed");
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,49 @@
+//! What a runner without work costs: memory, wake-ups, requests. Counts, so a loaded machine does not disturb them.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Bench;
+use crate::observe;
+use crate::proxy::Proxy;
+use crate::report::{Goal, Report, Row};
+use crate::system::System;
+
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
+    let system = System::start(&bench.programs, &bench.scratch).await?;
+    let proxy = Proxy::start(system.host_port.clone()).await?;
+    let runner = system.register("idle").await?;
+    let running = system.product_runner(&runner, &proxy.origin)?;
+    system.online(&runner).await?;
+    // A claim is held for a minute: whole minutes, after the first moments.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let minutes = if bench.size.quick { 1 } else { 5 };
+    let (requests, wakeups) = (proxy.seen().len(), observe::wakeups(running.pid())?);
+    let plane_wakeups = observe::wakeups(system.plane_pid())?;
+    tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
+    let seen = proxy.seen();
+    let minutes = minutes as f64;
+    let woken = (observe::wakeups(running.pid())? - wakeups) as f64 / (60.0 * minutes);
+    let plane_woken = (observe::wakeups(system.plane_pid())? - plane_wakeups) as f64 / (60.0 * minutes);
+    let mebibytes = |kibibytes: u64| kibibytes as f64 / 1024.0;
+    let rows = vec![
+        Row::new(
+            "idle runner's memory (RSS), MiB",
+            mebibytes(observe::status(running.pid(), "VmRSS")?),
+            Goal::AtMost(12.0),
+        ),
+        Row::new(
+            "  of it not shared (RssAnon), MiB",
+            mebibytes(observe::status(running.pid(), "RssAnon")?),
+            Goal::Told,
+        ),
+        Row::new("idle runner's wake-ups per second", woken, Goal::AtMost(0.2)),
+        Row::new("idle runner's requests per minute", (seen.len() - requests) as f64 / minutes, Goal::AtMost(2.2)),
+        Row::new("plane's memory (RSS), MiB", mebibytes(observe::status(system.plane_pid(), "VmRSS")?), Goal::Told),
+        Row::new("plane's wake-ups per second", plane_woken, Goal::Told),
+    ];
+    let requests: Vec<_> = seen[requests..].iter().map(|seen| seen.request.clone()).collect();
+    Ok(Report { rows, raw: json!({"minutes": minutes, "requests": requests}) })
+}

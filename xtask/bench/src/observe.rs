@@ -1,0 +1,43 @@
+//! What `/proc` says about a process and about the machine.
+
+use std::fs;
+
+use anyhow::Context;
+
+/// A line `Name:   123 kB` of `/proc/PID/status`, in KiB (or as the count that it is).
+pub(crate) fn status(pid: u32, name: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    number(&text, name).with_context(|| format!("process {pid} has no {name}"))
+}
+
+/// How often the process gave up the processor by itself, over all its threads: its wake-ups.
+pub(crate) fn wakeups(pid: u32) -> anyhow::Result<u64> {
+    let mut total = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("status")).unwrap_or_default();
+        total += number(&text, "voluntary_ctxt_switches").unwrap_or(0);
+    }
+    Ok(total)
+}
+
+/// The processes whose command line holds `word`.
+pub(crate) fn with_argument(word: &str) -> Vec<u32> {
+    let holds = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(holds).collect()
+}
+
+/// Share of the last ten seconds in which somebody waited for a processor, in percent.
+pub(crate) fn cpu_pressure() -> f64 {
+    let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
+    let word = text.split_whitespace().find_map(|word| word.strip_prefix("avg10="));
+    word.and_then(|number| number.parse().ok()).unwrap_or(f64::NAN)
+}
+
+fn number(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
