@@ -234,7 +234,7 @@ impl JobContext {
 /// [`ExecutorError::InvalidInput`] with the place of the first field that does not fit.
 pub fn params_of<P: DeserializeOwned>(job: &Job) -> Result<P, ExecutorError> {
     serde_path_to_error::deserialize(&job.config_snapshot).map_err(|error| ExecutorError::InvalidInput {
-        pointer: Some(pointer(error.path())),
+        pointer: Some(pointer(error.path())).filter(|place| !place.is_empty()),
         message: error.inner().to_string(),
     })
 }

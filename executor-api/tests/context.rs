@@ -1,0 +1,146 @@
+//! What a context promises to an executor, with real children.
+
+use std::time::Duration;
+
+use executor_api::testing::TestJob;
+use executor_api::{ExecutorError, Input, LogStream, Stop, StopReason};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+fn job(payload: &Value) -> TestJob {
+    TestJob::builder("test", payload).grace(Duration::from_secs(600)).build().unwrap()
+}
+
+fn sh(job: &TestJob, script: &str) -> executor_api::Command {
+    job.context.command("/bin/sh").args(["-c", script])
+}
+
+#[tokio::test]
+async fn both_streams_reach_the_log() {
+    let job = job(&json!({}));
+    let finished = job.context.run(sh(&job, "echo out; echo err >&2; exit 3")).await.unwrap();
+    assert_eq!(finished.exit.code, Some(3));
+    assert_eq!(finished.stderr_tail, "err\n");
+    assert_eq!(job.log_of(LogStream::Stdout), b"out\n");
+    assert_eq!(job.log_of(LogStream::Stderr), b"err\n");
+}
+
+#[tokio::test]
+async fn what_is_captured_stays_out_of_the_log() {
+    let job = job(&json!({}));
+    let finished = job.context.capture(sh(&job, "echo document; echo warning >&2")).await.unwrap();
+    assert_eq!(finished.stdout, b"document\n");
+    assert_eq!(job.log(), "warning\n");
+}
+
+#[tokio::test]
+async fn a_secret_is_hidden_from_log_error_text_and_metadata() {
+    let job = job(&json!({}));
+    job.context.mask("s3cr3t-value");
+    let finished = job.context.run(sh(&job, "echo a s3cr3t-value; echo b s3cr3t-value >&2")).await.unwrap();
+    assert_eq!(finished.stderr_tail, "b ***\n");
+    assert!(!job.log().contains("s3cr3t"));
+    let metadata = json!({ "list": ["x s3cr3t-value"], "deep": { "value": "s3cr3t-value" } });
+    let Value::Object(metadata) = metadata else { unreachable!() };
+    job.context.progress(metadata).await.unwrap();
+    assert_eq!(Value::Object(job.progress()), json!({ "list": ["x ***"], "deep": { "value": "***" } }));
+}
+
+#[tokio::test]
+async fn a_child_sees_its_own_folders_and_nothing_of_ours() {
+    let job = job(&json!({}));
+    let finished = job.context.capture(sh(&job, "/usr/bin/env; pwd")).await.unwrap();
+    let text = String::from_utf8(finished.stdout).unwrap();
+    let names: Vec<_> = text.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    for name in names {
+        assert!(["PATH", "HOME", "TMPDIR", "PWD", "SHLVL", "_", "OLDPWD"].contains(&name), "{name} was inherited");
+    }
+    assert!(text.contains(&format!("HOME={}", job.context.paths().home.display())));
+    assert!(text.ends_with(&format!("{}\n", job.context.work_dir().display())));
+}
+
+#[tokio::test]
+async fn a_stop_interrupts_the_command_and_is_what_it_returns() {
+    let job = job(&json!({}));
+    let command = sh(&job, "trap 'echo saved; exit 0' INT; echo up; while :; do sleep 0.1; done");
+    let up = async {
+        while !job.log().contains("up") {
+            tokio::task::yield_now().await;
+        }
+        job.stop.stop(Stop { reason: StopReason::CancelledByUser, force: false });
+    };
+    let (result, ()) = tokio::join!(job.context.run(command), up);
+    assert!(matches!(result, Err(ExecutorError::Stopped(StopReason::CancelledByUser))), "{result:?}");
+    assert!(job.log().contains("saved"));
+    let again = job.context.run(sh(&job, "echo again")).await;
+    assert!(matches!(again, Err(ExecutorError::Stopped(_))), "nothing new starts after a stop");
+    assert!(!job.log().contains("again"));
+}
+
+#[tokio::test]
+async fn force_skips_the_grace() {
+    let job = job(&json!({}));
+    let command = sh(&job, "trap '' INT TERM; echo up; while :; do sleep 0.1; done");
+    let up = async {
+        while !job.log().contains("up") {
+            tokio::task::yield_now().await;
+        }
+        job.stop.stop(Stop { reason: StopReason::CancelledByUser, force: false });
+        job.stop.stop(Stop { reason: StopReason::CancelledByUser, force: true });
+    };
+    let (result, ()) = tokio::join!(job.context.run(command), up);
+    assert!(matches!(result, Err(ExecutorError::Stopped(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn putting_in_order_runs_after_a_stop() {
+    let job = job(&json!({}));
+    job.stop.stop(Stop { reason: StopReason::TimedOut, force: false });
+    let finished = job.context.clean_up(sh(&job, "echo unlocked"), Duration::from_secs(600)).await.unwrap();
+    assert!(finished.exit.is_success());
+    assert_eq!(job.log(), "unlocked\n");
+}
+
+#[tokio::test]
+async fn after_a_stop_there_is_no_commit_point() {
+    let job = job(&json!({}));
+    job.stop.stop(Stop { reason: StopReason::LeaseLost, force: false });
+    assert!(matches!(job.context.commit_point().await, Err(ExecutorError::Stopped(StopReason::LeaseLost))));
+    assert_eq!(job.commits(), 0);
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Params {
+    #[expect(dead_code, reason = "only its reading matters")]
+    nested: Vec<Nested>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nested {
+    #[expect(dead_code, reason = "only its reading matters")]
+    count: u32,
+}
+
+#[tokio::test]
+async fn a_wrong_payload_is_named_with_its_place() {
+    for (payload, expected) in [
+        (
+            json!({ "nested": [{ "count": 1 }, { "count": "x" }] }),
+            "/nested/1/count: invalid type: string \"x\", expected u32",
+        ),
+        (json!({ "nested": [{ "cuont": 1 }] }), "/nested/0/cuont: unknown field `cuont`, expected `count`"),
+        (json!({}), "missing field `nested`"),
+    ] {
+        let error = job(&payload).context.params::<Params>().unwrap_err().to_string();
+        assert_eq!(error, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_input_that_was_not_fetched_is_an_error() {
+    let job = TestJob::builder("test", &json!({})).input(Input::GitToken, "token").build().unwrap();
+    assert_eq!(std::fs::read(job.context.input(&Input::GitToken).unwrap()).unwrap(), b"token");
+    assert!(job.context.input(&Input::Source("x".to_owned())).is_err());
+}
