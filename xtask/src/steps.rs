@@ -78,6 +78,8 @@ fn timed(toolbox: &Toolbox, step: Step, advisories: bool) -> Ended {
 }
 
 fn deny(toolbox: &Toolbox, advisories: bool) -> anyhow::Result<()> {
+    // It reads the manifests of all dependencies, and --offline keeps it from getting them itself.
+    finish(&mut cargo(["fetch", "--locked", "--quiet"]))?;
     let mut deny = program(toolbox.cargo_deny()?);
     deny.arg("deny").arg("--all-features");
     if !advisories {
