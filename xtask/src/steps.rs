@@ -100,16 +100,34 @@ fn test(toolbox: &Toolbox, args: &[&str]) -> anyhow::Result<()> {
 
 /// Runs what the README shows, with the binary that the tests built instead of the release build.
 fn demo(toolbox: &Toolbox) -> anyhow::Result<()> {
-    const SHOWN: &str = "cargo run --release -- ";
     let readme = fs::read_to_string(root().join("README.md")).context("README.md cannot be read")?;
-    let shown = readme.lines().filter_map(|line| line.trim().trim_start_matches("$ ").strip_prefix(SHOWN));
-    let args = shown.map(|args| args.split('#').next().unwrap_or(args).trim()).find(|args| args.starts_with("demo"));
-    let args = args.with_context(|| format!("README.md shows no line `{SHOWN}demo`"))?;
+    let args = shown_demo(&readme).with_context(|| format!("README.md shows no line `{SHOWN}demo`"))?;
     test(toolbox, &["--quiet", "--no-run"])?;
     let mut demo = program(root().join("target/debug/alethia"));
-    demo.args(args.split_whitespace()).env("PATH", toolbox.path()?);
-    if !args.contains("--destroy") {
+    demo.args(&args).env("PATH", toolbox.path()?);
+    if !args.contains(&"--destroy") {
         demo.arg("--destroy");
     }
     finish(&mut demo)
+}
+
+const SHOWN: &str = "cargo run --release -- ";
+
+/// The words after [`SHOWN`] of the first such line that is about the demo.
+fn shown_demo(readme: &str) -> Option<Vec<&str>> {
+    let mut shown = readme.lines().filter_map(|line| line.trim().trim_start_matches("$ ").strip_prefix(SHOWN));
+    let args = shown.find(|args| args.starts_with("demo"))?;
+    Some(args.split('#').next()?.split_whitespace().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown_demo;
+
+    #[test]
+    fn the_demo_of_the_readme_is_found() {
+        let readme = "text\n$ cargo run --release -- server\n  $ cargo run --release -- demo --keep  # stays\n";
+        assert_eq!(shown_demo(readme), Some(vec!["demo", "--keep"]));
+        assert_eq!(shown_demo("cargo run -- demo"), None);
+    }
 }

@@ -4,6 +4,8 @@ use std::fs;
 
 use anyhow::Context;
 
+use crate::programs::command;
+
 /// A line `Name:   123 kB` of `/proc/PID/status`, in KiB (or as the count that it is).
 pub(crate) fn status(pid: u32, name: &str) -> anyhow::Result<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -35,6 +37,20 @@ pub(crate) fn cpu_pressure() -> f64 {
     let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
     let word = text.split_whitespace().find_map(|word| word.strip_prefix("avg10="));
     word.and_then(|number| number.parse().ok()).unwrap_or(f64::NAN)
+}
+
+/// What was measured where, in one line.
+pub(crate) fn machine() -> String {
+    let first = |file: &str, name: &str| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        line.map(|line| line.trim_matches([' ', '\t', ':']).to_owned()).unwrap_or_default()
+    };
+    let commit = command("git".as_ref()).args(["describe", "--always", "--dirty"]).output();
+    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let (model, kernel) = (first("/proc/cpuinfo", "model name"), first("/proc/sys/kernel/osrelease", ""));
+    format!("commit {commit}, {cores} cores of {model}, Linux {kernel}")
 }
 
 fn number(text: &str, name: &str) -> Option<u64> {

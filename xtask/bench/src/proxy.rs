@@ -96,3 +96,34 @@ fn note(bytes: &[u8], seen: &Mutex<Vec<Seen>>) {
         seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen { request, at_ns });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_on_one_connection_are_counted_and_forwarded() -> anyhow::Result<()> {
+        let plane = TcpListener::bind("127.0.0.1:0").await?;
+        let proxy = Proxy::start(plane.local_addr()?.to_string()).await?;
+        let server = tokio::spawn(async move {
+            let (mut connection, _) = plane.accept().await?;
+            let mut buffer = [0; 1024];
+            for _ in 0..2 {
+                let read = connection.read(&mut buffer).await?;
+                connection.write_all(&buffer[..read]).await?;
+            }
+            anyhow::Ok(())
+        });
+        let mut client = TcpStream::connect(proxy.origin.trim_start_matches("http://")).await?;
+        for request in ["POST /api/jobs/claim HTTP/1.1\r\n\r\n", "PUT /api/jobs/a/status?x=1 HTTP/1.1\r\n\r\n"] {
+            client.write_all(request.as_bytes()).await?;
+            let mut echo = vec![0; request.len()];
+            client.read_exact(&mut echo).await?;
+            assert_eq!(echo, request.as_bytes());
+        }
+        server.await??;
+        proxy.wait_for("PUT /api/jobs/a/status", 1).await;
+        assert_eq!(proxy.seen().len(), 2);
+        Ok(())
+    }
+}

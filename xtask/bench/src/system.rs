@@ -45,10 +45,12 @@ impl System {
         let said = File::create(folder.path().join("plane.out"))?;
         let mut server = command(&programs.alethia);
         server.args(["server", "--listen", &host_port, "--data"]).arg(&data);
-        let plane = Running(server.stdout(said.try_clone()?).stderr(said).spawn()?);
-        let client = tokio::time::timeout(START_LIMIT, ready(&host_port, &data)).await.unwrap_or_else(|_| {
+        let mut plane = Running(server.stdout(said.try_clone()?).stderr(said).spawn()?);
+        let ready = ready(&mut plane, &host_port, &data);
+        let client = tokio::time::timeout(START_LIMIT, ready).await.unwrap_or_else(|late| Err(late.into()));
+        let client = client.with_context(|| {
             let said = fs::read_to_string(folder.path().join("plane.out")).unwrap_or_default();
-            bail!("the plane is not ready; it said: {said}")
+            format!("the plane is not ready; it said {said:?}")
         })?;
         Ok(Self { plane, client, host_port, programs: programs.clone(), folder })
     }
@@ -118,9 +120,12 @@ impl System {
     }
 }
 
-async fn ready(host_port: &str, data: &Path) -> anyhow::Result<Client> {
+async fn ready(plane: &mut Running, host_port: &str, data: &Path) -> anyhow::Result<Client> {
     let origin = format!("http://{host_port}");
     loop {
+        if let Some(status) = plane.0.try_wait()? {
+            bail!("it ended with {status}");
+        }
         if let Ok(token) = fs::read_to_string(data.join("admin-token")) {
             let client = Client::new(origin.clone(), token.trim().to_owned())?;
             if client.round_trip().await.is_ok() {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::observe::cpu_pressure;
+use crate::observe::{cpu_pressure, machine};
 use crate::programs::Programs;
 
 /// A figure, or several that come from one run.
@@ -65,6 +65,7 @@ pub async fn run(only: &[Figure], size: Size, results: PathBuf) -> anyhow::Resul
     fs::create_dir_all(&scratch)?;
     let bench = Bench { programs: Programs::find()?, size, scratch };
     let mut missed = 0;
+    println!("{}", machine());
     for figure in Figure::value_variants().iter().filter(|figure| only.is_empty() || only.contains(figure)) {
         let name = format!("{figure:?}").to_lowercase();
         println!("\n{name} (processor pressure {:.0} %)", cpu_pressure());
