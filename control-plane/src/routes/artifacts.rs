@@ -1,0 +1,163 @@
+//! What jobs deliver, up and down; the seed's plan artifact is one of a fixed name.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use wire::{JobId, paths};
+
+use super::file::{Download, serve};
+use super::{Storage, body};
+use crate::access::{JobWrite, Refusal};
+use crate::artifacts::{ArtifactName, Blob, BlobError, Incoming, NewArtifact, RecordError};
+
+/// What the seed's plan routes store.
+const PLAN_ARTIFACT: &str = "terraform.plan.out";
+const OCTETS: &str = "application/octet-stream";
+
+/// `PUT /api/jobs/{id}/artifacts/{name}`
+pub(super) async fn put(
+    State(storage): State<Storage>,
+    Path((job, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    request_body: Body,
+) -> Result<Json<serde_json::Value>, Refusal> {
+    let (job, write) = writing(&storage, &headers, &job).await?;
+    let name = name.parse().map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}")))?;
+    let blob = store(&storage, &job, write, &name, &headers, request_body).await?;
+    Ok(Json(json!({ "name": name.as_str(), "sha256": blob.digest.as_str(), "size_bytes": blob.size_bytes })))
+}
+
+/// `POST /api/jobs/{id}/plan-artifact`
+pub(super) async fn post_plan(
+    State(storage): State<Storage>,
+    Path(job): Path<String>,
+    headers: HeaderMap,
+    request_body: Body,
+) -> Result<Response, Refusal> {
+    let (job, write) = writing(&storage, &headers, &job).await?;
+    store(&storage, &job, write, &plan_name(), &headers, request_body).await?;
+    let key = format!("{job}/{PLAN_ARTIFACT}");
+    Ok((StatusCode::CREATED, Json(json!({ "key": key }))).into_response())
+}
+
+/// `GET /api/jobs/{id}/artifacts/{name}`
+pub(super) async fn get(
+    State(storage): State<Storage>,
+    Path((job, name)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let job = reading(&storage, request.headers(), &job).await?;
+    let name = name.parse().map_err(|_| Refusal::not_found("artifact"))?;
+    send(&storage, &job, &name, request).await
+}
+
+/// `GET /api/jobs/{id}/plan-artifact`
+pub(super) async fn get_plan(
+    State(storage): State<Storage>,
+    Path(job): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let job = reading(&storage, request.headers(), &job).await?;
+    send(&storage, &job, &plan_name(), request).await
+}
+
+/// `GET /api/jobs/{id}/artifacts`
+pub(super) async fn list(
+    State(storage): State<Storage>,
+    Path(job): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<serde_json::Value>, Refusal> {
+    let job = reading(&storage, &headers, &job).await?;
+    let artifacts = storage.artifacts.list(&job).await?;
+    let artifacts = artifacts.into_iter().map(|artifact| {
+        json!({
+            "name": artifact.name,
+            "attempt": artifact.attempt,
+            "sha256": artifact.blob.digest.as_str(),
+            "size_bytes": artifact.blob.size_bytes,
+            "media_type": artifact.media_type,
+            "created_at": artifact.created_at,
+        })
+    });
+    Ok(Json(json!({ "artifacts": artifacts.collect::<Vec<_>>() })))
+}
+
+async fn writing(storage: &Storage, headers: &HeaderMap, job: &str) -> Result<(JobId, JobWrite), Refusal> {
+    let job = body::job_id(job)?;
+    let write = storage.access.writing(headers, &job).await?;
+    if write.is_over {
+        return Err(Refusal::new(StatusCode::CONFLICT, "the job has ended; it cannot deliver artifacts any more"));
+    }
+    Ok((job, write))
+}
+
+async fn reading(storage: &Storage, headers: &HeaderMap, job: &str) -> Result<JobId, Refusal> {
+    let job = body::job_id(job)?;
+    storage.access.reading(headers, &job).await?;
+    Ok(job)
+}
+
+async fn store(
+    storage: &Storage,
+    job_id: &JobId,
+    write: JobWrite,
+    name: &ArtifactName,
+    headers: &HeaderMap,
+    request_body: Body,
+) -> Result<Blob, Refusal> {
+    let digest = headers.get(paths::CONTENT_SHA256).map(|digest| digest.to_str().unwrap_or_default().parse());
+    let digest = digest.transpose().map_err(|error| {
+        Refusal::new(StatusCode::BAD_REQUEST, format!("the header {} is wrong: {error}", paths::CONTENT_SHA256))
+    })?;
+    let incoming = Incoming { limit_bytes: storage.limits.artifact_bytes, digest, magic: &[] };
+    let blob = storage.blobs.receive(request_body.into_data_stream(), &incoming).await?;
+    let media_type = media_type(headers);
+    storage.artifacts.put(NewArtifact { job_id, attempt: write.attempt, name, blob: &blob, media_type }).await?;
+    Ok(blob)
+}
+
+async fn send(storage: &Storage, job: &JobId, name: &ArtifactName, request: Request) -> Result<Response, Refusal> {
+    let artifact = storage.artifacts.get(job, name).await?.ok_or_else(|| Refusal::not_found("artifact"))?;
+    let path = storage.blobs.path(&artifact.blob.digest);
+    let download = Download { path: &path, name: name.as_str(), media_type: &artifact.media_type };
+    let mut response = serve(download, request).await?;
+    if let Ok(digest) = HeaderValue::from_str(artifact.blob.digest.as_str()) {
+        response.headers_mut().insert(paths::CONTENT_SHA256, digest);
+    }
+    Ok(response)
+}
+
+/// What the sender says it is, if that is short and plain.
+fn media_type(headers: &HeaderMap) -> &str {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    said.filter(|said| (1..=100).contains(&said.len())).unwrap_or(OCTETS)
+}
+
+fn plan_name() -> ArtifactName {
+    PLAN_ARTIFACT.parse().expect("the constant is a name")
+}
+
+impl From<BlobError> for Refusal {
+    fn from(error: BlobError) -> Self {
+        let status = match &error {
+            BlobError::Io(error) => return Self::storage(error),
+            BlobError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BlobError::Empty | BlobError::Mismatch { .. } | BlobError::WrongType | BlobError::CutOff(_) => {
+                StatusCode::BAD_REQUEST
+            }
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<RecordError> for Refusal {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Different { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
+            RecordError::Database(error) => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Reads what a request brings, within limits, and says what is wrong with it.
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use wire::JobId;
+
+use crate::access::Refusal;
+
+/// The whole body, of at most `limit` bytes.
+pub(super) async fn read(body: Body, limit: u64) -> Result<Bytes, Refusal> {
+    let mut stream = body.into_data_stream();
+    let mut whole = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the body was cut off"))?;
+        if (whole.len() + chunk.len()) as u64 > limit {
+            return Err(too_large(limit));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.into())
+}
+
+pub(super) fn too_large(limit: u64) -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {limit} bytes"))
+}
+
+/// A body of JSON: 400 if it is none, 422 with the place if it says something else than it should.
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let status = match error.inner().classify() {
+            serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let mut refusal = Refusal::new(status, format!("the body is not as expected: {}", error.inner()));
+        let path = error.path().to_string();
+        refusal.body.pointer = (path != ".").then(|| format!("/{}", path.replace('.', "/")));
+        refusal
+    })
+}
+
+/// The job that a path names. What cannot be an id is the id of no job.
+pub(super) fn job_id(text: &str) -> Result<JobId, Refusal> {
+    text.parse().map_err(|_| Refusal::not_found("job"))
+}
+
+/// An offset from a query or header; absent means the start.
+pub(super) fn offset(name: &str, text: Option<&str>) -> Result<u64, Refusal> {
+    let Some(text) = text else { return Ok(0) };
+    text.parse().map_err(|_| {
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{name} must be a whole number of bytes, 0 or more"))
+    })
+}

@@ -1,0 +1,162 @@
+//! Terraform's `http` backend. Its client knows 200, 404, and 423 with the holder's lock info; it shows no other
+//! body to a person, so what matters to people stands in the lock info.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Storage, body};
+use crate::access::{Refusal, StateUser};
+use crate::state::{self, Actor, Held, LockInfo, StateError, StateName};
+
+/// A state may be large; it is held in memory once.
+const STATE_BYTES: u64 = 256 << 20;
+const LOCK_BYTES: u64 = 64 << 10;
+const CONTENT_MD5: &str = "content-md5";
+
+#[derive(Deserialize)]
+pub(super) struct LockQuery {
+    #[serde(rename = "ID")]
+    id: Option<String>,
+    #[serde(default)]
+    force: bool,
+}
+
+/// `GET /api/state/{name}`
+pub(super) async fn get(
+    State(storage): State<Storage>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let (user, name) = enter(&storage, &headers, &name).await?;
+    let state = storage.states.get(&user.org, &name, &user.actor).await?;
+    let state = state.ok_or_else(|| Refusal::not_found("state"))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], state).into_response())
+}
+
+/// `POST /api/state/{name}?ID=lock`
+pub(super) async fn post(
+    State(storage): State<Storage>,
+    Path(name): Path<String>,
+    Query(query): Query<LockQuery>,
+    headers: HeaderMap,
+    request_body: Body,
+) -> Result<StatusCode, Refusal> {
+    let (user, name) = enter(&storage, &headers, &name).await?;
+    let state = body::read(request_body, STATE_BYTES).await?;
+    if let Some(digest) = headers.get(CONTENT_MD5) {
+        state::check_md5(&state, digest.to_str().unwrap_or_default())?;
+    }
+    storage.states.put(&user.org, &name, &user.actor, query.id.as_deref(), state).await?;
+    Ok(StatusCode::OK)
+}
+
+/// `DELETE /api/state/{name}`
+pub(super) async fn delete(
+    State(storage): State<Storage>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Refusal> {
+    let (user, name) = enter(&storage, &headers, &name).await?;
+    storage.states.delete(&user.org, &name, &user.actor).await?;
+    Ok(StatusCode::OK)
+}
+
+/// `PUT /api/state/{name}/lock`
+pub(super) async fn lock(
+    State(storage): State<Storage>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    request_body: Body,
+) -> Result<Response, Refusal> {
+    let (user, name) = enter(&storage, &headers, &name).await?;
+    let info = LockInfo::parse(&body::read(request_body, LOCK_BYTES).await?).ok_or(StateError::NotALock)?;
+    match storage.states.lock(&user.org, &name, &user.actor, &info).await {
+        Ok(()) => Ok(StatusCode::OK.into_response()),
+        Err(StateError::Locked(held)) => Ok((StatusCode::LOCKED, Json(for_terraform(&held))).into_response()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `DELETE /api/state/{name}/lock`
+pub(super) async fn unlock(
+    State(storage): State<Storage>,
+    Path(name): Path<String>,
+    Query(query): Query<LockQuery>,
+    headers: HeaderMap,
+    request_body: Body,
+) -> Result<StatusCode, Refusal> {
+    let (user, name) = enter(&storage, &headers, &name).await?;
+    let id = match query.id {
+        Some(id) => id,
+        None => lock_id(&body::read(request_body, LOCK_BYTES).await?)?,
+    };
+    match &user.actor {
+        Actor::User { .. } if query.force => {
+            refuse_while_at_work(&storage, &user.org, &name).await?;
+            storage.states.force_unlock(&user.org, &name, &id).await?;
+        }
+        actor => storage.states.unlock(&user.org, &name, actor, &id).await?,
+    }
+    Ok(StatusCode::OK)
+}
+
+async fn enter(storage: &Storage, headers: &HeaderMap, name: &str) -> Result<(StateUser, StateName), Refusal> {
+    let user = storage.access.state_user(headers).await?;
+    let name = name.parse().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{error}")))?;
+    Ok((user, name))
+}
+
+fn lock_id(body: &Bytes) -> Result<String, Refusal> {
+    Ok(LockInfo::parse(body).ok_or(StateError::NotALock)?.id)
+}
+
+async fn refuse_while_at_work(storage: &Storage, org: &str, name: &StateName) -> Result<(), Refusal> {
+    let held = storage.states.holder(org, name).await?;
+    let Some(Held { holder: Actor::Attempt { job, attempt, .. }, .. }) = held else { return Ok(()) };
+    if storage.access.is_at_work(&job, attempt).await? {
+        let error = format!("job {job} holds the state and still runs; cancel it and wait for its end");
+        return Err(Refusal::new(StatusCode::CONFLICT, error));
+    }
+    Ok(())
+}
+
+/// Terraform shows `Info` to the person who has to wait, and leaves it empty itself.
+fn for_terraform(held: &Held) -> Map<String, Value> {
+    let mut document = held.info.document.clone();
+    if document.get("Info").is_none_or(|info| info == "") {
+        document.insert("Info".to_owned(), Value::String(who(&held.holder)));
+    }
+    document
+}
+
+fn who(holder: &Actor) -> String {
+    match holder {
+        Actor::User { id } => format!("held by user {id}"),
+        Actor::Attempt { job, attempt, runner: Some(runner), .. } => {
+            format!("held by job {job}, attempt {attempt}, on runner {runner}")
+        }
+        Actor::Attempt { job, attempt, runner: None, .. } => format!("held by job {job}, attempt {attempt}"),
+    }
+}
+
+impl From<StateError> for Refusal {
+    fn from(error: StateError) -> Self {
+        let status = match &error {
+            StateError::Io(error) => return Self::storage(error),
+            StateError::Database(error) => return Self::internal(error),
+            StateError::NotAState | StateError::Md5Mismatch | StateError::NotALock => StatusCode::BAD_REQUEST,
+            StateError::Locked(_) | StateError::NotLocked(_) => StatusCode::CONFLICT,
+            StateError::Fenced => StatusCode::FORBIDDEN,
+        };
+        let mut text = error.to_string();
+        if let StateError::Locked(held) = &error {
+            text = format!("{text}, {}", who(&held.holder));
+        }
+        Self::new(status, text)
+    }
+}
