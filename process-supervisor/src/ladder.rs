@@ -43,6 +43,8 @@ pub(crate) enum Ladder {
 
 /// Between two SIGKILLs to a group.
 const KILL_AGAIN: Duration = Duration::from_millis(100);
+/// As good as for ever; far more would overflow the clock.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Ladder {
     /// The next rung, if its time has come. A second ladder order changes nothing: a second SIGINT makes tools lose
@@ -54,10 +56,10 @@ impl Ladder {
             (Self::Killed { .. }, _) | (_, Some(StopOrder::Kill)) => killed,
             (Self::Running, None) => (self, None),
             (Self::Running, Some(StopOrder::Ladder { grace, firm })) => {
-                (Self::Interrupted { terminate_at: now + grace, firm }, Some(Step::Interrupt))
+                (Self::Interrupted { terminate_at: now + grace.min(FOR_EVER), firm }, Some(Step::Interrupt))
             }
             (Self::Interrupted { terminate_at, firm }, _) if now >= terminate_at => {
-                (Self::Terminated { kill_at: now + firm }, Some(Step::Terminate))
+                (Self::Terminated { kill_at: now + firm.min(FOR_EVER) }, Some(Step::Terminate))
             }
             (Self::Terminated { kill_at }, _) if now >= kill_at => killed,
             (Self::Interrupted { .. } | Self::Terminated { .. }, _) => (self, None),
