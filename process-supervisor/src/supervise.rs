@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open, pidfd_send_signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ladder::{Ladder, Step};
-use crate::output::{read_to_the_end, timespec};
+use crate::output::{Outlet, read_to_the_end, timespec};
 use crate::{Command, Output, ProcessExit, SpawnError, StopOrder, unix};
 
 /// How long a pipe may stay open after the child's own end: a grandchild may hold it.
@@ -40,14 +40,16 @@ pub async fn supervise(
     let refused = |source| SpawnError::Refused { program: command.program.clone(), source };
     let orders = Orders::new().map_err(refused)?;
     let (report, mut reported) = oneshot::channel();
-    let of_thread = (command.clone(), orders.clone());
+    // Dropped with this future: a receiver that never receives then holds up no thread.
+    let (_want, wanted) = watch::channel(());
+    let of_thread = (command.clone(), orders.clone(), Outlet::new(output, wanted));
     // A thread of its own and never the runtime's pool: it starts and waits for the child, for hours.
     thread::Builder::new()
         .name(command.name())
         .spawn(move || {
-            let (command, orders) = of_thread;
+            let (command, orders, outlet) = of_thread;
             // Nobody listens when the future was dropped; the group is dead by then.
-            let _ = report.send(run(&command, &orders, output));
+            let _ = report.send(run(&command, &orders, outlet));
         })
         .map_err(refused)?;
     let kill_if_dropped = KillIfDropped(orders.clone());
@@ -79,12 +81,27 @@ pub(crate) fn check(command: &Command) -> Result<(), SpawnError> {
         return Err(SpawnError::NotAbsolute(command.program.clone()));
     }
     let has_nul = |text: &std::ffi::OsStr| text.as_bytes().contains(&0);
+    if has_nul(command.program.as_os_str()) || has_nul(command.dir.as_os_str()) {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "its path or its directory holds a NUL byte");
+        return Err(SpawnError::Refused { program: command.program.clone(), source });
+    }
     let arg = command.args.iter().position(|arg| has_nul(arg)).map(|at| format!("{}", at + 1));
     let variable = || {
         let bad = command.env.iter().find(|(name, value)| has_nul(name) || has_nul(value));
         bad.map(|(name, _)| name.display().to_string().replace('\0', "\\0"))
     };
     arg.or_else(variable).map_or(Ok(()), |what| Err(SpawnError::Nul(what)))
+}
+
+/// The system does not say whether it misses the program or the directory.
+pub(crate) fn refused(command: &Command, source: io::Error) -> SpawnError {
+    let dir = &command.dir;
+    let source = if source.kind() == io::ErrorKind::NotFound && !dir.is_dir() {
+        io::Error::new(source.kind(), format!("its directory {} does not exist", dir.display()))
+    } else {
+        source
+    };
+    SpawnError::Refused { program: command.program.clone(), source }
 }
 
 /// The firmest order given so far, and a bell for the thread that carries it out.
@@ -124,15 +141,20 @@ impl Drop for KillIfDropped {
     }
 }
 
-fn run(command: &Command, orders: &Orders, output: mpsc::Sender<Output>) -> Result<ProcessExit, SpawnError> {
-    let refused = |source| SpawnError::Refused { program: command.program.clone(), source };
+fn run(command: &Command, orders: &Orders, outlet: Outlet) -> Result<ProcessExit, SpawnError> {
+    let refused = |source| refused(command, source);
     let (stdout, stdout_writer) = pipe().map_err(refused)?;
     let (stderr, stderr_writer) = pipe().map_err(refused)?;
+    // All that may be refused comes before the start, so that a refusal means that nothing ran.
+    let reader = Reader::start(stdout, stderr, outlet).map_err(refused)?;
+    drop(pidfd_open(getpid(), PidfdFlags::empty()).map_err(|error| refused(error.into()))?);
     let started = Instant::now();
     let handle = start(command, stdout_writer, stderr_writer).map_err(refused)?;
-    let child = Child::of(&handle).map_err(refused)?;
-    let reader = Reader::start(stdout, stderr, output).map_err(refused)?;
-    let ladder = watch_child(&child, orders).map_err(refused)?;
+    let watched = Child::of(&handle).and_then(|child| Ok((watch_child(&child, orders)?, child)));
+    let (ladder, child) = watched.map_err(|source| {
+        kill_unwatched(&handle);
+        refused(source)
+    })?;
     let duration = started.elapsed();
     reader.ended_within(LINGER, Some(orders));
     // The child is a zombie until `wait` below, so its group id cannot be another's yet.
@@ -141,6 +163,15 @@ fn run(command: &Command, orders: &Orders, output: mpsc::Sender<Output>) -> Resu
     let status = handle.wait().map_err(refused)?.status;
     let (code, signal) = (status.code(), status.signal());
     Ok(ProcessExit { code, signal, stopped: ladder != Ladder::Running, duration, killed_stragglers })
+}
+
+/// Another thread may have taken the last descriptor just now. What cannot be watched must not live.
+fn kill_unwatched(handle: &duct::Handle) {
+    if let Some(group) = handle.pids().first().and_then(|&pid| Pid::from_raw(pid.cast_signed())) {
+        // It has not been waited for, so the number is still its own.
+        let _ = kill_process_group(group, Signal::KILL);
+        let _ = handle.wait();
+    }
 }
 
 /// The expression holds copies of the pipes' write ends; it ends with this function, so that the readers see the end.
@@ -222,8 +253,7 @@ fn wait_for(fds: [&OwnedFd; 2], until: Option<Instant>) -> io::Result<bool> {
     }
 }
 
-/// The thread that reads the child's output, and how to end it. It is not joined: it may hang in a full channel
-/// that nobody reads.
+/// The thread that reads the child's output, and how to end it.
 struct Reader {
     /// Closed by the thread when it ends.
     ended: PipeReader,
@@ -231,13 +261,13 @@ struct Reader {
 }
 
 impl Reader {
-    fn start(stdout: PipeReader, stderr: PipeReader, output: mpsc::Sender<Output>) -> io::Result<Self> {
+    fn start(stdout: PipeReader, stderr: PipeReader, mut outlet: Outlet) -> io::Result<Self> {
         let (ended, alive) = pipe()?;
         let (quit_seen, quit) = pipe()?;
         thread::Builder::new().name("output".to_owned()).spawn(move || {
             // A pipe that cannot be read any more is at its end.
-            let _ = read_to_the_end(stdout, stderr, &quit_seen, &output);
-            drop(output);
+            let _ = read_to_the_end(stdout, stderr, &quit_seen, &mut outlet);
+            drop(outlet);
             drop(alive);
         })?;
         Ok(Self { ended, quit })
