@@ -30,14 +30,19 @@ impl DetachedProcess {
     /// # Errors
     /// If the system refuses for another reason.
     pub fn adopt(identity: &ProcessIdentity) -> io::Result<Option<Self>> {
-        let Some(pid) = Pid::from_raw(identity.pid.cast_signed()) else { return Ok(None) };
-        match Self::open(pid) {
-            // The identity is read after the pidfd is open: from then on the pid cannot become another's unseen.
-            Ok(process) if ProcessIdentity::of(identity.pid).is_ok_and(|now| now == *identity) => {
-                Ok((!process.has_ended()?).then_some(process))
-            }
+        let Some(pid) = i32::try_from(identity.pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+        let process = match Self::open(pid) {
+            Ok(process) => process,
+            // The number is free, or that of a thread by now.
+            Err(error) if is_one_of(&error, &[Errno::SRCH, Errno::NOENT, Errno::INVAL]) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // The identity is read after the pidfd is open: from then on the pid cannot become another's unseen. Any other
+        // error than "no such process" says nothing: a living process must not count as ended.
+        match ProcessIdentity::of(identity.pid) {
+            Ok(now) if now == *identity => Ok((!process.has_ended()?).then_some(process)),
             Ok(_) => Ok(None),
-            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(None),
+            Err(error) if is_one_of(&error, &[Errno::SRCH, Errno::NOENT]) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -69,7 +74,9 @@ impl DetachedProcess {
         if self.has_ended()? {
             return Ok(());
         }
-        ignore_ended(kill_process_group(self.pid, Signal::KILL))
+        ignore_ended(kill_process_group(self.pid, Signal::KILL))?;
+        // Also when it leads no group.
+        ignore_ended(pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL))
     }
 
     /// Waits for its end. Cancel-safe; returns at once when it has ended.
@@ -95,6 +102,10 @@ impl DetachedProcess {
     }
 }
 
+fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
+    errnos.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 fn ignore_ended(sent: rustix::io::Result<()>) -> io::Result<()> {
     match sent {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
@@ -112,7 +123,15 @@ fn ignore_ended(sent: rustix::io::Result<()>) -> io::Result<()> {
 pub fn spawn_detached(command: &Command, output: &Path) -> Result<DetachedProcess, SpawnError> {
     crate::supervise::check(command)?;
     let refused = |source| SpawnError::Refused { program: command.program.clone(), source };
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(output).map_err(refused)?;
-    let pid = unix::spawn_in_new_session(command, file).map_err(refused)?;
-    DetachedProcess::open(pid).map_err(refused)
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(output).map_err(|error| {
+        refused(io::Error::new(error.kind(), format!("its output file {}: {error}", output.display())))
+    })?;
+    let spawned = unix::spawn_in_new_session(command, file);
+    let mut child = spawned.map_err(|source| crate::supervise::refused(command, source))?;
+    let opened = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
+    opened.map_err(io::Error::from).and_then(DetachedProcess::open).map_err(|source| {
+        // What cannot be watched must not live.
+        let _ = child.kill().and_then(|()| child.wait());
+        refused(source)
+    })
 }

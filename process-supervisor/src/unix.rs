@@ -106,16 +106,14 @@ pub fn kill_descendants() -> usize {
         if living.is_empty() {
             break;
         }
-        for pid in living {
-            kill_one(pid);
-            killed.insert(pid);
-        }
+        killed.extend(living.into_iter().filter(|&(pid, start_ticks)| kill_one(pid, start_ticks)));
         std::thread::sleep(Duration::from_millis(5));
     }
     killed.len()
 }
 
-fn living_descendants() -> Vec<u32> {
+/// Each with its start time.
+fn living_descendants() -> Vec<(u32, u64)> {
     let all = all();
     let mut family = vec![std::process::id()];
     let mut next = 0;
@@ -123,18 +121,17 @@ fn living_descendants() -> Vec<u32> {
         family.extend(all.iter().filter(|(_, stat)| stat.parent == parent).map(|(pid, _)| *pid));
         next += 1;
     }
-    let lives = |pid: &u32| all.iter().any(|(other, stat)| other == pid && stat.is_alive());
-    family.into_iter().skip(1).filter(lives).collect()
+    let descendants = all.iter().filter(|(pid, stat)| stat.is_alive() && family[1..].contains(pid));
+    descendants.map(|(pid, stat)| (*pid, stat.start_ticks)).collect()
 }
 
-/// A process of the family that ends between the look and the signal stays a zombie until somebody of the family
-/// waits for it, and that is us: so the pid cannot have become a stranger's.
-fn kill_one(pid: u32) {
-    if let Some(pid) = Pid::from_raw(pid.cast_signed())
-        && let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty())
-    {
-        let _ = pidfd_send_signal(pidfd, Signal::KILL);
-    }
+/// False if it is gone. Its parent may have waited for it since we looked, and the pid may be a stranger's: so it is
+/// looked at again once the pidfd holds it.
+fn kill_one(pid: u32, start_ticks: u64) -> bool {
+    let Some(pidfd) = Pid::from_raw(pid.cast_signed()).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+        return false;
+    };
+    Stat::of(pid).is_ok_and(|stat| stat.start_ticks == start_ticks) && pidfd_send_signal(pidfd, Signal::KILL).is_ok()
 }
 
 /// Lets the runtime wait until `fd` is readable.
@@ -146,7 +143,7 @@ pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Starts a program as the leader of a new session. Not waited for: see `DetachedProcess`.
-pub(crate) fn spawn_in_new_session(command: &Command, output: File) -> io::Result<Pid> {
+pub(crate) fn spawn_in_new_session(command: &Command, output: File) -> io::Result<std::process::Child> {
     #[expect(clippy::disallowed_methods, reason = "this crate is where processes are started")]
     let mut child = std::process::Command::new(&command.program);
     child.args(&command.args).env_clear().envs(command.env.iter()).current_dir(&command.dir);
@@ -156,8 +153,7 @@ pub(crate) fn spawn_in_new_session(command: &Command, output: File) -> io::Resul
     unsafe {
         child.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
     }
-    let pid = child.spawn()?.id();
-    Pid::from_raw(pid.cast_signed()).ok_or_else(|| io::Error::other("the child has no process id"))
+    child.spawn()
 }
 
 #[cfg(test)]
