@@ -157,10 +157,11 @@ fn run(command: &Command, orders: &Orders, outlet: Outlet) -> Result<ProcessExit
     })?;
     let duration = started.elapsed();
     reader.ended_within(LINGER, Some(orders));
-    // The child is a zombie until `wait` below, so its group id cannot be another's yet.
+    // Waited for before the group is emptied: a zombie would count as a member, and hide that nobody else is left.
+    let ended = handle.wait().map(|output| output.status);
     let killed_stragglers = child.empty_group();
     reader.finish(LAST_READ);
-    let status = handle.wait().map_err(refused)?.status;
+    let status = ended.map_err(refused)?;
     let (code, signal) = (status.code(), status.signal());
     Ok(ProcessExit { code, signal, stopped: ladder != Ladder::Running, duration, killed_stragglers })
 }
@@ -211,7 +212,8 @@ impl Child {
         };
     }
 
-    /// Kills what is left of the group; true if there was anything.
+    /// Kills what is left of the group; true if there was anything. Called when the child itself has been waited for;
+    /// the group's number cannot become another's while a member lives, and none is signalled unless one was just seen.
     fn empty_group(&self) -> bool {
         let mut killed = false;
         // One signal can miss a fork in flight. The bound is for a process that the kernel cannot end (state D).

@@ -7,8 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper, wait,
+    Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+    test_kill_process_group, wait, waitpgid,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
@@ -79,8 +81,14 @@ fn all() -> Vec<(u32, Stat)> {
     pids.filter_map(|pid| Some((pid, Stat::of(pid).ok()?))).collect()
 }
 
-/// Whether the group has a process that is not a zombie.
+/// Whether a group, whose leader has been waited for, has a process that is not a zombie.
 pub(crate) fn group_is_alive(group: Pid) -> bool {
+    // A subreaper inherits the dead of the group; they would stay in it for ever.
+    while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
+    // Nearly always the answer: reading all of /proc takes longer than starting a child.
+    if test_kill_process_group(group) == Err(Errno::SRCH) {
+        return false;
+    }
     let group = group.as_raw_nonzero().get().cast_unsigned();
     all().iter().any(|(_, stat)| stat.group == group && stat.is_alive())
 }

@@ -116,3 +116,16 @@ async fn what_names_no_process_is_not_adopted() {
     drop(end);
     thread.join().unwrap();
 }
+
+#[tokio::test]
+async fn a_grandchild_that_holds_no_pipe_is_ended_too() {
+    let (sender, mut output) = mpsc::channel(4);
+    let (_stop, stopped) = watch::channel(None);
+    let left_behind = sh("sleep 600 >/dev/null 2>&1 & echo $!");
+    let exit = tokio::spawn(async move { supervise(&left_behind, sender, stopped).await });
+    let pid = without_hanging(output.recv()).await.expect("it says its pid").bytes;
+    let exit = without_hanging(exit).await.unwrap().unwrap();
+    assert!(exit.is_success() && exit.killed_stragglers && !exit.stopped, "{exit:?}");
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", String::from_utf8_lossy(&pid).trim()));
+    assert!(stat.as_ref().map_or(true, |stat| stat.contains(") Z ")), "{stat:?}");
+}
