@@ -1,8 +1,19 @@
-//! The control plane: queue, logs, artifacts, terraform state.
+//! The control plane: queue, logs, artifacts, terraform state, and the API in front of them.
 
 pub mod access;
 pub mod artifacts;
+pub mod directory;
+mod gate;
 pub mod logs;
+mod plane;
+pub mod queue;
+mod router;
 pub mod routes;
+mod server;
 pub mod sources;
 pub mod state;
+mod tokens;
+mod wake;
+
+pub use queue::Timings;
+pub use server::{Config, ControlPlane, Limits, start};

@@ -5,8 +5,10 @@ mod body;
 mod file;
 mod log_stream;
 mod logs;
+pub(crate) mod runner_side;
 mod sources;
 mod state;
 mod storage;
+pub(crate) mod user_side;
 
 pub use storage::{Storage, StorageLimits, router as storage_router};

@@ -184,7 +184,11 @@ impl StateStore {
         let (version, dir) = (last.unwrap_or_default() + 1, folder.clone());
         blocking(move || versions::number(file, &dir, version)).await?;
         self.set_version(org, name, version, false).await?;
-        blocking(move || Ok(versions::prune(&folder, version))).await
+        blocking(move || {
+            versions::prune(&folder, version);
+            Ok(())
+        })
+        .await
     }
 
     /// Forgets the current version; older files stay.

@@ -1,0 +1,213 @@
+//! Who is calling, and what they may do: the one place where headers become people and runners.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::watch;
+use wire::{AttemptNo, JobId, JobStatus, paths};
+
+use crate::access::{Access, JobWrite, Progress, Refusal, StateUser, User};
+use crate::artifacts::Digest;
+use crate::directory::{Directory, Runner};
+use crate::plane::Plane;
+use crate::queue::{Queue, QueueError, Row};
+use crate::state::Actor;
+
+/// The runner that calls. A handler that takes this cannot forget to ask.
+pub(crate) struct AuthenticatedRunner(pub(crate) Runner);
+
+/// The user that calls.
+pub(crate) struct AuthenticatedUser(pub(crate) User);
+
+/// The attempt that a runner's write belongs to.
+pub(crate) struct Attempt(pub(crate) AttemptNo);
+
+impl FromRequestParts<Plane> for AuthenticatedRunner {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
+        runner(&plane.directory, &parts.headers).map(Self)
+    }
+}
+
+impl FromRequestParts<Plane> for AuthenticatedUser {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
+        user(&plane.directory, &parts.headers).map(Self)
+    }
+}
+
+impl FromRequestParts<Plane> for Attempt {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Plane) -> Result<Self, Refusal> {
+        attempt(&parts.headers).map(Self)
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> Option<&'a str> {
+    names.iter().find_map(|name| headers.get(*name)).and_then(|value| value.to_str().ok())
+}
+
+fn claims_to_be_runner(headers: &HeaderMap) -> bool {
+    [paths::WORKER_TOKEN, paths::RUNNER_TOKEN].iter().any(|name| headers.contains_key(*name))
+}
+
+fn runner(directory: &Directory, headers: &HeaderMap) -> Result<Runner, Refusal> {
+    let id = text(headers, [paths::WORKER_ID, paths::RUNNER_ID]);
+    let token = text(headers, [paths::WORKER_TOKEN, paths::RUNNER_TOKEN]);
+    // One text for all of it: which half was wrong is nobody's business.
+    id.zip(token).and_then(|(id, token)| directory.runner_by_token(id, token)).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "unknown runner or wrong token; register the runner or give it its new token",
+        )
+    })
+}
+
+fn user(directory: &Directory, headers: &HeaderMap) -> Result<User, Refusal> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    bearer.and_then(|token| directory.user_by_token(token)).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "missing or unknown token; send a user's token as `Authorization: Bearer`",
+        )
+    })
+}
+
+fn attempt(headers: &HeaderMap) -> Result<AttemptNo, Refusal> {
+    let Some(value) = headers.get(paths::JOB_ATTEMPT) else { return Ok(AttemptNo::FIRST) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| {
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{} must be a whole number from 1", paths::JOB_ATTEMPT))
+    })
+}
+
+/// The rules, for the routes over files.
+pub(crate) struct Gate {
+    pub(crate) queue: Queue,
+    pub(crate) directory: Directory,
+}
+
+impl Gate {
+    pub(crate) fn shared(queue: Queue, directory: Directory) -> Arc<dyn Access> {
+        Arc::new(Self { queue, directory })
+    }
+
+    async fn holds_a_job_naming(&self, runner: &Runner, digest: &Digest) -> Result<Option<String>, QueueError> {
+        let held = self.queue.held_by(&runner.id).await?;
+        let named = held.into_iter().find(|row| row.job.config_snapshot.to_string().contains(digest.as_str()));
+        Ok(named.map(|row| row.org().to_owned()))
+    }
+}
+
+/// A job that a caller may read.
+pub(crate) async fn readable(
+    plane_queue: &Queue,
+    directory: &Directory,
+    headers: &HeaderMap,
+    job: &JobId,
+) -> Result<Row, Refusal> {
+    if claims_to_be_runner(headers) {
+        let runner = runner(directory, headers)?;
+        let row = plane_queue.get(job).await?;
+        return match plane_queue.runner_may_read(&runner.id, &row).await? {
+            true => Ok(row),
+            false => Err(Refusal::not_found("job")),
+        };
+    }
+    let user = user(directory, headers)?;
+    let row = plane_queue.get(job).await?;
+    if row.org() == user.org { Ok(row) } else { Err(Refusal::not_found("job")) }
+}
+
+#[async_trait]
+impl Access for Gate {
+    async fn writing(&self, headers: &HeaderMap, job: &JobId) -> Result<JobWrite, Refusal> {
+        let runner = runner(&self.directory, headers)?;
+        let attempt = attempt(headers)?;
+        let mut row = self.queue.known(job).await?;
+        Queue::check_holder(&row, &runner.id, attempt)?;
+        if row.job.status == JobStatus::Claimed {
+            row = Arc::new(self.queue.first_line(&runner.id, job, attempt).await?);
+        }
+        self.queue.sign_of_life(job);
+        Ok(JobWrite { attempt, log_base: row.log_base, is_over: row.job.status.is_terminal() })
+    }
+
+    async fn reading(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal> {
+        readable(&self.queue, &self.directory, headers, job).await.map(drop)
+    }
+
+    async fn user(&self, headers: &HeaderMap) -> Result<User, Refusal> {
+        user(&self.directory, headers)
+    }
+
+    async fn source_organisation(&self, headers: &HeaderMap, digest: &Digest) -> Result<String, Refusal> {
+        if !claims_to_be_runner(headers) {
+            return Ok(user(&self.directory, headers)?.org);
+        }
+        let runner = runner(&self.directory, headers)?;
+        self.holds_a_job_naming(&runner, digest).await?.ok_or_else(|| Refusal::not_found("source"))
+    }
+
+    async fn state_user(&self, headers: &HeaderMap) -> Result<StateUser, Refusal> {
+        let refused = || Refusal::new(StatusCode::UNAUTHORIZED, "missing or unknown state token");
+        let (name, password) = basic(headers).ok_or_else(refused)?;
+        if let Some(user) = self.directory.user_by_token(&password) {
+            return Ok(StateUser { org: user.org, actor: Actor::User { id: user.id } });
+        }
+        let job: JobId = name.parse().map_err(|_| refused())?;
+        let found = self.queue.attempt_of_state_token(&job, &password).await?;
+        let (row, attempt) = found.ok_or_else(refused)?;
+        let is_current =
+            row.job.attempt_no() == attempt && !row.job.status.is_terminal() && row.job.runner_id.is_some();
+        let runner = row.job.runner_id.clone().filter(|_| is_current);
+        Ok(StateUser { org: row.org().to_owned(), actor: Actor::Attempt { job, attempt, runner, is_current } })
+    }
+
+    async fn is_at_work(&self, job: &JobId, attempt: AttemptNo) -> Result<bool, Refusal> {
+        let row = self.queue.get(job).await?;
+        Ok(row.job.attempt_no() == attempt && matches!(row.job.status, JobStatus::Claimed | JobStatus::Processing))
+    }
+
+    async fn progress(&self, job: &JobId) -> Result<watch::Receiver<Progress>, Refusal> {
+        Ok(self.queue.follow(job).await?)
+    }
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let encoded = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+impl From<QueueError> for Refusal {
+    fn from(error: QueueError) -> Self {
+        let status = match &error {
+            QueueError::NotFound(_) => StatusCode::NOT_FOUND,
+            QueueError::Conflict(_) | QueueError::LeaseLost { .. } => StatusCode::CONFLICT,
+            QueueError::NotYours => StatusCode::FORBIDDEN,
+            QueueError::Invalid { .. } => StatusCode::BAD_REQUEST,
+            QueueError::LogBehind(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+            QueueError::Database(error) => return Self::internal(error),
+            QueueError::Commit(_) => return Self::internal(&error),
+            QueueError::Log(_) => match error {
+                QueueError::Log(error) => return error.into(),
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        };
+        let mut refusal = Self::new(status, error.to_string());
+        if let QueueError::Invalid { pointer, .. } = error {
+            refusal.body.pointer = pointer;
+        }
+        refusal
+    }
+}

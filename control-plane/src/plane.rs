@@ -1,0 +1,24 @@
+//! What the routes of the queue work with.
+
+use wire::RunnerStatus;
+
+use crate::directory::{Directory, Runner};
+use crate::queue::{Queue, QueueError};
+use crate::wake::Wake;
+
+/// Queue, directory and waiters. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Plane {
+    pub(crate) queue: Queue,
+    pub(crate) directory: Directory,
+    pub(crate) wake: Wake,
+}
+
+impl Plane {
+    /// A runner as the contract shows it.
+    pub(crate) async fn shown(&self, runner: &Runner) -> Result<wire::RunnerInfo, QueueError> {
+        let status: RunnerStatus = runner.status(wire::Timestamp::now(), self.queue.timings().online);
+        let jobs = self.queue.held_by(&runner.id).await?;
+        Ok(runner.info(status, jobs.into_iter().map(|row| row.job.id).collect()))
+    }
+}

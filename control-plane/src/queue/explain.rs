@@ -1,0 +1,79 @@
+//! Why a job stands where it stands, for a person who waits.
+
+use serde::Serialize;
+use wire::{ClaimRequest, JobStatus, RunnerStatus, Timestamp};
+
+use super::{Claimant, Queue, QueueError, Row};
+
+/// The answer of `GET /api/jobs/{id}/explain`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// One sentence.
+    pub summary: String,
+    /// For a job that waits: what each runner has to say to it.
+    pub runners: Vec<RunnerView>,
+}
+
+/// One runner and a waiting job.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunnerView {
+    /// The runner's name.
+    pub name: String,
+    /// Why it has not taken the job.
+    pub verdict: String,
+}
+
+impl Queue {
+    /// Why a job stands where it stands.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn explain(&self, row: &Row) -> Result<Explanation, QueueError> {
+        if row.job.status != JobStatus::Queued {
+            return Ok(Explanation { summary: self.explain_status(row), runners: Vec::new() });
+        }
+        let mut runners = Vec::new();
+        let mut could = 0;
+        for runner in self.0.directory.runners_of(row.org()) {
+            let kinds = (!runner.kinds.is_empty()).then(|| runner.kinds.iter().map(|kind| kind.kind.clone()).collect());
+            let claimant = Claimant::new(&runner, &ClaimRequest { kinds, ..ClaimRequest::default() });
+            let busy = self.held_by(&runner.id).await?.len();
+            let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&row.job)) {
+                (RunnerStatus::Offline, _) => "is offline".to_owned(),
+                (RunnerStatus::Draining, _) => "is draining and takes no more jobs".to_owned(),
+                (RunnerStatus::Online, Some(refusal)) => refusal,
+                (RunnerStatus::Online, None) => {
+                    could += 1;
+                    if busy > 0 {
+                        format!("runs {busy} other job(s) and takes this one when a slot is free")
+                    } else {
+                        "is about to take it".to_owned()
+                    }
+                }
+            };
+            runners.push(RunnerView { name: runner.name, verdict });
+        }
+        let summary = match (runners.len(), could) {
+            (0, _) => "no runner is registered; register and start one".to_owned(),
+            (_, 0) => "no runner can take this job as things are".to_owned(),
+            (_, could) => format!("{could} runner(s) can take this job"),
+        };
+        Ok(Explanation { summary, runners })
+    }
+
+    fn explain_status(&self, row: &Row) -> String {
+        let job = &row.job;
+        let runner = job.runner_id.as_ref().and_then(|id| self.0.directory.runner(id));
+        let runner =
+            runner.map_or("a runner that was removed".to_owned(), |runner| format!("runner {:?}", runner.name));
+        let reason = job.error_message.as_deref().unwrap_or("no reason was given");
+        match job.status {
+            JobStatus::Queued | JobStatus::Claimed => format!("{runner} has taken it and is about to start it"),
+            JobStatus::Processing if job.cancel_requested => format!("{runner} was told to stop it and has not yet"),
+            JobStatus::Processing => format!("{runner} runs it as attempt {} ({})", job.attempt, job.phase.as_str()),
+            JobStatus::Success => format!("{runner} ran it and it succeeded"),
+            JobStatus::Failed => format!("it failed: {reason}"),
+            JobStatus::Cancelled => format!("it was cancelled: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Who holds what for how long: heartbeats extend leases, the reaper ends them.
+
+use wire::{CancelOrder, HeldJob, JobId, JobStatus, LogStream, Phase, RunnerId, Timestamp};
+
+use super::reaper::{Fate, fate};
+use super::transitions::Event;
+use super::{Queue, QueueError, Row, row};
+use crate::state::Actor;
+
+impl Queue {
+    /// Extends the leases of the jobs that a runner names (all of its jobs, if it cannot name them), and says which
+    /// of them are not its own any more.
+    pub(crate) async fn extend_leases(
+        &self,
+        runner: &RunnerId,
+        named: Option<&[HeldJob]>,
+    ) -> Result<Vec<HeldJob>, QueueError> {
+        let held = self.held_by(runner).await?;
+        let is_named = |row: &Row| match named {
+            Some(named) => named.iter().any(|job| job.id == row.job.id && job.attempt == row.job.attempt_no()),
+            // It lives; but whether it ever got the answer to that claim nobody knows.
+            None => row.confirmed,
+        };
+        for row in held.iter().filter(|row| is_named(row)) {
+            self.sign_of_life(&row.job.id);
+            if !row.confirmed {
+                self.confirm(runner, row).await?;
+            }
+        }
+        let is_held =
+            |job: &HeldJob| held.iter().any(|row| row.job.id == job.id && row.job.attempt_no() == job.attempt);
+        let lost = named.unwrap_or_default().iter().filter(|job| !is_held(job));
+        let mut really_lost = Vec::new();
+        for job in lost {
+            // A job whose end we know already is not lost: the runner has yet to hear that we know.
+            let ended_here = row::find(&self.0.pool, &job.id).await?.is_some_and(|row| {
+                row.job.status.is_terminal()
+                    && row.job.runner_id.as_ref() == Some(runner)
+                    && row.job.attempt_no() == job.attempt
+            });
+            if !ended_here {
+                really_lost.push(job.clone());
+            }
+        }
+        Ok(really_lost)
+    }
+
+    async fn confirm(&self, runner: &RunnerId, row: &Row) -> Result<(), QueueError> {
+        let (runner, attempt) = (runner.clone(), row.job.attempt_no());
+        let confirm = move |row: &mut Row| {
+            Self::check_holder(row, &runner, attempt)?;
+            row.confirmed = true;
+            Ok(())
+        };
+        match self.change(&row.job.id, confirm).await {
+            // It was given away in this very moment; the next heartbeat says so.
+            Ok(_) | Err(QueueError::LeaseLost { .. } | QueueError::NotYours) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a runner is to stop.
+    pub(crate) async fn cancel_orders(&self, runner: &RunnerId) -> Result<Vec<CancelOrder>, QueueError> {
+        let held = self.held_by(runner).await?;
+        let cancelled = held.into_iter().filter(|row| row.job.cancel_requested);
+        Ok(cancelled
+            .map(|row| CancelOrder { attempt: row.job.attempt_no(), job_id: row.job.id, force: row.cancel_force })
+            .collect())
+    }
+
+    /// While we were away nobody could reach us: every lease begins again.
+    pub(crate) async fn renew_all(&self) -> Result<(), QueueError> {
+        let until = self.lease_from(Timestamp::now()).as_micros();
+        let sql = "UPDATE jobs SET lease_until = ? WHERE status IN ('CLAIMED', 'PROCESSING')";
+        sqlx::query(sql).bind(until).execute(&self.0.pool).await?;
+        Ok(())
+    }
+
+    /// Ends the leases of runners that are lost, and decides what becomes of their jobs.
+    ///
+    /// # Errors
+    /// If the database or the log's files fail.
+    pub async fn reap(&self, now: Timestamp) -> Result<(), QueueError> {
+        let sql = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
+        let active = row::read_all(&sqlx::query(sql).fetch_all(&self.0.pool).await?)?;
+        self.forget_signs(&active);
+        for row in active {
+            let fate = fate(&row, self.last_seen(&row), now, &self.0.timings);
+            if fate != Fate::Wait {
+                self.carry_out(&row, fate, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_signs(&self, active: &[Row]) {
+        let mut seen = self.0.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if seen.len() > active.len() {
+            seen.retain(|id, _| active.iter().any(|row| row.job.id == *id));
+        }
+    }
+
+    async fn carry_out(&self, row: &Row, fate: Fate, now: Timestamp) -> Result<(), QueueError> {
+        let id = row.job.id.clone();
+        let text = self.explain_fate(row, fate).await?;
+        tracing::warn!(job.id = %id, attempt = row.job.attempt, ?fate, "the runner of a job is lost");
+        if fate != Fate::Requeue {
+            self.0.logs.append_text(&id, LogStream::System, format!("{text}\n")).await?;
+        }
+        let log_length = self.0.logs.length(&id).await?;
+        let revision = row.revision;
+        let decide = move |row: &mut Row| {
+            if row.revision != revision {
+                // Its runner came back while we looked.
+                return Err(QueueError::Conflict("the job has changed".to_owned()));
+            }
+            row.apply(match fate {
+                Fate::Requeue => Event::Requeue,
+                Fate::Cancel => Event::GiveUp(JobStatus::Cancelled),
+                Fate::TooManyAttempts | Fate::Unknown | Fate::Wait => Event::GiveUp(JobStatus::Failed),
+            })?;
+            row.job.reason = fate.reason().map(|reason| reason.as_str().to_owned());
+            if row.job.status.is_terminal() {
+                row.job.error_message = Some(text);
+                row.job.log_complete = Some(false);
+                row.job.log_length = log_length;
+            }
+            row.leave_runner(now);
+            Ok(())
+        };
+        match self.change(&id, decide).await {
+            Ok(_) | Err(QueueError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn explain_fate(&self, row: &Row, fate: Fate) -> Result<String, QueueError> {
+        let runner = row.job.runner_id.as_ref().and_then(|id| self.0.directory.runner(id));
+        let runner = runner.map_or("its runner".to_owned(), |runner| format!("runner {:?}", runner.name));
+        Ok(match fate {
+            Fate::Wait | Fate::Requeue => format!("{runner} was lost; the job waits for another"),
+            Fate::Cancel => format!("cancelled by a user; {runner} was lost before anything was changed"),
+            Fate::TooManyAttempts => {
+                format!(
+                    "{runner} was lost, and so were the runners of {} attempts before; not run again",
+                    row.job.attempt - 1
+                )
+            }
+            Fate::Unknown => {
+                let phase = if row.job.phase == Phase::Preparing { "before" } else { "after" };
+                let locks = self.locks_of(&row.job.id).await?;
+                format!(
+                    "{runner} was lost {phase} the job's commit point: nobody knows how far it came.{locks} \
+                     Look at the log and at what it manages, then plan again"
+                )
+            }
+        })
+    }
+
+    async fn locks_of(&self, id: &JobId) -> Result<String, QueueError> {
+        let held = self.0.states.held_by_job(id).await.map_err(|error| QueueError::Commit(error.to_string()))?;
+        let shown = held.iter().map(|(name, held)| {
+            let attempt = match &held.holder {
+                Actor::Attempt { attempt, .. } => format!(" (attempt {attempt})"),
+                Actor::User { .. } => String::new(),
+            };
+            format!(" It still holds the lock {:?} of state {name:?}{attempt}.", held.info.id)
+        });
+        Ok(shown.collect())
+    }
+}

@@ -1,0 +1,235 @@
+//! The queue: jobs, leases, attempts. The only way to a job's status, attempt and lease.
+
+mod claim;
+mod error;
+mod explain;
+mod lease;
+pub mod reaper;
+mod report;
+pub(crate) mod row;
+mod submit;
+pub mod transitions;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Row as _, SqlitePool};
+use tokio::sync::watch;
+use wire::{Job, JobId, JobStatus, RunnerId, Timestamp};
+
+use crate::access::Progress;
+use crate::directory::Directory;
+use crate::logs::LogStore;
+use crate::state::StateStore;
+use crate::tokens::Deriver;
+use crate::wake::Wake;
+
+pub use claim::Claimant;
+pub use error::QueueError;
+pub use report::Reported;
+pub use row::Row;
+pub use submit::ListFilter;
+use writer::Writer;
+
+/// After how long what happens. Tests make it shorter.
+#[derive(Clone, Debug)]
+pub struct Timings {
+    /// A runner is ONLINE for this long after a heartbeat.
+    pub online: Duration,
+    /// A job is its runner's for this long after a sign of life.
+    pub lease: Duration,
+    /// A job that must not run again waits this long for its runner to come back.
+    pub silence: Duration,
+    /// How often lost runners are looked for.
+    pub reap_every: Duration,
+    /// The longest that a claim is parked.
+    pub claim_wait: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            online: Duration::from_secs(60),
+            lease: Duration::from_secs(90),
+            silence: Duration::from_secs(300),
+            reap_every: Duration::from_secs(5),
+            claim_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Queue(Arc<Shared>);
+
+struct Shared {
+    pool: SqlitePool,
+    writer: Writer,
+    logs: LogStore,
+    states: StateStore,
+    directory: Directory,
+    wake: Wake,
+    deriver: Deriver,
+    timings: Timings,
+    /// Kinds that this program links itself.
+    linked: Vec<wire::KindInfo>,
+    /// What writes to a log need to know of a job, so that they ask no database.
+    known: Mutex<HashMap<JobId, Arc<Row>>>,
+    /// The last sign of life since the last change of the row.
+    seen: Mutex<HashMap<JobId, Timestamp>>,
+}
+
+/// What a queue is made of.
+pub(crate) struct QueueParts {
+    pub(crate) pool: SqlitePool,
+    pub(crate) connection: SqliteConnection,
+    pub(crate) logs: LogStore,
+    pub(crate) states: StateStore,
+    pub(crate) directory: Directory,
+    pub(crate) wake: Wake,
+    pub(crate) deriver: Deriver,
+    pub(crate) timings: Timings,
+    pub(crate) linked: Vec<wire::KindInfo>,
+}
+
+impl Queue {
+    pub(crate) fn new(parts: QueueParts) -> Self {
+        let QueueParts { pool, connection, logs, states, directory, wake, deriver, timings, linked } = parts;
+        let writer = Writer::start(connection);
+        let (known, seen) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { pool, writer, logs, states, directory, wake, deriver, timings, linked, known, seen }))
+    }
+
+    /// When things happen.
+    #[must_use]
+    pub fn timings(&self) -> &Timings {
+        &self.0.timings
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`] if there is none.
+    pub async fn get(&self, id: &JobId) -> Result<Row, QueueError> {
+        row::load(&self.0.pool, id).await
+    }
+
+    /// One job as a write to its log needs it: from memory where possible.
+    pub(crate) async fn known(&self, id: &JobId) -> Result<Arc<Row>, QueueError> {
+        let known = self.lock_known().get(id).cloned();
+        match known {
+            Some(row) => Ok(row),
+            None => {
+                let row = self.get(id).await?;
+                Ok(self.remember(&row))
+            }
+        }
+    }
+
+    /// Follows a job.
+    pub(crate) async fn follow(&self, id: &JobId) -> Result<watch::Receiver<Progress>, QueueError> {
+        Ok(self.0.wake.follow(&self.get(id).await?))
+    }
+
+    /// The runner has shown that it lives and has the job.
+    pub(crate) fn sign_of_life(&self, id: &JobId) {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Timestamp::now());
+    }
+
+    fn last_seen(&self, row: &Row) -> Timestamp {
+        let lease = i64::try_from(self.0.timings.lease.as_micros()).unwrap_or(i64::MAX);
+        let renewed = Timestamp::from_micros(row.lease_until.as_micros().saturating_sub(lease));
+        let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&row.job.id).copied();
+        seen.map_or(renewed, |seen| seen.max(renewed))
+    }
+
+    fn lease_from(&self, now: Timestamp) -> Timestamp {
+        let lease = i64::try_from(self.0.timings.lease.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(now.as_micros().saturating_add(lease))
+    }
+
+    /// Changes one job: `decide` looks at the row and changes it, or refuses. Durable when this returns.
+    async fn change<T, F>(&self, id: &JobId, decide: F) -> Result<(Row, T), QueueError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Row) -> Result<T, QueueError> + Send + 'static,
+    {
+        let id = id.clone();
+        self.change_with(move |connection| {
+            Box::pin(async move {
+                let mut row = row::load(&mut *connection, &id).await?;
+                let result = decide(&mut row)?;
+                row::save(connection, &mut row).await?;
+                Ok((row, result))
+            })
+        })
+        .await
+    }
+
+    /// As [`Self::change`], for changes that need more than one row.
+    async fn change_with<T, F>(&self, change: F) -> Result<(Row, T), QueueError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(Row, T), QueueError>> + Send + 'static,
+    {
+        let (row, result) = self.0.writer.change(change).await?;
+        self.announce(&row);
+        Ok((row, result))
+    }
+
+    /// Tells whoever waits for this.
+    fn announce(&self, row: &Row) {
+        self.remember(row);
+        self.0.wake.job_changed(row);
+        if row.job.status == JobStatus::Queued {
+            self.0.wake.job_waits(&row.job);
+        }
+        if let (true, Some(runner)) = (row.job.cancel_requested, &row.job.runner_id) {
+            self.0.wake.runner_has_orders(runner);
+        }
+    }
+
+    fn remember(&self, row: &Row) -> Arc<Row> {
+        let mut known = self.lock_known();
+        if let Some(newer) = known.get(&row.job.id).filter(|known| known.revision > row.revision) {
+            return Arc::clone(newer);
+        }
+        if known.len() > 4096 {
+            known.retain(|_, row| !row.job.status.is_terminal() && row.job.status != JobStatus::Queued);
+        }
+        let row = Arc::new(row.clone());
+        known.insert(row.job.id.clone(), Arc::clone(&row));
+        row
+    }
+
+    fn lock_known(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, Arc<Row>>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The jobs that a runner holds now.
+    pub(crate) async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, QueueError> {
+        let sql = "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') ORDER BY claimed_at";
+        row::read_all(&sqlx::query(sql).bind(runner.as_str()).fetch_all(&self.0.pool).await?)
+    }
+
+    /// Whether the runner holds or held the job, or holds one that applies its plan: then it may read it.
+    pub(crate) async fn runner_may_read(&self, runner: &RunnerId, row: &Row) -> Result<bool, QueueError> {
+        if row.job.runner_id.as_ref() == Some(runner) {
+            return Ok(true);
+        }
+        let sql = "SELECT COUNT(*) AS n FROM jobs WHERE runner_id = ? AND plan_job_id = ? AND org_id = ? \
+                   AND status IN ('CLAIMED', 'PROCESSING')";
+        let found = sqlx::query(sql).bind(runner.as_str()).bind(row.job.id.as_str()).bind(row.org());
+        Ok(found.fetch_one(&self.0.pool).await?.try_get::<i64, _>("n")? > 0)
+    }
+
+    /// As it is shown to people: with the length that its log has by now.
+    pub(crate) async fn shown(&self, mut row: Row) -> Result<Job, QueueError> {
+        row.job.log_length = self.0.logs.length(&row.job.id).await?;
+        Ok(row.job)
+    }
+}

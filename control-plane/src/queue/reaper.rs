@@ -1,0 +1,154 @@
+//! What becomes of a job that its runner does not speak for any more. The decision is pure; the loop carries it out.
+
+use std::time::Duration;
+
+use wire::{JobStatus, LossPolicy, Phase, Reason, Timestamp};
+
+use super::{Queue, Row, Timings};
+
+/// Attempts after which a job is not run again: something about it kills runners.
+pub const MAX_ATTEMPTS: u32 = 5;
+/// A claim whose answer got lost: nobody has the job, and nothing was started.
+const UNCONFIRMED: Duration = Duration::from_secs(30);
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its runner may still come back.
+    Wait,
+    /// It waits for a runner again.
+    Requeue,
+    /// Somebody wanted it cancelled, and nothing has changed yet.
+    Cancel,
+    /// Too many attempts.
+    TooManyAttempts,
+    /// Nobody knows how far it came.
+    Unknown,
+}
+
+/// Decides. `seen` is the last sign of life: a heartbeat that named it, a line of log, a report.
+#[must_use]
+pub fn fate(row: &Row, seen: Timestamp, now: Timestamp, timings: &Timings) -> Fate {
+    let since = |then: Timestamp| Duration::from_micros((now.as_micros() - then.as_micros()).try_into().unwrap_or(0));
+    let job = &row.job;
+    let claimed = job.claimed_at.unwrap_or(now);
+    let unconfirmed = job.status == JobStatus::Claimed && !row.confirmed && since(claimed) >= UNCONFIRMED;
+    if !unconfirmed && since(seen) < timings.lease {
+        return Fate::Wait;
+    }
+    let may_run_again = match row.loss {
+        LossPolicy::Requeue => true,
+        LossPolicy::RequeueBeforeCommit => job.phase == Phase::Preparing,
+        LossPolicy::Fail => unconfirmed,
+    };
+    match may_run_again {
+        true if job.cancel_requested => Fate::Cancel,
+        true if job.attempt >= MAX_ATTEMPTS => Fate::TooManyAttempts,
+        true => Fate::Requeue,
+        false if since(seen) < timings.silence => Fate::Wait,
+        false => Fate::Unknown,
+    }
+}
+
+impl Fate {
+    /// The word for programs.
+    #[must_use]
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Wait => None,
+            Self::Requeue | Self::TooManyAttempts => Some(Reason::RunnerLost),
+            Self::Cancel => Some(Reason::CancelledByUser),
+            Self::Unknown => Some(Reason::OutcomeUnknown),
+        }
+    }
+}
+
+/// Looks at all jobs that runners hold, again and again.
+pub(crate) async fn run(queue: Queue, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = queue.reap(Timestamp::now()).await {
+            tracing::error!(%error, "could not look after the jobs of lost runners");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const SECOND: i64 = 1_000_000;
+    const START: i64 = 1_000 * SECOND;
+
+    fn row(loss: LossPolicy, phase: Phase) -> Row {
+        let job = json!({ "id": "j", "job_type": "k", "status": "PROCESSING", "attempt": 1, "phase": phase });
+        let mut job: wire::Job = serde_json::from_value(job).unwrap();
+        job.claimed_at = Some(Timestamp::from_micros(START));
+        let lease_until = Timestamp::from_micros(START);
+        Row {
+            job,
+            loss,
+            request_id: None,
+            confirmed: true,
+            lease_until,
+            log_base: 0,
+            cancel_force: false,
+            plan_used_by: None,
+            revision: 0,
+        }
+    }
+
+    fn after(row: &Row, seconds: i64) -> Fate {
+        let now = Timestamp::from_micros(START + seconds * SECOND);
+        fate(row, Timestamp::from_micros(START), now, &Timings::default())
+    }
+
+    #[test]
+    fn a_lease_lasts_ninety_seconds() {
+        let row = row(LossPolicy::Requeue, Phase::Committed);
+        assert_eq!(after(&row, 89), Fate::Wait);
+        assert_eq!(after(&row, 90), Fate::Requeue);
+    }
+
+    #[test]
+    fn what_has_changed_the_world_is_never_run_again() {
+        for loss in [LossPolicy::RequeueBeforeCommit, LossPolicy::Fail] {
+            let row = row(loss, Phase::Committed);
+            assert_eq!(after(&row, 299), Fate::Wait);
+            assert_eq!(after(&row, 300), Fate::Unknown);
+            assert_eq!(after(&row, 1_000_000), Fate::Unknown);
+        }
+    }
+
+    #[test]
+    fn before_its_commit_point_it_may() {
+        assert_eq!(after(&row(LossPolicy::RequeueBeforeCommit, Phase::Preparing), 90), Fate::Requeue);
+        assert_eq!(after(&row(LossPolicy::Fail, Phase::Preparing), 90), Fate::Wait);
+    }
+
+    #[test]
+    fn an_answer_that_got_lost_costs_half_a_minute() {
+        let mut row = row(LossPolicy::Fail, Phase::Preparing);
+        row.job.status = JobStatus::Claimed;
+        row.confirmed = false;
+        assert_eq!(after(&row, 29), Fate::Wait);
+        assert_eq!(after(&row, 30), Fate::Requeue);
+    }
+
+    #[test]
+    fn a_wish_to_cancel_is_kept_over_the_loss_of_the_runner() {
+        let mut row = row(LossPolicy::Requeue, Phase::Preparing);
+        row.job.cancel_requested = true;
+        assert_eq!(after(&row, 90), Fate::Cancel);
+    }
+
+    #[test]
+    fn a_job_that_kills_runners_is_given_up() {
+        let mut row = row(LossPolicy::Requeue, Phase::Preparing);
+        row.job.attempt = MAX_ATTEMPTS;
+        assert_eq!(after(&row, 90), Fate::TooManyAttempts);
+    }
+}

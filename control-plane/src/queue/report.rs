@@ -1,0 +1,185 @@
+//! What a runner says about its job: that it runs, that it is about to change the world, how it ended.
+
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+use wire::{AttemptNo, JobId, JobStatus, LogSummary, Phase, Reason, RunnerId, StatusReport, Timestamp};
+
+use super::transitions::Event;
+use super::{Queue, QueueError, Row, row};
+
+/// What became of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reported {
+    /// Taken, now or before.
+    Taken,
+    /// The job had ended in another way by then. What the report says is kept beside it.
+    TooLate(String),
+}
+
+impl Queue {
+    /// Takes a report of the runner that holds `attempt`.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`] for an attempt that is not current, [`QueueError::Conflict`] for a second end or a
+    /// refused commit point, [`QueueError::LogBehind`] if the log's end is missing. Nothing changed then.
+    pub async fn report(
+        &self,
+        runner: &RunnerId,
+        id: &JobId,
+        attempt: AttemptNo,
+        report: StatusReport,
+    ) -> Result<Reported, QueueError> {
+        let known = self.known(id).await?;
+        Self::check_holder(&known, runner, attempt)?;
+        if report.status == JobStatus::Processing {
+            return self.running(runner, id, attempt, report).await;
+        }
+        if !report.status.is_terminal() {
+            let error = "a runner reports PROCESSING, SUCCESS, FAILED or CANCELLED";
+            return Err(QueueError::invalid("/status", error));
+        }
+        let log = self.check_log(&known, report.log.as_ref()).await?;
+        self.ended(runner, id, attempt, report, log).await
+    }
+
+    async fn running(
+        &self,
+        runner: &RunnerId,
+        id: &JobId,
+        attempt: AttemptNo,
+        report: StatusReport,
+    ) -> Result<Reported, QueueError> {
+        let (runner, id) = (runner.clone(), id.clone());
+        let lease_until = self.lease_from(Timestamp::now());
+        self.change_with(move |connection| {
+            Box::pin(async move {
+                let mut row = row::load(&mut *connection, &id).await?;
+                Self::check_holder(&row, &runner, attempt)?;
+                begin(&mut row)?;
+                row.lease_until = lease_until;
+                row.merge_metadata(report.execution_metadata);
+                if report.phase == Some(Phase::Committed) && row.job.phase < Phase::Committed {
+                    commit(connection, &mut row).await?;
+                }
+                row.job.phase = row.job.phase.max(report.phase.unwrap_or_default());
+                row::save(connection, &mut row).await?;
+                Ok((row, Reported::Taken))
+            })
+        })
+        .await
+        .map(|(_, reported)| reported)
+    }
+
+    /// Length and completeness of the attempt's log; none where the runner says nothing of it.
+    async fn check_log(&self, row: &Row, summary: Option<&LogSummary>) -> Result<(u64, Option<bool>), QueueError> {
+        let total = self.0.logs.length(&row.job.id).await?;
+        let Some(summary) = summary else { return Ok((total, None)) };
+        let (length, digest) = self.0.logs.digest_since(&row.job.id, row.log_base).await?;
+        if length < summary.length && !row.job.status.is_terminal() {
+            return Err(QueueError::LogBehind(length));
+        }
+        let equal = length == summary.length && hex::encode(digest).eq_ignore_ascii_case(&summary.sha256);
+        if !equal {
+            tracing::error!(job.id = %row.job.id, length, expected = summary.length, "the stored log is not the runner's");
+        }
+        Ok((total, Some(equal && summary.dropped_bytes == 0)))
+    }
+
+    async fn ended(
+        &self,
+        runner: &RunnerId,
+        id: &JobId,
+        attempt: AttemptNo,
+        report: StatusReport,
+        (log_length, log_complete): (u64, Option<bool>),
+    ) -> Result<Reported, QueueError> {
+        let runner = runner.clone();
+        let end = move |row: &mut Row| {
+            Self::check_holder(row, &runner, attempt)?;
+            if row.job.status.is_terminal() {
+                return end_again(row, &report);
+            }
+            row.apply(Event::End(report.status))?;
+            row.job.error_message = report.error_message.or(row.job.error_message.take());
+            row.job.reason = report.reason.map(|reason| reason.as_str().to_owned());
+            row.job.phase = Phase::Ending.max(row.job.phase);
+            row.merge_metadata(report.execution_metadata);
+            (row.job.log_length, row.job.log_complete) = (log_length, log_complete);
+            let started = row.job.claimed_at;
+            row.job.started_at = row.job.started_at.or(started);
+            row.leave_runner(report.finished_at.unwrap_or_else(Timestamp::now));
+            Ok(Reported::Taken)
+        };
+        Ok(self.change(id, end).await?.1)
+    }
+
+    /// The first line of log says that the job runs.
+    pub(crate) async fn first_line(
+        &self,
+        runner: &RunnerId,
+        id: &JobId,
+        attempt: AttemptNo,
+    ) -> Result<Row, QueueError> {
+        let runner = runner.clone();
+        let run = move |row: &mut Row| {
+            Self::check_holder(row, &runner, attempt)?;
+            if row.job.status == JobStatus::Claimed { begin(row) } else { Ok(()) }
+        };
+        Ok(self.change(id, run).await?.0)
+    }
+}
+
+fn begin(row: &mut Row) -> Result<(), QueueError> {
+    row.apply(Event::Run)?;
+    row.confirmed = true;
+    row.job.started_at = row.job.started_at.or(Some(Timestamp::now()));
+    Ok(())
+}
+
+/// The commit point: from here on the job is never run again. It is refused when a person wants its end, and when it
+/// applies a plan that another job has applied.
+async fn commit(connection: &mut SqliteConnection, row: &mut Row) -> Result<(), QueueError> {
+    if row.job.cancel_requested {
+        return Err(QueueError::Conflict("a user has cancelled the job; nothing was changed".to_owned()));
+    }
+    if let Some(plan) = row.job.plan_job_id.clone() {
+        let mut planned = row::load(&mut *connection, &plan).await?;
+        match &planned.plan_used_by {
+            Some(by) if by != row.job.id.as_str() => {
+                let error = format!("the plan of job {plan} was already applied by job {by}; plan again");
+                return Err(QueueError::Conflict(error));
+            }
+            Some(_) => {}
+            None => {
+                planned.plan_used_by = Some(row.job.id.to_string());
+                row::save(connection, &mut planned).await?;
+            }
+        }
+    }
+    row.job.phase = Phase::Committed;
+    Ok(())
+}
+
+/// The same end again is fine: its answer got lost. Another end changes nothing; where we had given the job up, what
+/// really happened is kept beside it.
+fn end_again(row: &mut Row, report: &StatusReport) -> Result<Reported, QueueError> {
+    let given_up = [Reason::OutcomeUnknown, Reason::RunnerLost].map(|reason| reason.as_str().to_owned());
+    let was_given_up = row.job.reason.as_ref().is_some_and(|reason| given_up.contains(reason));
+    if !was_given_up {
+        return if row.job.status == report.status {
+            Ok(Reported::Taken)
+        } else {
+            let error = format!("job {} has ended as {}; that never changes", row.job.id, row.job.status);
+            Err(QueueError::Conflict(error))
+        };
+    }
+    let late = json!({
+        "status": report.status,
+        "error_message": report.error_message,
+        "execution_metadata": report.execution_metadata,
+        "finished_at": report.finished_at,
+    });
+    row.merge_metadata(Some(json!({ "late_report": late })));
+    let error = format!("job {} was given up as {}; the report was kept beside it", row.job.id, row.job.status);
+    Ok(Reported::TooLate(error))
+}

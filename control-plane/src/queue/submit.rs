@@ -1,0 +1,221 @@
+//! New jobs, lists of jobs, and the end that a person asks for.
+
+use serde_json::{Value, json};
+use sqlx::Row as _;
+use wire::{Job, JobId, JobList, JobStatus, KindInfo, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
+
+use super::transitions::Event;
+use super::{Queue, QueueError, Row, row};
+use crate::access::User;
+
+/// What a list of jobs shows.
+#[derive(Clone, Debug, Default)]
+pub struct ListFilter {
+    /// Only these.
+    pub status: Option<JobStatus>,
+    /// Only this kind.
+    pub kind: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+    /// After so many.
+    pub offset: u64,
+}
+
+impl Queue {
+    /// Takes a new job.
+    ///
+    /// # Errors
+    /// [`QueueError::Invalid`] with the place of what is wrong.
+    pub async fn submit(&self, user: &User, request: SubmitRequest) -> Result<Job, QueueError> {
+        let kind = self.kind(&user.org, &request.job_type)?;
+        check_payload(&kind, &request.config_snapshot)?;
+        self.check_references(user, &request).await?;
+        if request.timeout_s == Some(0) {
+            return Err(QueueError::invalid("/timeout_s", "a timeout is at least 1 second"));
+        }
+        let now = Timestamp::now();
+        let job = new_job(user, request, now);
+        self.enqueue(job, &kind).await
+    }
+
+    /// The same work again, as a new job.
+    ///
+    /// # Errors
+    /// [`QueueError::Conflict`] while the old one has not ended.
+    pub async fn retry(&self, user: &User, old: &Row) -> Result<Job, QueueError> {
+        if !old.job.status.is_terminal() {
+            let error = format!("job {} is {}; cancel it, or wait for its end", old.job.id, old.job.status);
+            return Err(QueueError::Conflict(error));
+        }
+        let old = old.job.clone();
+        let request = SubmitRequest {
+            job_type: old.job_type,
+            config_snapshot: old.config_snapshot,
+            plan_job_id: old.plan_job_id,
+            assigned_runner_id: old.assigned_runner_id,
+            cloud_identity_id: old.cloud_identity_id,
+            labels: old.labels,
+            timeout_s: old.timeout_s,
+        };
+        let kind = self.kind(&user.org, &request.job_type)?;
+        let mut job = new_job(user, request, Timestamp::now());
+        job.execution_metadata = Some(json!({ "retry_of": old.id }));
+        self.enqueue(job, &kind).await
+    }
+
+    async fn enqueue(&self, job: Job, kind: &KindInfo) -> Result<Job, QueueError> {
+        let row = Row {
+            job,
+            loss: kind.loss,
+            request_id: None,
+            confirmed: false,
+            lease_until: Timestamp::from_micros(0),
+            log_base: 0,
+            cancel_force: false,
+            plan_used_by: None,
+            revision: 0,
+        };
+        let (row, ()) = self
+            .change_with(move |connection| {
+                Box::pin(async move {
+                    row::insert(connection, &row).await?;
+                    Ok((row, ()))
+                })
+            })
+            .await?;
+        Ok(row.job)
+    }
+
+    /// A kind, as this program links it or as a runner has published it.
+    pub(crate) fn kind(&self, org: &str, name: &str) -> Result<KindInfo, QueueError> {
+        let kinds = self.kinds(org);
+        if let Some(kind) = kinds.iter().find(|kind| kind.kind == name) {
+            return Ok(kind.clone());
+        }
+        let known: Vec<_> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
+        let remedy = match known.as_slice() {
+            [] => "no kind is known yet: start a runner, it brings its kinds".to_owned(),
+            known => {
+                format!("known are: {}; a runner that links another makes it known when it connects", known.join(", "))
+            }
+        };
+        Err(QueueError::invalid("/job_type", format!("unknown kind {name:?}; {remedy}")))
+    }
+
+    /// All kinds that are known to an organisation, by name.
+    #[must_use]
+    pub fn kinds(&self, org: &str) -> Vec<KindInfo> {
+        // What a runner links decides how it reads a payload; our own copy is for the time before any runner.
+        let mut kinds = self.0.directory.published_kinds(org);
+        kinds.extend(self.0.linked.iter().cloned());
+        kinds.sort_by(|one, two| one.kind.cmp(&two.kind));
+        kinds.dedup_by(|later, first| later.kind == first.kind);
+        kinds
+    }
+
+    async fn check_references(&self, user: &User, request: &SubmitRequest) -> Result<(), QueueError> {
+        if let Some(plan) = &request.plan_job_id {
+            let known = row::find(&self.0.pool, plan).await?.is_some_and(|row| row.org() == user.org);
+            if !known {
+                return Err(QueueError::invalid(
+                    "/plan_job_id",
+                    format!("there is no job {plan}; name a job that made a plan"),
+                ));
+            }
+        }
+        if let Some(runner) = &request.assigned_runner_id {
+            let known = self.0.directory.runner(runner);
+            if !known.is_some_and(|runner| runner.org == user.org || runner.mode == RunnerMode::CloudHosted) {
+                return Err(QueueError::invalid("/assigned_runner_id", format!("there is no runner {runner}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// An organisation's jobs, newest first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn list(&self, org: &str, filter: ListFilter) -> Result<JobList, QueueError> {
+        let status = filter.status.map(JobStatus::as_str);
+        let of_filter = "WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
+        debug_assert!(COUNT.contains(of_filter) && LIST.contains(of_filter));
+        let count = sqlx::query(COUNT).bind(org).bind(status).bind(&filter.kind);
+        let total: i64 = count.fetch_one(&self.0.pool).await?.try_get("n")?;
+        let list = sqlx::query(LIST).bind(org).bind(status).bind(&filter.kind);
+        let list = list.bind(i64::from(filter.limit)).bind(i64::try_from(filter.offset).unwrap_or(i64::MAX));
+        let rows = row::read_all(&list.fetch_all(&self.0.pool).await?)?;
+        let jobs = rows.into_iter().map(|row| row.job).collect();
+        Ok(JobList { jobs, total: total.cast_unsigned(), limit: filter.limit, offset: filter.offset })
+    }
+
+    /// A person wants a job's end. What waits ends at once; what runs is told to its runner.
+    ///
+    /// # Errors
+    /// [`QueueError::Conflict`] if it has ended.
+    pub async fn cancel(&self, id: &JobId, force: bool) -> Result<Job, QueueError> {
+        let (row, ()) = self
+            .change(id, move |row| {
+                row.apply(Event::Cancel)?;
+                row.job.cancel_requested = true;
+                row.cancel_force |= force;
+                if row.job.status == JobStatus::Cancelled {
+                    row.job.reason = Some(Reason::CancelledByUser.as_str().to_owned());
+                    row.job.error_message = Some("cancelled by a user before any runner had taken it".to_owned());
+                    row.leave_runner(Timestamp::now());
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(row.job)
+    }
+}
+
+const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
+                     WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
+const LIST: &str = "SELECT * FROM jobs \
+                    WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3) \
+                    ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5";
+
+fn new_job(user: &User, request: SubmitRequest, now: Timestamp) -> Job {
+    Job {
+        id: JobId::generate(),
+        job_type: request.job_type,
+        config_snapshot: request.config_snapshot,
+        status: JobStatus::Queued,
+        attempt: 0,
+        phase: Phase::Preparing,
+        reason: None,
+        org_id: Some(user.org.clone()),
+        user_id: Some(user.id.clone()),
+        runner_id: None,
+        assigned_runner_id: request.assigned_runner_id,
+        plan_job_id: request.plan_job_id,
+        cloud_identity_id: request.cloud_identity_id,
+        configuration_hash: None,
+        labels: request.labels,
+        timeout_s: request.timeout_s,
+        error_message: None,
+        execution_metadata: None,
+        log_complete: None,
+        log_length: 0,
+        cancel_requested: false,
+        created_at: Some(now),
+        claimed_at: None,
+        started_at: None,
+        completed_at: None,
+        updated_at: Some(now),
+    }
+}
+
+/// The first place of the payload that the kind's schema refuses, with what it wants there.
+fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), QueueError> {
+    let validator = jsonschema::draft202012::new(&kind.schema).map_err(|error| {
+        QueueError::invalid("/job_type", format!("the schema of kind {:?} is damaged: {error}", kind.kind))
+    })?;
+    let error = validator.iter_errors(payload).next();
+    error.map_or(Ok(()), |error| {
+        let pointer = format!("/config_snapshot{}", error.instance_path());
+        Err(QueueError::invalid(&pointer, error.to_string()))
+    })
+}

@@ -1,0 +1,103 @@
+//! The one writer of the queue's tables: many changes, one commit.
+//!
+//! A commit with `synchronous=FULL` waits for the disk; a hundred changes in one commit wait once. Each change has a
+//! savepoint, so that one which is refused leaves the others alone. Nobody is answered before the commit.
+
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use futures_util::future::BoxFuture;
+
+use super::QueueError;
+
+const MOST_PER_COMMIT: usize = 128;
+const WAITING: usize = 1024;
+
+/// A change that was tried; told whether it was committed, it answers whoever waits.
+type Reply = Box<dyn FnOnce(Result<(), &sqlx::Error>) + Send>;
+type Change = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Tried> + Send>;
+
+struct Tried {
+    keep: bool,
+    reply: Reply,
+}
+
+/// Hands changes to the writer. Cheap to clone; the writer ends when the last one is gone.
+#[derive(Clone)]
+pub(super) struct Writer(mpsc::Sender<Change>);
+
+impl Writer {
+    /// Starts the writer on a connection of its own.
+    pub(super) fn start(connection: SqliteConnection) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(write(connection, receiver));
+        Self(sender)
+    }
+
+    /// Makes a change: all of it or nothing, durable when this returns. An error of the change undoes it.
+    ///
+    /// The change is made even if the caller goes away meanwhile.
+    pub(super) async fn change<T, F>(&self, change: F) -> Result<T, QueueError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, QueueError>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let erased: Change = Box::new(move |connection| {
+            Box::pin(async move {
+                let result = change(connection).await;
+                let keep = result.is_ok();
+                let reply: Reply = Box::new(move |committed| {
+                    let result = result.and_then(|value| {
+                        committed.map(|()| value).map_err(|error| QueueError::Commit(error.to_string()))
+                    });
+                    // The caller may have gone away.
+                    let _ = answer.send(result);
+                });
+                Tried { keep, reply }
+            })
+        });
+        let gone = || QueueError::Commit("the database writer has stopped".to_owned());
+        self.0.send(erased).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+async fn write(mut connection: SqliteConnection, mut changes: mpsc::Receiver<Change>) {
+    let mut batch = Vec::new();
+    while changes.recv_many(&mut batch, MOST_PER_COMMIT).await > 0 {
+        let mut replies = Vec::with_capacity(batch.len());
+        let committed = commit(&mut connection, batch.drain(..), &mut replies).await;
+        if let Err(error) = &committed {
+            tracing::error!(%error, "a commit failed");
+            // Whatever is open must not swallow the next batch.
+            let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
+        }
+        for reply in replies {
+            reply(committed.as_ref().map(|_| ()));
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::error!(%error, "the database did not close well");
+    }
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    changes: impl Iterator<Item = Change>,
+    replies: &mut Vec<Reply>,
+) -> Result<(), sqlx::Error> {
+    // IMMEDIATE: a transaction that only becomes a writer later fails with SQLITE_BUSY without waiting.
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    for change in changes {
+        sqlx::query("SAVEPOINT change").execute(&mut *connection).await?;
+        let Tried { keep, reply } = change(connection).await;
+        replies.push(reply);
+        if !keep {
+            sqlx::query("ROLLBACK TO change").execute(&mut *connection).await?;
+        }
+        sqlx::query("RELEASE change").execute(&mut *connection).await?;
+    }
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The table of routes. Runner routes stand here in both families of the contract.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{get, patch, post, put};
+use tower_http::catch_panic::CatchPanicLayer;
+use wire::paths;
+
+use crate::access::Refusal;
+use crate::plane::Plane;
+use crate::routes::{Storage, runner_side, storage_router, user_side};
+
+/// All routes.
+pub(crate) fn router(plane: Plane, storage: Storage) -> Router {
+    runner_routes()
+        .merge(user_routes())
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(user_side::ready))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(plane)
+        .merge(storage_router(storage))
+        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is no such route") })
+        .method_not_allowed_fallback(|| async {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not know that method")
+        })
+        .layer(CatchPanicLayer::custom(|_| {
+            use axum::response::IntoResponse;
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the control plane failed; try again").into_response()
+        }))
+}
+
+fn runner_routes() -> Router<Plane> {
+    Router::new()
+        .route(paths::CLAIM, post(runner_side::claim))
+        .route(paths::HEARTBEAT, post(runner_side::heartbeat))
+        .route(paths::HEARTBEAT_RUNNERS, post(runner_side::heartbeat))
+        .route("/api/jobs/{id}/status", put(runner_side::status))
+        .route("/api/jobs/{id}/git-token", post(runner_side::git_token))
+        .route("/api/runners/{id}/events", get(runner_side::events))
+        .route("/api/runners/{id}/metadata", patch(runner_side::metadata))
+        .route("/api/workers/{id}/metadata", patch(runner_side::metadata))
+        .route("/api/workers/{id}", axum::routing::delete(user_side::remove))
+}
+
+fn user_routes() -> Router<Plane> {
+    Router::new()
+        .route(paths::JOBS, post(user_side::submit).get(user_side::list))
+        .route("/api/jobs/{id}", get(user_side::show))
+        .route("/api/jobs/{id}/cancel", post(user_side::cancel))
+        .route("/api/jobs/{id}/retry", post(user_side::retry))
+        .route("/api/jobs/{id}/explain", get(user_side::explain))
+        .route("/api/cli/jobs/{id}", get(user_side::show))
+        .route("/api/cli/jobs/{id}/cancel", post(user_side::cancel))
+        .route(paths::KINDS, get(user_side::kinds))
+        .route("/api/kinds/{kind}/schema", get(user_side::schema))
+        .route(paths::REGISTER, post(user_side::register))
+        .route("/api/workers/register", post(user_side::register))
+        .route("/api/cli/runners/register", post(user_side::register))
+        .route(paths::RUNNERS, get(user_side::runners))
+        .route("/api/cli/runners", get(user_side::runners))
+        .route("/api/runners/{id}", get(user_side::runner).delete(user_side::remove))
+        .route("/api/cli/runners/{id}", axum::routing::delete(user_side::remove))
+        .route("/api/runners/{id}/drain", post(user_side::drain))
+        .route("/api/runners/{id}/rotate-token", post(user_side::rotate_token))
+}

@@ -1,0 +1,228 @@
+//! What a runner calls: claim, heartbeat, status, events, metadata.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, stream};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use wire::{
+    CancelOrder, Claim, ClaimRequest, Heartbeat, HeartbeatAnswer, JobId, PROTOCOL, RunnerId, RunnerStatus,
+    StatusReport, Timestamp, paths,
+};
+
+use super::body;
+use crate::access::Refusal;
+use crate::directory::Runner;
+use crate::gate::{Attempt, AuthenticatedRunner};
+use crate::plane::Plane;
+use crate::queue::{QueueError, Reported};
+
+const JSON_BYTES: u64 = 2 << 20;
+/// Plans, summaries and outputs travel as metadata.
+const STATUS_BYTES: u64 = 16 << 20;
+
+/// `POST /api/jobs/claim`
+pub(crate) async fn claim(
+    State(plane): State<Plane>,
+    AuthenticatedRunner(runner): AuthenticatedRunner,
+    request_body: Body,
+) -> Result<Json<Claim>, Refusal> {
+    let request: ClaimRequest = or_default(&body::read(request_body, JSON_BYTES).await?)?;
+    let runner = sign_of_life(&plane, &runner.id, |runner| {
+        // The seed's runners never say that they are back.
+        if runner.said == RunnerStatus::Offline {
+            runner.said = RunnerStatus::Online;
+        }
+    })
+    .await?;
+    let claim = plane.queue.claim(&runner, &request).await?;
+    sign_of_life(&plane, &runner.id, |_| {}).await?;
+    Ok(Json(claim))
+}
+
+/// `POST /api/workers/heartbeat`
+pub(crate) async fn heartbeat(
+    State(plane): State<Plane>,
+    AuthenticatedRunner(runner): AuthenticatedRunner,
+    request_body: Body,
+) -> Result<Json<HeartbeatAnswer>, Refusal> {
+    let heartbeat: Heartbeat = or_default(&body::read(request_body, STATUS_BYTES).await?)?;
+    refuse_twin(&plane, &runner, &heartbeat)?;
+    let said = heartbeat.clone();
+    let runner = sign_of_life(&plane, &runner.id, move |runner| {
+        runner.said = said.status;
+        runner.version = Some(said.version).filter(|version| !version.is_empty()).or(runner.version.take());
+        runner.instance_id = said.instance_id.or(runner.instance_id.take());
+        runner.kinds = said.kinds.unwrap_or_else(|| std::mem::take(&mut runner.kinds));
+        // What it was asked for is done when it is gone.
+        runner.drain &= said.status != RunnerStatus::Offline;
+    })
+    .await?;
+    let named = heartbeat.protocol.is_some().then_some(heartbeat.jobs.as_slice());
+    let lost = plane.queue.extend_leases(&runner.id, named).await?;
+    Ok(Json(HeartbeatAnswer {
+        success: true,
+        protocol: Some(PROTOCOL),
+        lease_s: Some(plane.queue.timings().lease.as_secs()),
+        cancel: plane.queue.cancel_orders(&runner.id).await?,
+        lost,
+        drain: runner.drain,
+    }))
+}
+
+fn refuse_twin(plane: &Plane, runner: &Runner, heartbeat: &Heartbeat) -> Result<(), Refusal> {
+    let alive = runner.status(Timestamp::now(), plane.queue.timings().online) != RunnerStatus::Offline;
+    match (&runner.instance_id, &heartbeat.instance_id) {
+        (Some(known), Some(new)) if known != new && alive => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            format!("runner {:?} runs already with another state directory; register a second runner", runner.name),
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn sign_of_life(plane: &Plane, id: &RunnerId, change: impl FnOnce(&mut Runner)) -> Result<Runner, QueueError> {
+    const WRITTEN_AGAIN_AFTER: i64 = 20_000_000;
+    let alive = |runner: &mut Runner| {
+        runner.last_heartbeat = Some(Timestamp::now());
+        change(runner);
+    };
+    let durable = |before: &Runner, after: &Runner| {
+        let at = |runner: &Runner| runner.last_heartbeat.map_or(0, Timestamp::as_micros);
+        let facts = |runner: &Runner| {
+            (runner.said, runner.version.clone(), runner.instance_id.clone(), runner.drain, runner.kinds.clone())
+        };
+        facts(before) != facts(after) || at(after) - at(before) > WRITTEN_AGAIN_AFTER
+    };
+    plane.directory.update(id, alive, durable).await
+}
+
+/// `PUT /api/jobs/{id}/status`
+pub(crate) async fn status(
+    State(plane): State<Plane>,
+    AuthenticatedRunner(runner): AuthenticatedRunner,
+    Attempt(attempt): Attempt,
+    Path(job): Path<String>,
+    request_body: Body,
+) -> Result<Response, Refusal> {
+    let job = body::job_id(&job)?;
+    let report: StatusReport = body::json(&body::read(request_body, STATUS_BYTES).await?)?;
+    match plane.queue.report(&runner.id, &job, attempt, report).await {
+        Ok(Reported::Taken) => Ok(Json(json!({ "success": true })).into_response()),
+        Ok(Reported::TooLate(error)) => Err(Refusal::new(StatusCode::CONFLICT, error)),
+        Err(QueueError::LogBehind(offset)) => {
+            let wanted = ([(paths::LOG_OFFSET, offset.to_string())], Json(json!({ "offset": offset })));
+            Ok((StatusCode::RANGE_NOT_SATISFIABLE, wanted).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /api/jobs/{id}/git-token`
+pub(crate) async fn git_token(
+    State(plane): State<Plane>,
+    AuthenticatedRunner(runner): AuthenticatedRunner,
+    Path(job): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let row = plane.queue.get(&body::job_id(&job)?).await?;
+    if row.job.runner_id.as_ref() != Some(&runner.id) || row.job.status.is_terminal() {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "the job belongs to another runner, or has ended"));
+    }
+    Ok(Json(json!({ "token": null })))
+}
+
+/// `PATCH /api/runners/{id}/metadata`
+pub(crate) async fn metadata(
+    State(plane): State<Plane>,
+    AuthenticatedRunner(runner): AuthenticatedRunner,
+    Path(id): Path<String>,
+    request_body: Body,
+) -> Result<Json<Value>, Refusal> {
+    own(&runner, &id)?;
+    let metadata: serde_json::Map<String, Value> = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    plane.directory.update(&runner.id, |runner| runner.metadata = Some(metadata.into()), |_, _| true).await?;
+    Ok(Json(json!({ "success": true })))
+}
+
+/// `GET /api/runners/{id}/events`
+pub(crate) async fn events(
+    State(plane): State<Plane>,
+    AuthenticatedRunner(runner): AuthenticatedRunner,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    own(&runner, &id)?;
+    let orders =
+        Orders { changed: plane.wake.orders(&runner.id), plane, runner, told: BTreeSet::new(), draining: false };
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(30)).text("ping");
+    Ok(Sse::new(orders.stream()).keep_alive(keep_alive).into_response())
+}
+
+fn own(runner: &Runner, id: &str) -> Result<(), Refusal> {
+    if runner.id.as_str() == id { Ok(()) } else { Err(Refusal::not_found("runner")) }
+}
+
+/// One open stream of orders. It looks at what is ordered now, so that no order can be missed.
+struct Orders {
+    plane: Plane,
+    runner: Runner,
+    changed: watch::Receiver<()>,
+    told: BTreeSet<(JobId, u32, bool)>,
+    draining: bool,
+}
+
+impl Orders {
+    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        // A first comment, so that the runner knows at once that it is connected.
+        let hello = stream::iter([Ok(Event::default().comment("connected"))]);
+        let orders = stream::unfold(self, |mut orders| async move {
+            let event = orders.next().await?;
+            Some((Ok(event), orders))
+        });
+        futures_util::StreamExt::chain(hello, orders)
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            self.changed.mark_unchanged();
+            // Removed, or with another token: whoever holds this stream is nobody any more.
+            let now = self.plane.directory.runner(&self.runner.id)?;
+            if now.token_hash != self.runner.token_hash {
+                return None;
+            }
+            if now.drain && !self.draining {
+                self.draining = true;
+                return Some(Event::default().event("drain").data("{}"));
+            }
+            match self.plane.queue.cancel_orders(&self.runner.id).await {
+                Ok(orders) => {
+                    if let Some(order) = orders.into_iter().find(|order| self.told.insert(key(order))) {
+                        return Event::default().event("cancel").json_data(order).ok();
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot look up a runner's orders");
+                    return None;
+                }
+            }
+            self.changed.changed().await.ok()?;
+        }
+    }
+}
+
+fn key(order: &CancelOrder) -> (JobId, u32, bool) {
+    (order.job_id.clone(), order.attempt.0, order.force)
+}
+
+/// The seed's clients send no body.
+fn or_default<T: DeserializeOwned + Default>(bytes: &Bytes) -> Result<T, Refusal> {
+    if bytes.iter().all(u8::is_ascii_whitespace) { Ok(T::default()) } else { body::json(bytes) }
+}

@@ -1,0 +1,203 @@
+//! Opens a data folder, and serves it.
+
+use std::fs::{DirBuilder, File};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use axum::Router;
+use rustix::fs::{FlockOperation, flock};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlitePool};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wire::KindInfo;
+
+use crate::artifacts::{ArtifactRecords, BlobStore};
+use crate::directory::Directory;
+use crate::gate::Gate;
+use crate::logs::{LogLimits, LogStore};
+use crate::plane::Plane;
+use crate::queue::{Queue, QueueParts, Timings, reaper};
+use crate::routes::{Storage, StorageLimits};
+use crate::sources::Sources;
+use crate::state::StateStore;
+use crate::tokens::{self, Deriver};
+use crate::wake::Wake;
+
+/// The organisation and the user that the first start makes.
+const FIRST_ORG: &str = "default";
+const FIRST_USER: &str = "admin";
+
+/// What a control plane needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Everything that is kept: database, logs, artifacts, states. Made if it is not there.
+    pub data_dir: PathBuf,
+    /// The kinds that this program links. Runners add theirs.
+    pub kinds: Vec<KindInfo>,
+    /// After how long what happens.
+    pub timings: Timings,
+    /// How much is too much.
+    pub limits: Limits,
+}
+
+/// How much is too much.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Of one job's log, and of logs kept open.
+    pub logs: LogLimits,
+    /// Of one request.
+    pub requests: StorageLimits,
+}
+
+/// A control plane that listens, and answers once [`ControlPlane::run`] runs.
+pub struct ControlPlane {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    admin_token_file: PathBuf,
+    created_admin_token: bool,
+    queue: Queue,
+    /// Held for as long as the folder is ours.
+    _lock: File,
+}
+
+/// Opens the data folder and begins to listen.
+///
+/// # Errors
+/// If the folder is used by another plane or cannot be used, or the address is taken. The text says which and what to do.
+pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
+    let data = &config.data_dir;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700))?;
+    let lock = lock(data)?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; is it in use? choose another with --listen", config.listen))?;
+    let address = listener.local_addr()?;
+
+    let options = database_options(data);
+    let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options.clone()).await;
+    let pool = pool.with_context(|| format!("cannot open the database in {}", data.display()))?;
+    sqlx::migrate!("migrations/sqlite").run(&pool).await.context("cannot bring the database up to date")?;
+    let directory = Directory::load(pool.clone()).await?;
+    let admin_token_file = data.join("admin-token");
+    let created_admin_token = first_user(&directory, &admin_token_file).await?;
+    let stores = Stores::open(data, &pool, config.limits.logs)?;
+    let wake = Wake::default();
+    let queue = Queue::new(QueueParts {
+        pool: pool.clone(),
+        connection: options.connect().await?,
+        logs: stores.logs.clone(),
+        states: stores.states.clone(),
+        directory: directory.clone(),
+        wake: wake.clone(),
+        deriver: Deriver::open(&data.join("secret")).context("cannot use the plane's secret")?,
+        timings: config.timings,
+        linked: config.kinds,
+    });
+    queue.renew_all().await?;
+    let storage = Storage {
+        logs: stores.logs,
+        blobs: stores.blobs,
+        artifacts: ArtifactRecords::new(pool.clone()),
+        sources: Sources::new(pool),
+        states: stores.states,
+        access: Gate::shared(queue.clone(), directory.clone()),
+        limits: config.limits.requests,
+    };
+    let router = crate::router::router(Plane { queue: queue.clone(), directory, wake }, storage);
+    Ok(ControlPlane { listener, address, router, admin_token_file, created_admin_token, queue, _lock: lock })
+}
+
+impl ControlPlane {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The file with the token of the first user.
+    #[must_use]
+    pub fn admin_token_file(&self) -> &Path {
+        &self.admin_token_file
+    }
+
+    /// Whether this start made that file.
+    #[must_use]
+    pub fn created_admin_token(&self) -> bool {
+        self.created_admin_token
+    }
+
+    /// Serves until `shutdown`, then ends at once: whoever is connected comes again.
+    ///
+    /// # Errors
+    /// If the listener fails.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let every = self.queue.timings().reap_every;
+        let reaper = tokio::spawn(reaper::run(self.queue, every));
+        let served = tokio::select! {
+            served = std::future::IntoFuture::into_future(axum::serve(self.listener, self.router)) => served,
+            () = shutdown.cancelled() => Ok(()),
+        };
+        reaper.abort();
+        served.context("the listener failed")
+    }
+}
+
+struct Stores {
+    logs: LogStore,
+    blobs: BlobStore,
+    states: StateStore,
+}
+
+impl Stores {
+    fn open(data: &Path, pool: &SqlitePool, limits: LogLimits) -> anyhow::Result<Self> {
+        Ok(Self {
+            logs: LogStore::open(&data.join("logs"), limits).context("cannot open the logs")?,
+            blobs: BlobStore::open(&data.join("artifacts")).context("cannot open the artifacts")?,
+            states: StateStore::new(&data.join("states"), pool.clone()),
+        })
+    }
+}
+
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let file = File::create(data.join("lock"))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).with_context(|| {
+        format!("another control plane uses the data folder {}; stop it, or choose another with --data", data.display())
+    })?;
+    Ok(file)
+}
+
+/// FULL, because what we have acknowledged must survive a power cut; the writer makes it affordable.
+fn database_options(data: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(data.join("plane.db"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(std::time::Duration::from_secs(5))
+}
+
+/// The token is in a file before its digest is in the database: a crash in between leaves a file that the next start
+/// replaces, never a user whose token nobody has.
+async fn first_user(directory: &Directory, file: &Path) -> anyhow::Result<bool> {
+    if directory.has_users() {
+        return Ok(false);
+    }
+    if file.exists() {
+        std::fs::remove_file(file)?;
+    }
+    let token = tokens::generate()?;
+    tokens::write_secret(file, &token).with_context(|| format!("cannot write {}", file.display()))?;
+    directory.add_user(FIRST_ORG, FIRST_USER, &token).await?;
+    Ok(true)
+}
