@@ -7,6 +7,7 @@ pub mod clock;
 pub mod figures;
 pub mod lines;
 
+mod bare;
 mod client;
 mod floors;
 mod observe;

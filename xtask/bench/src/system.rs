@@ -32,7 +32,8 @@ pub(crate) struct System {
 pub(crate) struct Identity {
     /// The plane's name for it.
     pub(crate) id: String,
-    token: String,
+    /// What it proves that with.
+    pub(crate) token: String,
     state: PathBuf,
 }
 

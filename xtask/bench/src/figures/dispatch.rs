@@ -11,11 +11,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Bench;
-use crate::clock;
-use crate::floors;
+use crate::bare::BareRunner;
 use crate::proxy::Proxy;
 use crate::report::{Goal, Report, Row, median, quantile};
 use crate::system::System;
+use crate::{clock, floors};
 
 #[derive(Default)]
 struct Samples {
@@ -23,6 +23,12 @@ struct Samples {
     spawns: Vec<f64>,
     syncs: Vec<f64>,
     requests: Vec<f64>,
+}
+
+impl Samples {
+    fn floor(&self) -> f64 {
+        median(&self.spawns) + median(&self.syncs) + median(&self.requests)
+    }
 }
 
 pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
@@ -33,20 +39,31 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
     take_turns(bench, &system, bench.size.samples(20)).await?;
     let samples = take_turns(bench, &system, bench.size.samples(500)).await?;
     running.terminate()?;
+    let bare = with_bare_runner(bench, &system).await?;
     let (per_job, by_request) = requests_per_job(bench, &system).await?;
 
-    let floor = median(&samples.spawns) + median(&samples.syncs) + median(&samples.requests);
     let tail = quantile(&samples.spawns, 0.99) + quantile(&samples.syncs, 0.99) + quantile(&samples.requests, 0.99);
     let rows = vec![
         Row::new("submit -> tool's first instruction p50, ms", median(&samples.jobs), Goal::AtMost(15.0))
-            .beside("spawn + synced append + request", floor),
+            .beside("spawn + synced append + request", samples.floor()),
         Row::new("submit -> tool's first instruction p99, ms", quantile(&samples.jobs, 0.99), Goal::AtMost(60.0))
             .beside("the same at p99", tail),
+        Row::new("  p50 of a bare client, ms", median(&bare.jobs), Goal::Told)
+            .beside("spawn + synced append + request", bare.floor()),
         Row::new("requests per job", per_job, Goal::AtMost(4.0)),
     ];
     let raw = json!({"jobs_ms": samples.jobs, "spawn_ms": samples.spawns, "sync_ms": samples.syncs,
-                     "request_ms": samples.requests, "requests": by_request});
+                     "request_ms": samples.requests, "bare_ms": bare.jobs, "requests": by_request});
     Ok(Report { rows, raw })
+}
+
+/// The peer without promises, on the same plane.
+async fn with_bare_runner(bench: &Bench, system: &System) -> anyhow::Result<Samples> {
+    let runner = BareRunner::connect(system.origin(), &system.register("bare").await?).await?;
+    let serving = tokio::spawn(runner.serve());
+    let samples = take_turns(bench, system, bench.size.samples(200)).await;
+    serving.abort();
+    samples
 }
 
 async fn take_turns(bench: &Bench, system: &System, count: usize) -> anyhow::Result<Samples> {
