@@ -1,5 +1,7 @@
 //! A runner's start to its first claim, and its end when it has nothing to do.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::Bench;
@@ -9,6 +11,7 @@ use crate::system::System;
 use crate::{clock, floors};
 
 const CLAIM: &str = "POST /api/jobs/claim";
+const SETTLE: Duration = Duration::from_millis(300);
 
 pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
     let system = System::start(&bench.programs, &bench.scratch).await?;
@@ -22,6 +25,8 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
         let mut running = system.product_runner(&runner, &proxy.origin)?;
         starts.push(clock::ms_between(begun, proxy.wait_for(CLAIM, turn + 1).await));
         system.online(&runner).await?;
+        // Until it is idle: the claim is parked and the events stream is open.
+        tokio::time::sleep(SETTLE).await;
         let stopped = tokio::task::spawn_blocking(move || running.terminate());
         drains.push(stopped.await??);
     }
