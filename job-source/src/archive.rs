@@ -1,0 +1,253 @@
+//! Archives: packed the same way every time, unpacked with suspicion.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use executor_api::ExecutorError;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use tar::{Archive, Builder, Entry, EntryType, Header};
+
+use crate::name;
+
+const MOST_ENTRIES: usize = 50_000;
+const MOST_BYTES: u64 = 2 << 30;
+/// A text that repeats itself compresses well; a bomb compresses better.
+const MOST_RATIO: u64 = 100;
+const RATIO_FROM_BYTES: u64 = 10 << 20;
+
+/// Why an archive is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}")]
+    Hostile(String),
+    #[error("it is no readable tar.gz: {0}")]
+    Unreadable(#[source] io::Error),
+    #[error("it cannot be unpacked: {0}")]
+    Disk(#[source] io::Error),
+}
+
+/// Unpacks a tar.gz into `dest`, all of it or nothing.
+pub(crate) async fn unpack(file: &Path, dest: &Path, pointer: &str) -> Result<(), ExecutorError> {
+    let (file, dest) = (file.to_owned(), dest.to_owned());
+    let unpacked = tokio::task::spawn_blocking(move || unpack_whole(&file, &dest)).await;
+    match unpacked.map_err(|error| ExecutorError::Other(format!("unpacking the archive failed: {error}")))? {
+        Ok(()) => Ok(()),
+        Err(Refused::Disk(source)) => Err(ExecutorError::Io { what: "cannot unpack the archive".to_owned(), source }),
+        Err(refused) => Err(ExecutorError::invalid(pointer, format!("the archive is refused: {refused}"))),
+    }
+}
+
+fn unpack_whole(file: &Path, dest: &Path) -> Result<(), Refused> {
+    let parent = dest.parent().unwrap_or(dest);
+    // Beside its destination, so that the rename is one step on one file system.
+    let staging = tempfile::Builder::new().prefix(".unpacking").tempdir_in(parent).map_err(Refused::Disk)?;
+    let inside = staging.path().join("files");
+    new_dir(&inside).map_err(Refused::Disk)?;
+    unpack_entries(file, &inside)?;
+    fs::remove_dir(dest).map_err(Refused::Disk)?;
+    fs::rename(&inside, dest).map_err(Refused::Disk)
+}
+
+fn unpack_entries(file: &Path, dest: &Path) -> Result<(), Refused> {
+    let packed = File::open(file).map_err(Refused::Disk)?;
+    let packed_bytes = packed.metadata().map_err(Refused::Disk)?.len();
+    let mut budget = Budget { packed_bytes, unpacked_bytes: 0, entries: 0 };
+    let mut seen = BTreeSet::new();
+    let mut archive = Archive::new(GzDecoder::new(packed));
+    for entry in archive.entries().map_err(Refused::Unreadable)? {
+        let mut entry = entry.map_err(Refused::Unreadable)?;
+        budget.take_entry()?;
+        unpack_entry(&mut entry, dest, &mut budget, &mut seen)?;
+    }
+    Ok(())
+}
+
+fn unpack_entry(
+    entry: &mut Entry<'_, impl Read>,
+    dest: &Path,
+    budget: &mut Budget,
+    seen: &mut BTreeSet<String>,
+) -> Result<(), Refused> {
+    let kind = entry.header().entry_type();
+    if kind == EntryType::XGlobalHeader {
+        return Ok(());
+    }
+    let bytes = entry.path_bytes().into_owned();
+    let text = std::str::from_utf8(&bytes).map_err(|_| Refused::Hostile("a name is not UTF-8".to_owned()))?;
+    if kind == EntryType::Directory && matches!(text, "." | "./") {
+        return Ok(());
+    }
+    let path = name::check(text).map_err(Refused::Hostile)?;
+    match kind {
+        EntryType::Directory => make_dirs(dest, &path),
+        EntryType::Regular | EntryType::Continuous => {
+            if !seen.insert(path.to_string_lossy().to_lowercase()) {
+                return Err(Refused::Hostile(format!("{text:?} is there twice, perhaps in upper and lower case")));
+            }
+            make_dirs(dest, path.parent().unwrap_or(Path::new("")))?;
+            let is_program = entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0);
+            write_file(entry, &dest.join(&path), is_program, budget)
+        }
+        other => Err(Refused::Hostile(format!(
+            "{text:?} is no file and no folder ({other:?}); links and devices are refused"
+        ))),
+    }
+}
+
+/// Only what we made ourselves is walked through: an archive cannot make links, so none can be in the way.
+fn make_dirs(dest: &Path, path: &Path) -> Result<(), Refused> {
+    let mut dir = dest.to_owned();
+    for part in path {
+        dir.push(part);
+        match new_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Refused::Hostile(format!("{:?} is a file and a folder", path.display())));
+            }
+            other => other.map_err(Refused::Disk)?,
+        }
+    }
+    Ok(())
+}
+
+fn new_dir(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(dir)
+}
+
+fn write_file(entry: &mut impl Read, path: &Path, is_program: bool, budget: &mut Budget) -> Result<(), Refused> {
+    let mode = if is_program { 0o700 } else { 0o600 };
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let mut file = match file {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Refused::Hostile(format!("{:?} is there twice", path.file_name().unwrap_or_default())));
+        }
+        other => other.map_err(Refused::Disk)?,
+    };
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = entry.read(&mut buffer).map_err(Refused::Unreadable)?;
+        if read == 0 {
+            return Ok(());
+        }
+        budget.take_bytes(read as u64)?;
+        io::Write::write_all(&mut file, &buffer[..read]).map_err(Refused::Disk)?;
+    }
+}
+
+struct Budget {
+    packed_bytes: u64,
+    unpacked_bytes: u64,
+    entries: usize,
+}
+
+impl Budget {
+    fn take_entry(&mut self) -> Result<(), Refused> {
+        self.entries += 1;
+        if self.entries > MOST_ENTRIES {
+            return Err(Refused::Hostile(format!("it has more than {MOST_ENTRIES} entries")));
+        }
+        Ok(())
+    }
+
+    fn take_bytes(&mut self, bytes: u64) -> Result<(), Refused> {
+        self.unpacked_bytes += bytes;
+        if self.unpacked_bytes > MOST_BYTES {
+            return Err(Refused::Hostile("it unpacks to more than 2 GiB".to_owned()));
+        }
+        let is_bomb = self.unpacked_bytes > RATIO_FROM_BYTES
+            && self.unpacked_bytes > self.packed_bytes.saturating_mul(MOST_RATIO);
+        if is_bomb {
+            return Err(Refused::Hostile(format!("it unpacks to more than {MOST_RATIO} times its size")));
+        }
+        Ok(())
+    }
+}
+
+/// Why a folder cannot be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// A file or folder cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A link leads out of the folder, or to a folder.
+    #[error("{0} is a link that leads out of the folder or to another folder; replace it by a copy")]
+    Link(PathBuf),
+    /// A socket, a pipe or a device.
+    #[error("{0} is neither a file nor a folder; remove it")]
+    Special(PathBuf),
+    /// A name that the other side would refuse.
+    #[error("{0}; rename it")]
+    Name(String),
+}
+
+/// Packs a folder as tar.gz: the same bytes for the same files, whoever packs them and when. What tools leave behind
+/// stays out: `.terraform`, `.git`, and state files, which may hold secrets.
+///
+/// # Errors
+/// See [`PackError`].
+pub fn pack(dir: &Path) -> Result<Vec<u8>, PackError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PackError::Io { path, source }
+    };
+    let root = dir.canonicalize().map_err(failed(dir))?;
+    let mut builder = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for path in files_of(&root, &root)? {
+        let relative = path.strip_prefix(&root).unwrap_or(&path);
+        let text = relative.to_str().ok_or_else(|| PackError::Name(format!("{} is not UTF-8", relative.display())))?;
+        name::check(text).map_err(PackError::Name)?;
+        let bytes = fs::read(&path).map_err(failed(&path))?;
+        let mode = fs::metadata(&path).map_err(failed(&path))?.permissions().mode();
+        let mut header = Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(if mode & 0o100 == 0 { 0o644 } else { 0o755 });
+        header.set_mtime(0);
+        header.set_entry_type(EntryType::Regular);
+        builder.append_data(&mut header, relative, bytes.as_slice()).map_err(failed(&path))?;
+    }
+    builder.into_inner().and_then(GzEncoder::finish).map_err(failed(dir))
+}
+
+/// All files below `dir`, in the order of their names.
+fn files_of(root: &Path, dir: &Path) -> Result<Vec<PathBuf>, PackError> {
+    let failed = |source| PackError::Io { path: dir.to_owned(), source };
+    let entries: io::Result<Vec<_>> = fs::read_dir(dir).map_err(failed)?.collect();
+    let mut paths: Vec<_> = entries.map_err(failed)?.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths.into_iter().filter(|path| !is_left_behind(path)) {
+        let kind = fs::symlink_metadata(&path).map_err(failed)?.file_type();
+        if kind.is_dir() {
+            files.extend(files_of(root, &path)?);
+        } else if kind.is_file() {
+            files.push(path);
+        } else if kind.is_symlink() {
+            let target = path.canonicalize().map_err(|source| PackError::Io { path: path.clone(), source })?;
+            if !target.starts_with(root) || !target.is_file() {
+                return Err(PackError::Link(path));
+            }
+            files.push(path);
+        } else {
+            return Err(PackError::Special(path));
+        }
+    }
+    Ok(files)
+}
+
+fn is_left_behind(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    matches!(name, ".terraform" | ".git" | "errored.tfstate")
+        || name.ends_with(".tfstate")
+        || name.contains(".tfstate.")
+}
