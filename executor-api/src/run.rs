@@ -45,6 +45,14 @@ impl JobContext {
         self.supervised(command, Stdout::Capture, Stopping::Obey).await
     }
 
+    /// Runs a command; both its streams go to the log as they come, and its standard output is returned too.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn tee(&self, command: Command) -> Result<Finished, ExecutorError> {
+        self.supervised(command, Stdout::Both, Stopping::Obey).await
+    }
+
     /// Runs a command that puts things in order after a stop: a request to stop does not end it, `limit` does.
     ///
     /// # Errors
@@ -91,21 +99,17 @@ impl JobContext {
 
     fn hear(&self, output: &Output, stdout: Stdout, heard: &mut Heard) {
         let at = Timestamp::from(output.at);
-        match (output.stream, stdout) {
-            (OutputStream::Stdout, Stdout::Capture) => {
-                if heard.stdout.len() + output.bytes.len() > CAPTURE_BYTES {
-                    heard.too_much = true;
-                } else {
-                    heard.stdout.extend_from_slice(&output.bytes);
-                }
-            }
-            (OutputStream::Stdout, Stdout::Log) => self.0.log.write(LogStream::Stdout, at, &output.bytes),
-            (OutputStream::Stderr, _) => {
-                heard.stderr.extend_from_slice(&output.bytes);
-                let surplus = heard.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
-                heard.stderr.drain(..surplus);
-                self.0.log.write(LogStream::Stderr, at, &output.bytes);
-            }
+        if output.stream == OutputStream::Stderr {
+            heard.stderr.extend_from_slice(&output.bytes);
+            let surplus = heard.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
+            heard.stderr.drain(..surplus);
+            return self.0.log.write(LogStream::Stderr, at, &output.bytes);
+        }
+        if stdout != Stdout::Log {
+            heard.capture(&output.bytes);
+        }
+        if stdout != Stdout::Capture {
+            self.0.log.write(LogStream::Stdout, at, &output.bytes);
         }
     }
 
@@ -136,10 +140,21 @@ struct Heard {
     stderr: Vec<u8>,
 }
 
-#[derive(Clone, Copy)]
+impl Heard {
+    fn capture(&mut self, bytes: &[u8]) {
+        if self.stdout.len() + bytes.len() > CAPTURE_BYTES {
+            self.too_much = true;
+        } else {
+            self.stdout.extend_from_slice(bytes);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stdout {
     Log,
     Capture,
+    Both,
 }
 
 #[derive(Clone, Copy)]

@@ -31,8 +31,12 @@ enum Refused {
     Disk(#[source] io::Error),
 }
 
-/// Unpacks a tar.gz into `dest`, all of it or nothing.
-pub(crate) async fn unpack(file: &Path, dest: &Path, pointer: &str) -> Result<(), ExecutorError> {
+/// Unpacks a tar.gz into `dest`, an empty folder: all of it or nothing. `pointer` is the place of the archive in the
+/// payload.
+///
+/// # Errors
+/// [`ExecutorError::InvalidInput`] if the archive is refused; then `dest` is still empty.
+pub async fn unpack(file: &Path, dest: &Path, pointer: &str) -> Result<(), ExecutorError> {
     let (file, dest) = (file.to_owned(), dest.to_owned());
     let unpacked = tokio::task::spawn_blocking(move || unpack_whole(&file, &dest)).await;
     match unpacked.map_err(|error| ExecutorError::Other(format!("unpacking the archive failed: {error}")))? {

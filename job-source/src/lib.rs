@@ -14,7 +14,7 @@ use executor_api::{ExecutorError, Input, JobContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use archive::{PackError, pack};
+pub use archive::{PackError, pack, unpack};
 pub use git::GitSource;
 
 /// What a job works on. Exactly one of these.
