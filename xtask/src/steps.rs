@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 
 use crate::process::{cargo, program, root, run as finish};
@@ -108,7 +109,13 @@ fn demo(toolbox: &Toolbox) -> anyhow::Result<()> {
     if !args.contains(&"--destroy") {
         demo.arg("--destroy");
     }
-    finish(&mut demo)
+    let output = demo.stderr(Stdio::inherit()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    print!("{said}");
+    ensure!(output.status.success(), "`{SHOWN}{}` ended with {}", args.join(" "), output.status);
+    // The words of terraform itself: once for the apply, once for the destruction.
+    ensure!(said.matches("Apply complete!").count() >= 2, "the demo did not apply and destroy anything");
+    Ok(())
 }
 
 const SHOWN: &str = "cargo run --release -- ";
