@@ -66,6 +66,17 @@ pub(super) async fn delete(
     Ok(StatusCode::OK)
 }
 
+/// `GET /api/state/{name}/lock`: the holder's lock info. Terraform itself shows no more of it than the id.
+pub(super) async fn holder(
+    State(storage): State<Storage>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Map<String, Value>>, Refusal> {
+    let (user, name) = enter(&storage, &headers, &name).await?;
+    let held = storage.states.holder(&user.org, &name).await?;
+    Ok(Json(for_terraform(&held.ok_or_else(|| Refusal::not_found("lock"))?)))
+}
+
 /// `PUT /api/state/{name}/lock`
 pub(super) async fn lock(
     State(storage): State<Storage>,
@@ -125,7 +136,7 @@ async fn refuse_while_at_work(storage: &Storage, org: &str, name: &StateName) ->
     Ok(())
 }
 
-/// Terraform shows `Info` to the person who has to wait, and leaves it empty itself.
+/// Terraform leaves `Info` empty; for the person who has to wait it says who holds the state.
 fn for_terraform(held: &Held) -> Map<String, Value> {
     let mut document = held.info.document.clone();
     if document.get("Info").is_none_or(|info| info == "") {

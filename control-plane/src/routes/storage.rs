@@ -62,7 +62,7 @@ pub fn router(storage: Storage) -> Router {
         .route("/api/sources", post(sources::post))
         .route("/api/sources/{id}", get(sources::get))
         .route("/api/state/{name}", get(state::get).post(state::post).delete(state::delete))
-        .route("/api/state/{name}/lock", put(state::lock).delete(state::unlock))
+        .route("/api/state/{name}/lock", put(state::lock).get(state::holder).delete(state::unlock))
         .layer(DefaultBodyLimit::disable())
         .with_state(storage)
 }
