@@ -25,7 +25,7 @@ pub use process_supervisor::{Command, Environment, ProcessExit};
 pub use run::Finished;
 pub use settings::{JobSettings, PlaneAccess, StorageSettings};
 pub use stop::{Stop, StopReason, StopSignal, StopTrigger};
-pub use wire::{Job, LogStream, LossPolicy};
+pub use wire::{Job, JobId, JobStatus, LogStream, LossPolicy};
 
 /// For `inventory::submit!` without a dependency of one's own.
 pub use inventory;

@@ -1,1 +1,38 @@
-//! Placeholder.
+//! Terraform and OpenTofu: a typed wrapper of the program, and the `terraform` kind.
+//!
+//! A plan is kept with its SHA-256 and the working directory that it was made in; an apply runs exactly that plan or
+//! nothing. What a payload says reaches the program through files, or as `-key=value`, never as an option of its own.
+
+mod backend;
+mod diagnostics;
+mod kind;
+mod params;
+mod plan;
+mod terraform;
+
+use std::time::Duration;
+
+use executor_api::{ExecutorPlugin, LossPolicy, Tool, inventory, minutes};
+
+pub use backend::Backend;
+pub use diagnostics::StateLock;
+pub use params::{Action, Engine, TerraformParams};
+pub use plan::{PlanSummary, ResourceChange};
+pub use terraform::{PlanMode, Terraform};
+
+const TOOLS: &[Tool] = &[
+    Tool { name: "terraform", versions: ">=1.5, <2", version_args: &["version", "-json"] },
+    Tool { name: "tofu", versions: ">=1.6, <2", version_args: &["version", "-json"] },
+];
+
+/// After its one SIGINT terraform finishes what it has begun and saves its state; that may take long.
+const GRACE: Duration = minutes(10);
+
+inventory::submit! {
+    ExecutorPlugin::new::<TerraformParams>("terraform", &kind::TerraformExecutor)
+        .summary("Plans, applies and destroys a terraform or tofu stack")
+        .loss(LossPolicy::RequeueBeforeCommit)
+        .timeout(minutes(120))
+        .grace(GRACE)
+        .needs_any(TOOLS)
+}

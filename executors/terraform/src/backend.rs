@@ -1,0 +1,144 @@
+//! Where terraform keeps its state, and how it is told without a secret in a file that travels.
+
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use executor_api::{Environment, ExecutorError, JobContext};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Where the state is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Backend {
+    /// In the control plane, with locking.
+    Plane {
+        /// 1 to 128 of `A-Z a-z 0-9 . _ -`; one state per name and organisation.
+        name: String,
+    },
+    /// In the S3 storage that the runner's operator has set, with a lock file beside it.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The object.
+        key: String,
+    },
+    /// In a file of this machine: for runs without a control plane only.
+    Local {
+        /// An absolute path.
+        path: PathBuf,
+    },
+}
+
+/// The file that replaces whatever backend the stack names. Terraform merges `*_override.tf.json` last.
+const OVERRIDE: &str = "alethia_override.tf.json";
+
+impl Backend {
+    pub(crate) fn check(&self) -> Result<(), ExecutorError> {
+        match self {
+            Self::Plane { name } if is_word(name, "._-", 128) && !name.starts_with('.') => Ok(()),
+            Self::Plane { .. } => Err(ExecutorError::invalid(
+                "/backend/name",
+                "a state's name has 1 to 128 letters, digits, '.', '_', '-'",
+            )),
+            Self::S3 { bucket, .. } if !is_word(bucket, ".-", 63) => {
+                Err(ExecutorError::invalid("/backend/bucket", "a bucket's name has 1 to 63 letters, digits, '.', '-'"))
+            }
+            Self::S3 { key, .. } if !is_word(key, "._-/", 512) || key.starts_with('/') || key.contains("..") => {
+                Err(ExecutorError::invalid(
+                    "/backend/key",
+                    "a key has 1 to 512 letters, digits, '.', '_', '-', '/', and no '..'",
+                ))
+            }
+            Self::Local { path } if !path.is_absolute() => {
+                Err(ExecutorError::invalid("/backend/path", "give an absolute path"))
+            }
+            Self::S3 { .. } | Self::Local { .. } => Ok(()),
+        }
+    }
+
+    /// Writes what terraform reads, and returns arguments for `init` and environment for every command.
+    pub(crate) fn prepare(&self, job: &JobContext, dir: &Path) -> Result<Prepared, ExecutorError> {
+        let (kind, config) = match self {
+            Self::Local { path } => ("local", json!({ "path": path })),
+            Self::Plane { .. } => ("http", json!({})),
+            Self::S3 { .. } => ("s3", json!({})),
+        };
+        let text = json!({ "terraform": { "backend": { kind: config } } }).to_string();
+        fs::write(dir.join(OVERRIDE), text).map_err(ExecutorError::io("cannot write the backend's override"))?;
+        match self {
+            Self::Plane { name } => plane(job, name),
+            Self::S3 { bucket, key } => s3(job, bucket, key),
+            Self::Local { .. } if job.settings().plane.is_some() => Err(ExecutorError::invalid(
+                "/backend/type",
+                "local state would stay behind on the runner; use plane or s3",
+            )),
+            Self::Local { .. } => Ok(Prepared::default()),
+        }
+    }
+
+    /// What a plan is bound to.
+    pub(crate) fn fingerprint(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// What a backend adds to terraform's command line and environment.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    pub(crate) init_args: Vec<String>,
+    pub(crate) env: Environment,
+}
+
+/// All of it through the environment: nothing of it is in the plan or in `.terraform`.
+fn plane(job: &JobContext, name: &str) -> Result<Prepared, ExecutorError> {
+    let Some(plane) = &job.settings().plane else {
+        let error = "there is no control plane here that could keep the state; use a local backend with a path";
+        return Err(ExecutorError::invalid("/backend/type", error));
+    };
+    let address = format!("{}/api/state/{name}", plane.origin);
+    let lock = format!("{address}/lock");
+    let env = [
+        ("TF_HTTP_ADDRESS", address.as_str()),
+        ("TF_HTTP_LOCK_ADDRESS", &lock),
+        ("TF_HTTP_UNLOCK_ADDRESS", &lock),
+        ("TF_HTTP_LOCK_METHOD", "PUT"),
+        ("TF_HTTP_UNLOCK_METHOD", "DELETE"),
+        ("TF_HTTP_USERNAME", job.job().id.as_str()),
+        ("TF_HTTP_PASSWORD", &plane.state_token),
+        // A plane that restarts must not cost an apply its state: with the longest pause this waits for minutes.
+        ("TF_HTTP_RETRY_MAX", "20"),
+        ("TF_HTTP_RETRY_WAIT_MIN", "1"),
+        ("TF_HTTP_RETRY_WAIT_MAX", "30"),
+    ];
+    Ok(Prepared { init_args: Vec::new(), env: env.into_iter().collect() })
+}
+
+fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorError> {
+    let Some(storage) = &job.settings().storage else {
+        let error = "the runner has no S3 storage; its operator sets SUPABASE_S3_ENDPOINT and the variables beside it";
+        return Err(ExecutorError::invalid("/backend/type", error));
+    };
+    let quoted = |text: &str| json!(text).to_string().replace("${", "$${").replace("%{", "%%{");
+    let text = format!(
+        "bucket = {}\nkey = {}\nregion = {}\nendpoints = {{ s3 = {} }}\nskip_credentials_validation = true\n\
+         skip_requesting_account_id = true\nskip_metadata_api_check = true\nskip_region_validation = true\n\
+         skip_s3_checksum = true\nuse_path_style = true\nuse_lockfile = true\n",
+        quoted(bucket),
+        quoted(key),
+        quoted(&storage.region),
+        quoted(&storage.endpoint)
+    );
+    let file = job.paths().temp.join("backend.tfbackend");
+    let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
+    let written = written.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(ExecutorError::io("cannot write the backend's settings"))?;
+    let env = [("AWS_ACCESS_KEY_ID", storage.key_id.as_str()), ("AWS_SECRET_ACCESS_KEY", &storage.secret_key)];
+    Ok(Prepared { init_args: vec![format!("-backend-config={}", file.display())], env: env.into_iter().collect() })
+}
+
+fn is_word(text: &str, more: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+}

@@ -1,0 +1,292 @@
+//! What a plan says: from `show -json` to a summary, with every sensitive value taken out.
+
+use executor_api::ExecutorError;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// What stands where a sensitive value was.
+const SENSITIVE: &str = "(sensitive value)";
+
+/// The parts of `terraform show -json PLAN` that we read (format version 1; terraform and tofu).
+#[derive(Debug, Deserialize)]
+pub(crate) struct PlanDocument {
+    format_version: String,
+    /// The version of the program, tofu's too.
+    pub(crate) terraform_version: Option<String>,
+    #[serde(default)]
+    resource_changes: Vec<Resource>,
+    #[serde(default)]
+    resource_drift: Vec<Resource>,
+    #[serde(default)]
+    output_changes: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resource {
+    address: String,
+    #[serde(rename = "type")]
+    kind: String,
+    name: String,
+    #[serde(default)]
+    provider_name: Option<String>,
+    change: Change,
+}
+
+#[derive(Debug, Deserialize)]
+struct Change {
+    #[serde(default)]
+    actions: Vec<String>,
+    #[serde(default)]
+    before: Value,
+    #[serde(default)]
+    after: Value,
+    #[serde(default)]
+    before_sensitive: Value,
+    #[serde(default)]
+    after_sensitive: Value,
+}
+
+/// What a plan would do, in numbers and by resource. A replacement counts as one to add and one to destroy, as
+/// terraform's own last line has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PlanSummary {
+    /// Resources to create.
+    pub add: usize,
+    /// Resources to change in place.
+    pub change: usize,
+    /// Resources to destroy.
+    pub destroy: usize,
+    /// Resources that are destroyed and created again.
+    pub replace: usize,
+    /// Whether anything would change, outputs included.
+    pub has_changes: bool,
+    /// Each resource that would change.
+    pub resources: Vec<ResourceChange>,
+    /// The outputs that would change.
+    pub outputs: Vec<String>,
+}
+
+/// One resource of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceChange {
+    /// For example `module.network.aws_vpc.main`.
+    pub address: String,
+    /// `create`, `update`, `delete`, `replace`, `read` or `forget`.
+    pub action: String,
+}
+
+impl PlanDocument {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ExecutorError> {
+        let failed = |why: String| {
+            ExecutorError::Other(format!("the plan cannot be read, so nothing is offered to apply: {why}"))
+        };
+        let document: Self = serde_json::from_slice(bytes).map_err(|error| failed(error.to_string()))?;
+        if document.format_version.split('.').next() != Some("1") {
+            return Err(failed(format!("its format version is {:?}, and we know 1.x", document.format_version)));
+        }
+        Ok(document)
+    }
+
+    pub(crate) fn summary(&self) -> PlanSummary {
+        let mut summary = PlanSummary::default();
+        for resource in &self.resource_changes {
+            let action = resource.change.action();
+            match action {
+                "create" => summary.add += 1,
+                "update" => summary.change += 1,
+                "delete" => summary.destroy += 1,
+                "replace" => {
+                    summary.add += 1;
+                    summary.destroy += 1;
+                    summary.replace += 1;
+                }
+                _ => {}
+            }
+            if action != "no-op" {
+                summary.resources.push(ResourceChange { address: resource.address.clone(), action: action.to_owned() });
+            }
+        }
+        let changes = |change: &Value| change["actions"].as_array().is_some_and(|actions| actions != &[json!("no-op")]);
+        summary.outputs =
+            self.output_changes.iter().filter(|(_, c)| changes(c)).map(|(name, _)| name.clone()).collect();
+        summary.has_changes =
+            !summary.outputs.is_empty() || summary.resources.iter().any(|resource| resource.action != "read");
+        summary
+    }
+
+    /// The contract's `plan_result`: resources with their actions, and no values at all.
+    pub(crate) fn result(&self) -> Value {
+        let shown = |resource: &Resource| {
+            json!({ "address": resource.address, "type": resource.kind, "name": resource.name,
+                    "change": { "actions": resource.change.actions } })
+        };
+        json!({ "resource_changes": self.resource_changes.iter().map(shown).collect::<Vec<_>>() })
+    }
+
+    /// What has changed in the world since the last apply.
+    pub(crate) fn drift(&self) -> Vec<ResourceChange> {
+        let drifted = self.resource_drift.iter().filter(|resource| resource.change.action() != "no-op");
+        drifted
+            .map(|resource| ResourceChange {
+                address: resource.address.clone(),
+                action: resource.change.action().to_owned(),
+            })
+            .collect()
+    }
+
+    /// The plan with its values, for people who review it: sensitive ones taken out. Parts of the original that hold
+    /// values without saying which are sensitive (variables, prior state, configuration) are left out.
+    pub(crate) fn redacted(&self) -> Value {
+        let shown = |resource: &Resource| {
+            let change = &resource.change;
+            json!({
+                "address": resource.address, "type": resource.kind, "name": resource.name,
+                "provider_name": resource.provider_name,
+                "change": {
+                    "actions": change.actions,
+                    "before": redact(&change.before, &change.before_sensitive),
+                    "after": redact(&change.after, &change.after_sensitive),
+                },
+            })
+        };
+        let outputs: Map<String, Value> = self
+            .output_changes
+            .iter()
+            .map(|(name, change)| {
+                let part = |value: &str, mark: &str| redact(&change[value], &change[mark]);
+                let before = part("before", "before_sensitive");
+                let after = part("after", "after_sensitive");
+                (name.clone(), json!({ "actions": change["actions"], "before": before, "after": after }))
+            })
+            .collect();
+        json!({
+            "format_version": self.format_version,
+            "terraform_version": self.terraform_version,
+            "resource_changes": self.resource_changes.iter().map(shown).collect::<Vec<_>>(),
+            "resource_drift": self.resource_drift.iter().map(shown).collect::<Vec<_>>(),
+            "output_changes": outputs,
+        })
+    }
+}
+
+impl Change {
+    fn action(&self) -> &str {
+        match self.actions.as_slice() {
+            [one] => one,
+            [_, _] => "replace",
+            _ => "no-op",
+        }
+    }
+}
+
+/// `marks` has the shape of `value`, with `true` where a whole value is sensitive.
+fn redact(value: &Value, marks: &Value) -> Value {
+    match (value, marks) {
+        (Value::Null, _) => Value::Null,
+        (_, Value::Bool(true)) => Value::String(SENSITIVE.to_owned()),
+        (Value::Object(map), Value::Object(marks)) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), redact(value, marks.get(key).unwrap_or(&Value::Null))))
+            .collect(),
+        (Value::Array(items), Value::Array(marks)) => {
+            let mark = |at: usize| marks.get(at).unwrap_or(&Value::Null);
+            items.iter().enumerate().map(|(at, value)| redact(value, mark(at))).collect()
+        }
+        (value, _) => value.clone(),
+    }
+}
+
+/// The outputs of `terraform output -json`: plain values, and `{"sensitive": true}` where one is hidden. The hidden
+/// values come second, for the log's masker.
+pub(crate) fn outputs(bytes: &[u8]) -> Result<(Map<String, Value>, Vec<String>), ExecutorError> {
+    let read: Map<String, Value> = serde_json::from_slice(bytes)
+        .map_err(|error| ExecutorError::Other(format!("the outputs cannot be read: {error}")))?;
+    let mut secrets = Vec::new();
+    let shown = read
+        .into_iter()
+        .map(|(name, output)| {
+            if output["sensitive"] == true {
+                leaves(&output["value"], &mut secrets);
+                (name, json!({ "sensitive": true }))
+            } else {
+                (name, output["value"].clone())
+            }
+        })
+        .collect();
+    Ok((shown, secrets))
+}
+
+fn leaves(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
+        Value::Object(map) => map.values().for_each(|item| leaves(item, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(changes: &Value) -> PlanDocument {
+        let document = json!({ "format_version": "1.2", "terraform_version": "1.11.4", "resource_changes": changes,
+            "output_changes": { "a": { "actions": ["create"], "after": "x" }, "b": { "actions": ["no-op"] },
+                                "s": { "actions": ["update"], "before": "old", "after": "new",
+                                       "before_sensitive": true, "after_sensitive": true } } });
+        PlanDocument::parse(document.to_string().as_bytes()).unwrap()
+    }
+
+    fn resource(actions: &Value) -> Value {
+        json!({ "address": "t.x", "type": "t", "name": "x", "change": { "actions": actions,
+                "before": null, "after": { "plain": 1, "secret": "hunter22", "list": ["a", "b"] },
+                "before_sensitive": false, "after_sensitive": { "secret": true, "list": [false, true] } } })
+    }
+
+    #[test]
+    fn numbers_are_those_of_terraforms_last_line() {
+        let all = [
+            json!(["create"]),
+            json!(["update"]),
+            json!(["delete"]),
+            json!(["delete", "create"]),
+            json!(["no-op"]),
+            json!(["read"]),
+        ];
+        let summary = document(&all.iter().map(resource).collect()).summary();
+        assert_eq!((summary.add, summary.change, summary.destroy, summary.replace), (2, 1, 2, 1));
+        assert_eq!(summary.resources.len(), 5);
+        assert_eq!(summary.outputs, ["a", "s"]);
+        assert!(summary.has_changes);
+    }
+
+    #[test]
+    fn no_sensitive_value_is_left() {
+        let document = document(&json!([resource(&json!(["create"]))]));
+        let text = document.redacted().to_string();
+        for secret in ["hunter22", "\"b\",", "old", "new"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        assert!(text.contains("\"plain\":1"));
+        assert!(!document.result().to_string().contains("after"));
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_read_offers_nothing() {
+        for bad in ["", "{", "[]", "{\"format_version\":\"2.0\"}", "null", "{\"format_version\":\"99\"}"] {
+            assert!(
+                PlanDocument::parse(bad.as_bytes()).unwrap_err().to_string().contains("nothing is offered"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn hidden_outputs_are_handed_to_the_masker() {
+        let read = json!({ "a": { "sensitive": false, "value": 1 },
+                           "s": { "sensitive": true, "value": { "k": ["hunter22"] } } });
+        let (shown, secrets) = outputs(read.to_string().as_bytes()).unwrap();
+        assert_eq!(Value::Object(shown), json!({ "a": 1, "s": { "sensitive": true } }));
+        assert_eq!(secrets, ["hunter22"]);
+    }
+}

@@ -1,0 +1,242 @@
+//! The real program on stacks that need no provider.
+
+use std::path::Path;
+
+use executor_api::testing::{TestJob, TestJobBuilder};
+use executor_api::{ExecutorError, ExecutorRegistry, Input, JobId, JobStatus, Outcome, Stop, StopReason};
+use executor_terraform as _;
+use serde_json::{Value, json};
+
+const STACK: &str = r#"
+variable "text" { default = "one" }
+resource "terraform_data" "a" { input = var.text }
+resource "terraform_data" "b" { input = sensitive("hunter2-hunter2") }
+output "text" { value = terraform_data.a.output }
+output "secret" {
+  value     = terraform_data.b.output
+  sensitive = true
+}
+"#;
+
+async fn run(job: &TestJob) -> Result<Outcome, ExecutorError> {
+    let registry = ExecutorRegistry::from_linked().unwrap();
+    registry.get("terraform").unwrap().executor().execute(&job.context).await
+}
+
+fn payload(action: &str, state: &Path, more: &Value) -> Value {
+    let mut payload = json!({ "action": action, "source": { "files": { "main.tf": STACK } },
+                              "backend": { "type": "local", "path": state } });
+    payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    payload
+}
+
+fn builder(payload: &Value) -> TestJobBuilder {
+    TestJob::builder("terraform", payload)
+}
+
+/// The job that applies what `planned` planned.
+fn apply_of(planned: &TestJob, outcome: &Outcome, payload: &Value) -> TestJobBuilder {
+    let mut record = planned.context.job().clone();
+    record.status = JobStatus::Success;
+    record.execution_metadata = Some(Value::Object(outcome.metadata.clone()));
+    let id = record.id.clone();
+    let artifact = |name: &str| Input::Artifact { job_id: id.clone(), name: name.to_owned() };
+    builder(payload)
+        .input(Input::JobRecord(id.clone()), serde_json::to_vec(&record).unwrap())
+        .input(artifact("terraform.plan.out"), planned.artifact("terraform.plan.out").unwrap())
+        .input(artifact("workspace.tar.gz"), planned.artifact("workspace.tar.gz").unwrap())
+        .job(|job| job.plan_job_id = Some(id.clone()))
+}
+
+#[tokio::test]
+async fn a_plan_is_applied_as_it_was_reviewed_and_taken_away_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("terraform.tfstate");
+    let planned = builder(&payload("plan", &state, &json!({}))).build().unwrap();
+    let plan = run(&planned).await.unwrap();
+    assert_eq!(planned.commits(), 0, "a plan changes nothing");
+    assert_eq!(plan.metadata["plan_summary"]["add"], 2);
+    assert_eq!(plan.metadata["has_changes"], true);
+    assert!(planned.log().contains("plan: 2 to add, 0 to change, 0 to destroy"));
+    let text = String::from_utf8(planned.artifact("plan.txt").unwrap()).unwrap();
+    assert!(text.contains("terraform_data.a will be created"), "{text}");
+    let document = String::from_utf8(planned.artifact("plan.json").unwrap()).unwrap();
+    assert!(document.contains("terraform_data.a") && !document.contains("hunter2"), "{document}");
+
+    let applied = apply_of(&planned, &plan, &json!({ "action": "apply" })).build().unwrap();
+    let outcome = run(&applied).await.unwrap();
+    assert_eq!(applied.commits(), 1);
+    assert_eq!(outcome.metadata["outputs"], json!({ "text": "one", "secret": { "sensitive": true } }));
+    assert!(applied.log().contains("Apply complete! Resources: 2 added"), "{}", applied.log());
+
+    let again = apply_of(&planned, &plan, &json!({ "action": "apply" })).build().unwrap();
+    let error = run(&again).await.unwrap_err().to_string();
+    assert!(error.contains("the state has changed since the plan was made; plan again"), "{error}");
+
+    let drift = run(&builder(&payload("drift", &state, &json!({}))).build().unwrap()).await.unwrap();
+    assert_eq!(drift.metadata["has_drift"], false);
+    let output = run(&builder(&payload("output", &state, &json!({}))).build().unwrap()).await.unwrap();
+    assert_eq!(output.metadata["outputs"]["text"], "one");
+
+    let destroyed = builder(&payload("destroy", &state, &json!({}))).build().unwrap();
+    let outcome = run(&destroyed).await.unwrap();
+    assert_eq!((destroyed.commits(), &outcome.metadata["plan_summary"]["destroy"]), (1, &json!(2)));
+    for job in [&planned, &applied, &again, &destroyed] {
+        assert!(!job.log().contains("hunter2"), "{}", job.log());
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_is_not_the_reviewed_one_is_not_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("terraform.tfstate");
+    let planned = builder(&payload("plan", &state, &json!({}))).build().unwrap();
+    let plan = run(&planned).await.unwrap();
+    let id = planned.context.job().id.clone();
+    let artifact = |name: &str| Input::Artifact { job_id: id.clone(), name: name.to_owned() };
+    let mut flipped = planned.artifact("terraform.plan.out").unwrap();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let record = |change: fn(&mut wire_job::Job)| {
+        let mut record = planned.context.job().clone();
+        record.status = JobStatus::Success;
+        record.execution_metadata = Some(Value::Object(plan.metadata.clone()));
+        change(&mut record);
+        serde_json::to_vec(&record).unwrap()
+    };
+    let apply = json!({ "action": "apply" });
+    let job = || apply_of(&planned, &plan, &apply);
+    let other_variables = payload("apply", &state, &json!({ "variables": { "text": "two" } }));
+    for (what, job, expected) in [
+        ("flipped bit", job().input(artifact("terraform.plan.out"), flipped), "/plan_job_id: the plan of job"),
+        ("truncated", job().input(artifact("terraform.plan.out"), &b"PK"[..]), "/plan_job_id: the plan of job"),
+        ("other workspace", job().input(artifact("workspace.tar.gz"), &b"x"[..]), "/plan_job_id: the workspace of job"),
+        (
+            "failed plan",
+            job().input(Input::JobRecord(id.clone()), record(|job| job.status = JobStatus::Failed)),
+            "/plan_job_id: job",
+        ),
+        (
+            "other kind",
+            job().input(Input::JobRecord(id.clone()), record(|job| job.job_type = "helm".to_owned())),
+            "/plan_job_id: job",
+        ),
+        (
+            "no plan",
+            job().input(Input::JobRecord(id.clone()), record(|job| job.config_snapshot["action"] = json!("drift"))),
+            "/plan_job_id: job",
+        ),
+        ("variables", apply_of(&planned, &plan, &other_variables), "/variables: this has changed since the plan"),
+        (
+            "state",
+            apply_of(&planned, &plan, &payload("apply", &folder.path().join("other"), &json!({}))),
+            "/backend: this has changed since the plan",
+        ),
+    ] {
+        let job = job.build().unwrap();
+        let error = run(&job).await.expect_err(what).to_string();
+        assert!(error.starts_with(expected), "{what}: {error}");
+        assert_eq!(job.commits(), 0, "{what}");
+    }
+    assert!(!state.exists(), "nothing was applied");
+}
+
+mod wire_job {
+    pub(crate) use executor_api::Job;
+}
+
+#[tokio::test]
+async fn failures_say_where_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("terraform.tfstate");
+    let files = |text: &str| json!({ "source": { "files": { "main.tf": text } } });
+    for (more, expected) in [
+        (files("resource \"terraform_data\" \"a\" {"), "Error: Unclosed configuration block"),
+        (files("output \"x\" { value = var.missing }"), "Reference to undeclared input variable"),
+        (files("variable \"x\" {}\noutput \"x\" { value = var.x }"), "give it in `variables`"),
+        (json!({ "source": { "files": { "readme.txt": "nothing" } } }), "no .tf files in its root"),
+        (json!({ "version": ">=99" }), "the job wants"),
+        (json!({ "backend": { "type": "plane", "name": "x" } }), "/backend/type: there is no control plane"),
+        (
+            json!({ "backend": { "type": "s3", "bucket": "b", "key": "k" } }),
+            "/backend/type: the runner has no S3 storage",
+        ),
+        (json!({ "backend": null }), "/backend: say where the state is kept"),
+        (json!({ "source": null }), "/source: say what to run"),
+    ] {
+        let job = builder(&payload("plan", &state, &more)).build().unwrap();
+        let error = run(&job).await.expect_err(expected).to_string();
+        assert!(error.contains(expected), "{expected:?} is not in {error:?}");
+    }
+    let nowhere = builder(&payload("plan", &state, &json!({}))).settings(|settings| {
+        settings.env.insert("PATH".to_owned(), "/nonexistent".to_owned());
+    });
+    let error = run(&nowhere.build().unwrap()).await.unwrap_err();
+    assert!(
+        matches!(&error, ExecutorError::ToolMissing(text) if text.contains("terraform is not on the runner's PATH")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_applied_when_the_commit_point_is_refused_or_the_job_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("terraform.tfstate");
+    let refused = builder(&payload("apply", &state, &json!({}))).refuse_commit().build().unwrap();
+    assert!(matches!(run(&refused).await, Err(ExecutorError::CommitRefused(_))));
+    let stopped = builder(&payload("apply", &state, &json!({}))).build().unwrap();
+    stopped.stop.stop(Stop { reason: StopReason::CancelledByUser, force: false });
+    assert!(matches!(run(&stopped).await, Err(ExecutorError::Stopped(StopReason::CancelledByUser))));
+    assert!(!state.exists(), "nothing was applied");
+}
+
+#[tokio::test]
+async fn variables_are_data_and_never_expressions_or_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let hostile = [
+        "-destroy",
+        "--help",
+        "a,b=c",
+        "{x}",
+        "@/etc/passwd",
+        "$(id)",
+        "${file(\"/etc/passwd\")}",
+        "%{ for x in [] }",
+        "line\nbreak",
+        "\"quoted\"",
+        "\u{202e}rtl",
+    ];
+    for (number, text) in hostile.into_iter().enumerate() {
+        let state = folder.path().join(format!("{number}.tfstate"));
+        let job = builder(&payload("apply", &state, &json!({ "variables": { "text": text } }))).build().unwrap();
+        assert_eq!(run(&job).await.unwrap().metadata["outputs"]["text"], text);
+    }
+}
+
+#[tokio::test]
+async fn a_stack_is_validated_without_its_state() {
+    let valid = json!({ "action": "validate", "source": { "files": { "main.tf": STACK } } });
+    assert_eq!(run(&builder(&valid).build().unwrap()).await.unwrap().metadata["valid"], true);
+    let text = "resource \"terraform_data\" \"a\" { nonsense = 1 }";
+    let invalid = json!({ "action": "validate", "source": { "files": { "main.tf": text } } });
+    let error = run(&builder(&invalid).build().unwrap()).await.unwrap_err().to_string();
+    assert!(error.starts_with("/source: the stack is not valid: Unsupported argument"), "{error}");
+}
+
+#[test]
+fn the_payload_names_its_inputs() {
+    let registry = ExecutorRegistry::from_linked().unwrap();
+    let executor = registry.get("terraform").unwrap().executor();
+    let job = |payload: Value, plan: Option<&str>| -> executor_api::Job {
+        serde_json::from_value(json!({ "id": JobId::generate(), "job_type": "terraform", "status": "CLAIMED",
+                                       "config_snapshot": payload, "plan_job_id": plan }))
+        .unwrap()
+    };
+    let id = "0".repeat(64);
+    let plan = job(json!({ "action": "plan", "source": { "archive": id } }), None);
+    assert_eq!(executor.inputs(&plan).unwrap(), [Input::Source(id)]);
+    let apply = job(json!({ "action": "apply" }), Some("p"));
+    assert_eq!(executor.inputs(&apply).unwrap().len(), 3);
+    let wrong = job(json!({ "action": "plan", "source": { "files": { "a": "b" } } }), Some("p"));
+    assert!(executor.inputs(&wrong).is_err());
+}
