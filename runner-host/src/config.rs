@@ -1,0 +1,199 @@
+//! The settings of a runner, and the only place that reads the environment.
+
+mod checks;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use executor_api::{JobSettings, StorageSettings};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use wire::{RunnerId, RunnerMode};
+
+use crate::command::StartArgs;
+
+/// Every variable that a runner reads, and its other names. `alethia` has some more of its own.
+pub const VARIABLES: &[&str] = &[
+    "ALETHIA_WEB_ORIGIN", "ALETHIA_ALLOW_HTTP",
+    "ALETHIA_WORKER_ID", "ALETHIA_RUNNER_ID",
+    "ALETHIA_WORKER_TOKEN", "ALETHIA_RUNNER_TOKEN",
+    "ALETHIA_WORKER_TOKEN_FILE", "ALETHIA_RUNNER_TOKEN_FILE",
+    "ALETHIA_WORKER_MODE", "ALETHIA_RUNNER_MODE",
+    "ALETHIA_STORAGE_ENDPOINT", "ALETHIA_STORAGE_REGION",
+    "ALETHIA_STORAGE_ACCESS_KEY_ID", "ALETHIA_STORAGE_SECRET_ACCESS_KEY",
+    "ALETHIA_STATE_DIR", "ALETHIA_SLOTS", "ALETHIA_LABELS", "ALETHIA_DRAIN_TIMEOUT", "ALETHIA_JOB_ENV",
+    "ALETHIA_JOB_LOG_LIMIT", "ALETHIA_TERRAFORM", "ALETHIA_TOFU", "ALETHIA_CACHE_DIR", "ALETHIA_LOG",
+    "ALETHIA_ONCE", "ALETHIA_IDLE_EXIT", "ALETHIA_HANDOVER",
+    // Read by other verbs of the same binary; no typing errors here.
+    "ALETHIA_TOKEN", "ALETHIA_TOKEN_FILE", "ALETHIA_DATA_DIR", "ALETHIA_LISTEN",
+];
+
+/// What a tool of a job inherits from the runner's environment without being asked for.
+const PASSED_ON: &[&str] = &[
+    "PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "no_proxy",
+];
+
+/// Where tools are looked up if the runner has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_LOG_LIMIT: u64 = 4 << 30;
+
+/// Settings of one runner.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The control plane: scheme, host and port, without a trailing slash.
+    pub origin: String,
+    /// Who we are there.
+    pub runner_id: RunnerId,
+    /// Our secret there. Stays in this process's memory.
+    pub token: SecretString,
+    /// Whom we work for.
+    pub mode: RunnerMode,
+    /// Where jobs are kept; one runner per folder.
+    pub state_dir: PathBuf,
+    /// How many jobs run at once.
+    pub slots: usize,
+    /// What we offer to jobs that ask for it.
+    pub labels: Map<String, Value>,
+    /// How long running jobs have after the first signal.
+    pub drain_timeout: Duration,
+    /// Leave after one job.
+    pub once: bool,
+    /// Leave when there was no job for this long.
+    pub idle_exit: Option<Duration>,
+    /// On a signal, leave running jobs to the next runner.
+    pub handover: bool,
+    /// The most that is kept of one job's log.
+    pub log_limit_bytes: u64,
+    /// What jobs may know of all this.
+    pub job_settings: JobSettings,
+}
+
+/// Everything that is wrong with the settings, at once.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is not usable:\n{}", problems.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError {
+    /// One sentence each, with variable and remedy.
+    pub problems: Vec<String>,
+}
+
+impl Config {
+    /// Settings for a runner inside another program, for example `alethia demo`: the defaults, and what jobs get is
+    /// read from this process's environment.
+    #[must_use]
+    pub fn new(origin: impl Into<String>, runner_id: RunnerId, token: SecretString, state_dir: PathBuf) -> Self {
+        Self {
+            origin: origin.into().trim_end_matches('/').to_owned(),
+            runner_id,
+            token,
+            mode: RunnerMode::SelfHosted,
+            state_dir,
+            slots: 1,
+            labels: Map::new(),
+            drain_timeout: Duration::from_secs(600),
+            once: false,
+            idle_exit: None,
+            handover: false,
+            log_limit_bytes: DEFAULT_LOG_LIMIT,
+            job_settings: Self::job_settings(&Variables::of_process()),
+        }
+    }
+
+    /// Flags first, then variables, then defaults.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn read(args: &StartArgs, variables: &Variables) -> Result<Self, ConfigError> {
+        checks::Reader::new(args, variables).read()
+    }
+
+    /// What jobs may know of the environment. Wrong values are [`Self::read`]'s to refuse.
+    #[must_use]
+    pub fn job_settings(variables: &Variables) -> JobSettings {
+        let mut env = variables.passed_on();
+        env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
+        let tools = [("terraform", "ALETHIA_TERRAFORM"), ("tofu", "ALETHIA_TOFU")];
+        let tools = tools.into_iter().filter_map(|(tool, name)| Some((tool.to_owned(), variables.get(name)?.into())));
+        JobSettings {
+            env,
+            plane: None,
+            storage: variables.storage(),
+            infracost_api_key: variables.get("INFRACOST_API_KEY").map(str::to_owned),
+            cache_dir: variables.get("ALETHIA_CACHE_DIR").map(PathBuf::from),
+            tools: tools.collect(),
+        }
+    }
+}
+
+/// The environment, as a value: tests bring their own.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Those of this process. A variable that is not UTF-8 is none of ours.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let text = |name: OsString, value: OsString| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self(std::env::vars_os().filter_map(|(name, value)| text(name, value)).collect())
+    }
+
+    /// A variable that is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The filter of the runner's own messages, as `tracing` reads it.
+    #[must_use]
+    pub fn log_filter(&self) -> String {
+        self.get("ALETHIA_LOG").unwrap_or("info").to_owned()
+    }
+
+    /// One warning per variable with our prefix that nothing reads.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<String> {
+        let ours = self.0.keys().filter(|name| name.starts_with("ALETHIA_") && !VARIABLES.contains(&name.as_str()));
+        ours.map(|name| {
+            let near = VARIABLES.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+            let hint = near.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default();
+            format!("nothing reads the variable {name}{hint}")
+        })
+        .collect()
+    }
+
+    /// What tools inherit: a fixed list, and what the operator names (`NAME` or `PREFIX*`) in `ALETHIA_JOB_ENV`.
+    fn passed_on(&self) -> BTreeMap<String, String> {
+        let asked: Vec<&str> = self.get("ALETHIA_JOB_ENV").unwrap_or_default().split(',').map(str::trim).collect();
+        let is_asked = |name: &str| {
+            asked.iter().any(|entry| match entry.strip_suffix('*') {
+                Some(prefix) => !prefix.is_empty() && name.starts_with(prefix),
+                None => *entry == name,
+            })
+        };
+        let passes = |name: &str| PASSED_ON.contains(&name) || is_asked(name) && !is_runner_secret(name);
+        self.0.iter().filter(|(name, _)| passes(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+    }
+
+    fn storage(&self) -> Option<StorageSettings> {
+        let either = |seed: &str, later: &str| self.get(seed).or_else(|| self.get(later)).map(str::to_owned);
+        Some(StorageSettings {
+            endpoint: either("SUPABASE_S3_ENDPOINT", "ALETHIA_STORAGE_ENDPOINT")?,
+            region: either("SUPABASE_S3_REGION", "ALETHIA_STORAGE_REGION")?,
+            key_id: either("SUPABASE_STORAGE_KEY_ID", "ALETHIA_STORAGE_ACCESS_KEY_ID")?,
+            secret_key: either("SUPABASE_STORAGE_SECRET_KEY", "ALETHIA_STORAGE_SECRET_ACCESS_KEY")?,
+        })
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// No allow-list of an operator can pass these on, not even `ALETHIA_*`.
+fn is_runner_secret(name: &str) -> bool {
+    name.starts_with("ALETHIA_") || name.starts_with("SUPABASE_") || name == "INFRACOST_API_KEY"
+}

@@ -1,0 +1,150 @@
+//! A job without a control plane: the same executors, here and now, in this process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use executor_api::{
+    Artifact, ArtifactBody, ExecutorError, ExecutorRegistry, Input, JobBackend, JobContext, JobContextParts, JobPaths,
+    JobSettings, LogSink, LogWriter, Outcome, StopSignal, StopTrigger,
+};
+use serde_json::{Map, Value};
+use wire::{Job, JobId};
+
+/// One run. All its folders lie in one folder of the caller's.
+pub struct LocalRun {
+    job: Job,
+    folder: PathBuf,
+    artifacts: PathBuf,
+    settings: JobSettings,
+    stop: StopTrigger,
+    signal: StopSignal,
+}
+
+impl LocalRun {
+    /// A job of `kind` with this payload. `folder` holds the run's folders, `artifacts` what the job keeps; both are
+    /// made if need be.
+    ///
+    /// # Errors
+    /// If a folder cannot be made.
+    pub fn new(
+        kind: &str,
+        payload: Value,
+        settings: JobSettings,
+        folder: &Path,
+        artifacts: &Path,
+    ) -> std::io::Result<Self> {
+        let folder = std::path::absolute(folder)?;
+        let artifacts = std::path::absolute(artifacts)?;
+        for dir in ["work", "inputs", "home", "tmp"] {
+            std::fs::create_dir_all(folder.join(dir))?;
+        }
+        std::fs::create_dir_all(&artifacts)?;
+        let (stop, signal) = StopSignal::new();
+        Ok(Self { job: job_of(kind, payload), folder, artifacts, settings, stop, signal })
+    }
+
+    /// The job, for a caller that wants to change it, for example its `plan_job_id`.
+    pub fn job_mut(&mut self) -> &mut Job {
+        &mut self.job
+    }
+
+    /// Asks the run to stop: as often as one likes, from anywhere.
+    #[must_use]
+    pub fn stop_trigger(&self) -> StopTrigger {
+        self.stop.clone()
+    }
+
+    /// What the executor needs before it starts; the caller puts each into [`Self::input_file`].
+    ///
+    /// # Errors
+    /// An unknown kind, or a payload that does not say it properly.
+    pub fn inputs(&self, registry: &ExecutorRegistry) -> Result<Vec<Input>, ExecutorError> {
+        plugin(registry, &self.job.job_type)?.executor().inputs(&self.job)
+    }
+
+    /// Where an input's file belongs.
+    #[must_use]
+    pub fn input_file(&self, input: &Input) -> PathBuf {
+        self.folder.join("inputs").join(input.file_name())
+    }
+
+    /// Runs it to its end. Metadata that the job publishes on its way is part of the outcome.
+    ///
+    /// # Errors
+    /// As the executor says.
+    pub async fn run(self, registry: &ExecutorRegistry, log: Box<dyn LogWriter>) -> Result<Outcome, ExecutorError> {
+        let plugin = plugin(registry, &self.job.job_type)?;
+        let backend = Arc::new(LocalBackend { artifacts: self.artifacts, progress: std::sync::Mutex::default() });
+        let log = LogSink::new(log);
+        let context = JobContext::new(JobContextParts {
+            job: self.job,
+            paths: JobPaths {
+                work: self.folder.join("work"),
+                inputs: self.folder.join("inputs"),
+                home: self.folder.join("home"),
+                temp: self.folder.join("tmp"),
+            },
+            settings: self.settings,
+            log: log.clone(),
+            stop: self.signal,
+            grace: plugin.cancel_grace(),
+            backend: Arc::clone(&backend) as Arc<dyn JobBackend>,
+        });
+        let ended = plugin.executor().execute(&context).await;
+        log.flush();
+        let outcome = ended?;
+        let mut metadata = backend.take_progress();
+        metadata.extend(context.masked_map(outcome.metadata));
+        Ok(Outcome { metadata })
+    }
+}
+
+fn plugin<'a>(
+    registry: &'a ExecutorRegistry,
+    kind: &str,
+) -> Result<&'a executor_api::ExecutorPlugin, ExecutorError> {
+    registry.get(kind).map_err(|error| ExecutorError::InvalidInput { pointer: None, message: error.to_string() })
+}
+
+fn job_of(kind: &str, payload: Value) -> Job {
+    let fields = serde_json::json!({ "id": JobId::generate(), "job_type": kind, "config_snapshot": payload,
+                                     "status": "PROCESSING", "attempt": 1 });
+    serde_json::from_value(fields).expect("the fields above are those of a job")
+}
+
+struct LocalBackend {
+    artifacts: PathBuf,
+    progress: std::sync::Mutex<Map<String, Value>>,
+}
+
+impl LocalBackend {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Map<String, Value>> {
+        self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn take_progress(&self) -> Map<String, Value> {
+        std::mem::take(&mut self.lock())
+    }
+}
+
+#[async_trait]
+impl JobBackend for LocalBackend {
+    async fn commit_point(&self) -> Result<(), ExecutorError> {
+        Ok(())
+    }
+
+    async fn progress(&self, metadata: Map<String, Value>) -> Result<(), ExecutorError> {
+        self.lock().extend(metadata);
+        Ok(())
+    }
+
+    async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError> {
+        let target = self.artifacts.join(&artifact.name);
+        let kept = match &artifact.body {
+            ArtifactBody::Bytes(bytes) => tokio::fs::write(&target, bytes).await,
+            ArtifactBody::File(file) => tokio::fs::copy(file, &target).await.map(drop),
+        };
+        kept.map_err(ExecutorError::io(format!("cannot keep the artifact {}", target.display())))
+    }
+}
