@@ -5,11 +5,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sqlx::{Row as _, SqlitePool};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 use wire::{KindInfo, RunnerId, RunnerInfo, RunnerMode, RunnerStatus, Timestamp};
 
 use crate::access::User;
-use crate::queue::{QueueError, row};
+use crate::database::Database;
+use crate::queue::{QueueError, columns};
 use crate::tokens;
 
 /// A runner that was registered.
@@ -80,24 +82,24 @@ impl Runner {
 pub struct Directory(Arc<Shared>);
 
 struct Shared {
-    pool: SqlitePool,
+    database: Database,
     runners: RwLock<HashMap<RunnerId, Runner>>,
     users: RwLock<HashMap<String, User>>,
 }
 
 impl Directory {
-    pub(crate) async fn load(pool: SqlitePool) -> Result<Self, QueueError> {
+    pub(crate) async fn load(database: Database) -> Result<Self, QueueError> {
         let mut runners = HashMap::new();
-        for found in sqlx::query("SELECT * FROM runners").fetch_all(&pool).await? {
+        for found in sqlx::query("SELECT * FROM runners").fetch_all(&database.pool).await? {
             let runner = read_runner(&found)?;
             runners.insert(runner.id.clone(), runner);
         }
         let mut users = HashMap::new();
-        for found in sqlx::query("SELECT id, org_id, token_hash FROM users").fetch_all(&pool).await? {
+        for found in sqlx::query("SELECT id, org_id, token_hash FROM users").fetch_all(&database.pool).await? {
             users
                 .insert(found.try_get("token_hash")?, User { id: found.try_get("id")?, org: found.try_get("org_id")? });
         }
-        Ok(Self(Arc::new(Shared { pool, runners: RwLock::new(runners), users: RwLock::new(users) })))
+        Ok(Self(Arc::new(Shared { database, runners: RwLock::new(runners), users: RwLock::new(users) })))
     }
 
     /// The runner of that id, if the token is its own.
@@ -122,15 +124,10 @@ impl Directory {
 
     pub(crate) async fn add_user(&self, org: &str, name: &str, token: &str) -> Result<(), QueueError> {
         let hash = tokens::digest(token);
-        sqlx::query("INSERT INTO users (id, org_id, name, token_hash, created_at) VALUES (?, ?, ?, ?, ?)")
-            .bind(name)
-            .bind(org)
-            .bind(name)
-            .bind(&hash)
-            .bind(Timestamp::now().as_micros())
-            .execute(&self.0.pool)
-            .await?;
-        write(&self.0.users).insert(hash, User { id: name.to_owned(), org: org.to_owned() });
+        let user = User { id: name.to_owned(), org: org.to_owned() };
+        let (new, new_hash) = (user.clone(), hash.clone());
+        self.0.database.writer.change(|connection| Box::pin(insert_user(connection, new, new_hash))).await?;
+        write(&self.0.users).insert(hash, user);
         Ok(())
     }
 
@@ -150,30 +147,10 @@ impl Directory {
     }
 
     pub(crate) async fn add_runner(&self, runner: Runner) -> Result<(), QueueError> {
-        let inserted = sqlx::query(
-            "INSERT INTO runners (id, org_id, name, mode, token_hash, labels, kinds, said, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?)",
-        )
-        .bind(runner.id.as_str())
-        .bind(&runner.org)
-        .bind(&runner.name)
-        .bind(runner.mode.as_str())
-        .bind(&runner.token_hash)
-        .bind(Value::Object(runner.labels.clone()).to_string())
-        .bind(runner.said.as_str())
-        .bind(runner.created_at.as_micros())
-        .execute(&self.0.pool)
-        .await;
-        match inserted {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                Err(QueueError::Conflict(format!("there is a runner named {:?}; choose another name", runner.name)))
-            }
-            Err(error) => Err(error.into()),
-            Ok(_) => {
-                write(&self.0.runners).insert(runner.id.clone(), runner);
-                Ok(())
-            }
-        }
+        let new = runner.clone();
+        self.0.database.writer.change(|connection| Box::pin(insert_runner(connection, new))).await?;
+        write(&self.0.runners).insert(runner.id.clone(), runner);
+        Ok(())
     }
 
     /// Changes a runner in memory, and in the database if `durable` says so of the runner before and after.
@@ -191,13 +168,14 @@ impl Directory {
             (before, runner.clone())
         };
         if durable(&before, &after) {
-            self.save(&after).await?;
+            self.save(id).await?;
         }
         Ok(after)
     }
 
     pub(crate) async fn remove_runner(&self, id: &RunnerId) -> Result<(), QueueError> {
-        sqlx::query("DELETE FROM runners WHERE id = ?").bind(id.as_str()).execute(&self.0.pool).await?;
+        let gone = id.clone();
+        self.0.database.writer.change(|connection| Box::pin(delete_runner(connection, gone))).await?;
         write(&self.0.runners).remove(id);
         Ok(())
     }
@@ -210,46 +188,100 @@ impl Directory {
         runners.into_iter().flat_map(|runner| runner.kinds).collect()
     }
 
-    async fn save(&self, runner: &Runner) -> Result<(), QueueError> {
-        let kinds = serde_json::to_string(&runner.kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        sqlx::query(
-            "UPDATE runners SET token_hash = ?, labels = ?, kinds = ?, version = ?, said = ?, last_heartbeat = ?, \
-             instance_id = ?, drain = ?, metadata = ? WHERE id = ?",
-        )
-        .bind(&runner.token_hash)
-        .bind(Value::Object(runner.labels.clone()).to_string())
-        .bind(kinds)
-        .bind(&runner.version)
-        .bind(runner.said.as_str())
-        .bind(runner.last_heartbeat.map(Timestamp::as_micros))
-        .bind(&runner.instance_id)
-        .bind(runner.drain)
-        .bind(runner.metadata.as_ref().map(Value::to_string))
-        .bind(runner.id.as_str())
-        .execute(&self.0.pool)
-        .await?;
-        Ok(())
+    /// Saves a runner as it is when its turn comes, so that of two changes the later one is kept.
+    async fn save(&self, id: &RunnerId) -> Result<(), QueueError> {
+        let (directory, id) = (self.clone(), id.clone());
+        self.0.database.writer.change(|connection| Box::pin(save_now(connection, directory, id))).await
     }
 }
 
+async fn save_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), QueueError> {
+    match directory.runner(&id) {
+        Some(runner) => update_runner(connection, &runner).await,
+        None => Ok(()),
+    }
+}
+
+async fn insert_user(connection: &mut SqliteConnection, user: User, hash: String) -> Result<(), QueueError> {
+    sqlx::query("INSERT INTO users (id, org_id, name, token_hash, created_at) VALUES (?, ?, ?, ?, ?)")
+        .bind(&user.id)
+        .bind(&user.org)
+        .bind(&user.id)
+        .bind(hash)
+        .bind(Timestamp::now().as_micros())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn insert_runner(connection: &mut SqliteConnection, runner: Runner) -> Result<(), QueueError> {
+    let inserted = sqlx::query(
+        "INSERT INTO runners (id, org_id, name, mode, token_hash, labels, kinds, said, created_at) \
+         VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?)",
+    )
+    .bind(runner.id.as_str())
+    .bind(&runner.org)
+    .bind(&runner.name)
+    .bind(runner.mode.as_str())
+    .bind(&runner.token_hash)
+    .bind(Value::Object(runner.labels.clone()).to_string())
+    .bind(runner.said.as_str())
+    .bind(runner.created_at.as_micros())
+    .execute(connection)
+    .await;
+    match inserted {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(QueueError::Conflict(format!("there is a runner named {:?}; choose another name", runner.name)))
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+async fn delete_runner(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), QueueError> {
+    sqlx::query("DELETE FROM runners WHERE id = ?").bind(id.as_str()).execute(connection).await?;
+    Ok(())
+}
+
+async fn update_runner(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), QueueError> {
+    let kinds = serde_json::to_string(&runner.kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(
+        "UPDATE runners SET token_hash = ?, labels = ?, kinds = ?, version = ?, said = ?, last_heartbeat = ?, \
+         instance_id = ?, drain = ?, metadata = ? WHERE id = ?",
+    )
+    .bind(&runner.token_hash)
+    .bind(Value::Object(runner.labels.clone()).to_string())
+    .bind(kinds)
+    .bind(&runner.version)
+    .bind(runner.said.as_str())
+    .bind(runner.last_heartbeat.map(Timestamp::as_micros))
+    .bind(&runner.instance_id)
+    .bind(runner.drain)
+    .bind(runner.metadata.as_ref().map(Value::to_string))
+    .bind(runner.id.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 fn read_runner(found: &sqlx::sqlite::SqliteRow) -> Result<Runner, QueueError> {
-    let labels = row::json(found, "labels")?.unwrap_or_default();
-    let kinds = row::json(found, "kinds")?.unwrap_or_default();
+    let labels = columns::json(found, "labels")?.unwrap_or_default();
+    let kinds = columns::json(found, "kinds")?.unwrap_or_default();
     Ok(Runner {
-        id: row::parsed(found.try_get("id")?)?,
+        id: columns::parsed(found.try_get("id")?)?,
         org: found.try_get("org_id")?,
         name: found.try_get("name")?,
-        mode: row::worded(found, "mode")?,
+        mode: columns::worded(found, "mode")?,
         token_hash: found.try_get("token_hash")?,
         labels: labels.as_object().cloned().unwrap_or_default(),
         // Kinds of an older form are published again with the next heartbeat.
         kinds: serde_json::from_value(kinds).unwrap_or_default(),
         version: found.try_get("version")?,
-        said: row::worded(found, "said")?,
+        said: columns::worded(found, "said")?,
         last_heartbeat: found.try_get::<Option<i64>, _>("last_heartbeat")?.map(Timestamp::from_micros),
         instance_id: found.try_get("instance_id")?,
         drain: found.try_get("drain")?,
-        metadata: row::json(found, "metadata")?,
+        metadata: columns::json(found, "metadata")?,
         created_at: Timestamp::from_micros(found.try_get("created_at")?),
     })
 }

@@ -64,6 +64,7 @@ fn runner(directory: &Directory, headers: &HeaderMap) -> Result<Runner, Refusal>
     let token = text(headers, [paths::WORKER_TOKEN, paths::RUNNER_TOKEN]);
     // One text for all of it: which half was wrong is nobody's business.
     id.zip(token).and_then(|(id, token)| directory.runner_by_token(id, token)).ok_or_else(|| {
+        tracing::warn!(runner.id = id.filter(|id| id.len() <= 64), "refused a runner: unknown, or with a wrong token");
         Refusal::new(
             StatusCode::UNAUTHORIZED,
             "unknown runner or wrong token; register the runner or give it its new token",
@@ -107,6 +108,17 @@ impl Gate {
     }
 }
 
+/// Whose runner this is, for a call of a user or of the runner itself.
+pub(crate) fn runner_of_caller(directory: &Directory, headers: &HeaderMap, id: &str) -> Result<Runner, Refusal> {
+    let found = if claims_to_be_runner(headers) {
+        Some(runner(directory, headers)?).filter(|itself| itself.id.as_str() == id)
+    } else {
+        let user = user(directory, headers)?;
+        id.parse().ok().and_then(|id| directory.runner(&id)).filter(|runner| runner.org == user.org)
+    };
+    found.ok_or_else(|| Refusal::not_found("runner"))
+}
+
 /// A job that a caller may read.
 pub(crate) async fn readable(
     plane_queue: &Queue,
@@ -138,7 +150,9 @@ impl Access for Gate {
             row = Arc::new(self.queue.first_line(&runner.id, job, attempt).await?);
         }
         self.queue.sign_of_life(job);
-        Ok(JobWrite { attempt, log_base: row.log_base, is_over: row.job.status.is_terminal() })
+        let not_begun = || QueueError::Conflict("the attempt has not begun; claim again".to_owned());
+        let log_base = row.log_base.ok_or_else(not_begun)?;
+        Ok(JobWrite { attempt, log_base, is_over: row.job.status.is_terminal() })
     }
 
     async fn reading(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal> {

@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod artifacts;
+mod connections;
+pub mod database;
 pub mod directory;
 mod gate;
 pub mod logs;
@@ -14,6 +16,7 @@ pub mod sources;
 pub mod state;
 mod tokens;
 mod wake;
+mod writer;
 
 pub use queue::Timings;
 pub use server::{Config, ControlPlane, Limits, start};

@@ -38,6 +38,7 @@ fn runner_routes() -> Router<Plane> {
         .route("/api/jobs/{id}/status", put(runner_side::status))
         .route("/api/jobs/{id}/git-token", post(runner_side::git_token))
         .route("/api/runners/{id}/events", get(runner_side::events))
+        .route("/api/workers/{id}/events", get(runner_side::events))
         .route("/api/runners/{id}/metadata", patch(runner_side::metadata))
         .route("/api/workers/{id}/metadata", patch(runner_side::metadata))
         .route("/api/workers/{id}", axum::routing::delete(user_side::remove))
@@ -55,7 +56,7 @@ fn user_routes() -> Router<Plane> {
         .route(paths::KINDS, get(user_side::kinds))
         .route("/api/kinds/{kind}/schema", get(user_side::schema))
         .route(paths::REGISTER, post(user_side::register))
-        .route("/api/workers/register", post(user_side::register))
+        .route("/api/workers/register", post(user_side::register_worker))
         .route("/api/cli/runners/register", post(user_side::register))
         .route(paths::RUNNERS, get(user_side::runners))
         .route("/api/cli/runners", get(user_side::runners))
@@ -63,4 +64,5 @@ fn user_routes() -> Router<Plane> {
         .route("/api/cli/runners/{id}", axum::routing::delete(user_side::remove))
         .route("/api/runners/{id}/drain", post(user_side::drain))
         .route("/api/runners/{id}/rotate-token", post(user_side::rotate_token))
+        .route("/api/workers/{id}/rotate-token", post(user_side::rotate_token))
 }

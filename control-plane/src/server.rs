@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use axum::Router;
 use rustix::fs::{FlockOperation, flock};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlitePool};
+use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wire::KindInfo;
 
 use crate::artifacts::{ArtifactRecords, BlobStore};
+use crate::connections;
+use crate::database::Database;
 use crate::directory::Directory;
 use crate::gate::Gate;
 use crate::logs::{LogLimits, LogStore};
 use crate::plane::Plane;
-use crate::queue::{Queue, QueueParts, Timings, reaper};
+use crate::queue::{Queue, QueueParts, SqliteStore, Timings, reaper};
 use crate::routes::{Storage, StorageLimits};
 use crate::sources::Sources;
 use crate::state::StateStore;
@@ -61,9 +62,15 @@ pub struct ControlPlane {
     router: Router,
     admin_token_file: PathBuf,
     created_admin_token: bool,
+    parts: Parts,
+}
+
+struct Parts {
     queue: Queue,
+    wake: Wake,
+    database: Database,
     /// Held for as long as the folder is ours.
-    _lock: File,
+    lock: File,
 }
 
 /// Opens the data folder and begins to listen.
@@ -84,18 +91,17 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         .with_context(|| format!("cannot listen on {}; is it in use? choose another with --listen", config.listen))?;
     let address = listener.local_addr()?;
 
-    let options = database_options(data);
-    let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options.clone()).await;
-    let pool = pool.with_context(|| format!("cannot open the database in {}", data.display()))?;
-    sqlx::migrate!("migrations/sqlite").run(&pool).await.context("cannot bring the database up to date")?;
-    let directory = Directory::load(pool.clone()).await?;
+    let database = Database::open(&data.join("plane.db"))
+        .await
+        .with_context(|| format!("cannot open the database in {}", data.display()))?;
+    let pool = database.pool.clone();
+    let directory = Directory::load(database.clone()).await?;
     let admin_token_file = data.join("admin-token");
     let created_admin_token = first_user(&directory, &admin_token_file).await?;
     let stores = Stores::open(data, &pool, config.limits.logs)?;
     let wake = Wake::default();
     let queue = Queue::new(QueueParts {
-        pool: pool.clone(),
-        connection: options.connect().await?,
+        store: Box::new(SqliteStore::new(database.clone())),
         logs: stores.logs.clone(),
         states: stores.states.clone(),
         directory: directory.clone(),
@@ -114,8 +120,9 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         access: Gate::shared(queue.clone(), directory.clone()),
         limits: config.limits.requests,
     };
-    let router = crate::router::router(Plane { queue: queue.clone(), directory, wake }, storage);
-    Ok(ControlPlane { listener, address, router, admin_token_file, created_admin_token, queue, _lock: lock })
+    let router = crate::router::router(Plane { queue: queue.clone(), directory, wake: wake.clone() }, storage);
+    let parts = Parts { queue, wake, database, lock };
+    Ok(ControlPlane { listener, address, router, admin_token_file, created_admin_token, parts })
 }
 
 impl ControlPlane {
@@ -137,19 +144,20 @@ impl ControlPlane {
         self.created_admin_token
     }
 
-    /// Serves until `shutdown`, then ends at once: whoever is connected comes again.
+    /// Serves until `shutdown`. Then whoever waits is sent home, what was begun is answered, and the folder is free.
     ///
     /// # Errors
-    /// If the listener fails.
+    /// None as yet: a listener that fails is tried again.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let every = self.queue.timings().reap_every;
-        let reaper = tokio::spawn(reaper::run(self.queue, every));
-        let served = tokio::select! {
-            served = std::future::IntoFuture::into_future(axum::serve(self.listener, self.router)) => served,
-            () = shutdown.cancelled() => Ok(()),
-        };
+        let Parts { queue, wake, database, lock } = self.parts;
+        let every = queue.timings().reap_every;
+        let reaper = tokio::spawn(reaper::run(queue, every));
+        connections::serve(self.listener, self.router, &shutdown, || wake.close()).await;
         reaper.abort();
-        served.context("the listener failed")
+        let _ = reaper.await;
+        database.close().await;
+        drop(lock);
+        Ok(())
     }
 }
 
@@ -175,16 +183,6 @@ fn lock(data: &Path) -> anyhow::Result<File> {
         format!("another control plane uses the data folder {}; stop it, or choose another with --data", data.display())
     })?;
     Ok(file)
-}
-
-/// FULL, because what we have acknowledged must survive a power cut; the writer makes it affordable.
-fn database_options(data: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(data.join("plane.db"))
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(std::time::Duration::from_secs(5))
 }
 
 /// The token is in a file before its digest is in the database: a crash in between leaves a file that the next start

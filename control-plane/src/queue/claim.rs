@@ -1,21 +1,26 @@
 //! A runner takes a job: QUEUED to CLAIMED under a lease, as a new attempt.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteConnection;
+use tokio::time::Instant;
 use wire::{AttemptNo, Claim, ClaimRequest, Job, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp};
 
-use super::transitions::Event;
-use super::{Queue, QueueError, Row, row};
+use super::{Queue, QueueError, Row, Take, detached};
 use crate::directory::Runner;
+use crate::wake::{Baton, Parking};
 
 /// A runner that asks for work, as far as matching goes.
 #[derive(Clone, Debug)]
 pub struct Claimant {
-    runner: RunnerId,
-    /// None for a runner that works for all organisations.
-    org: Option<String>,
-    kinds: Option<Vec<String>>,
-    labels: Map<String, Value>,
+    /// Which runner.
+    pub runner: RunnerId,
+    /// Whose jobs it runs; none for a runner that works for all organisations.
+    pub org: Option<String>,
+    /// The kinds that it runs; none for all.
+    pub kinds: Option<Vec<String>>,
+    /// What it offers.
+    pub labels: Map<String, Value>,
 }
 
 impl Claimant {
@@ -53,117 +58,132 @@ impl Claimant {
     }
 }
 
+/// How a runner stands with us now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It may take jobs.
+    Takes,
+    /// It finishes what it has.
+    Finishes,
+    /// It was removed, or its token was replaced, after it had asked.
+    Gone,
+}
+
 impl Queue {
     /// A job for this runner, at once or as soon as there is one within the time that it wants to wait.
     ///
     /// # Errors
     /// If the database or the log's files fail.
     pub async fn claim(&self, runner: &Runner, request: &ClaimRequest) -> Result<Claim, QueueError> {
-        let until =
-            tokio::time::Instant::now() + std::time::Duration::from_secs(request.wait_s).min(self.0.timings.claim_wait);
+        let until = Instant::now() + Duration::from_secs(request.wait_s).min(self.0.timings.claim_wait);
         let claimant = Claimant::new(runner, request);
+        let request_id = request.request_id.as_deref();
+        let mut orders = self.0.wake.orders(&runner.id);
+        let mut baton: Option<Baton> = None;
         loop {
-            // Parked before the look, so that a job submitted in between is not missed.
-            let mut parking = self.0.wake.park(claimant.clone());
-            if let Some(claim) = self.try_claim(&runner.id, &claimant, request.request_id.as_deref()).await? {
-                return Ok(claim);
-            }
-            let look_again = (tokio::time::Instant::now() + LOOK_AGAIN).min(until);
-            let woken = tokio::time::timeout_at(look_again, &mut parking.woken).await.is_ok();
-            if !woken && tokio::time::Instant::now() >= until {
+            orders.mark_unchanged();
+            let standing = self.standing(runner);
+            if standing == Standing::Gone {
                 return Ok(Claim::default());
             }
+            // Parked before the look, so that a job submitted in between is not missed.
+            let may_take = standing == Standing::Takes;
+            let mut parking = may_take.then(|| self.0.wake.park(claimant.clone(), request_id));
+            if let Some(row) = self.look(&claimant, request_id, may_take).await? {
+                if let Some(baton) = baton.take() {
+                    baton.spend_if(&row.job.id);
+                }
+                return self.answer(row).await;
+            }
+            match baton.take() {
+                Some(baton) if may_take => baton.spend(),
+                unused => drop(unused),
+            }
+            if Instant::now() >= until {
+                return Ok(Claim::default());
+            }
+            tokio::select! {
+                woken = woken(parking.as_mut()) => match woken {
+                    Some(job_waits) => baton = Some(job_waits),
+                    None => return Ok(Claim::default()),
+                },
+                changed = orders.changed() => if changed.is_err() { return Ok(Claim::default()) },
+                () = tokio::time::sleep_until((Instant::now() + LOOK_AGAIN).min(until)) => {}
+            }
         }
     }
 
-    async fn try_claim(
+    fn standing(&self, asked: &Runner) -> Standing {
+        match self.0.directory.runner(&asked.id) {
+            None => Standing::Gone,
+            Some(now) if now.token_hash != asked.token_hash => Standing::Gone,
+            Some(now) if now.drain || now.said != RunnerStatus::Online => Standing::Finishes,
+            Some(_) => Standing::Takes,
+        }
+    }
+
+    /// The job that this request was given when its answer got lost, or else the next.
+    async fn look(
         &self,
-        runner: &RunnerId,
         claimant: &Claimant,
         request_id: Option<&str>,
-    ) -> Result<Option<Claim>, QueueError> {
-        let may_claim =
-            self.0.directory.runner(runner).is_some_and(|runner| !runner.drain && runner.said == RunnerStatus::Online);
-        let again = self.claimed_before(runner, request_id).await?;
-        if again.is_none() && !(may_claim && self.something_waits().await?) {
-            return Ok(None);
+        may_take: bool,
+    ) -> Result<Option<Row>, QueueError> {
+        // In this order: a job that the same request is given meanwhile is seen by one of the two.
+        if may_take && self.0.store.something_waits().await? {
+            return self.take(claimant, request_id).await;
         }
-        let row = match again {
-            Some(row) => row,
-            None => match self.take_next(runner, claimant, request_id).await? {
-                Some(row) => row,
-                None => return Ok(None),
-            },
-        };
-        let row = self.with_log_base(row).await?;
-        let attempt = row.job.attempt_no();
-        let access = JobAccess { state_token: self.0.deriver.state_token(&row.job.id, attempt) };
-        Ok(Some(Claim { job: Some(row.job), cloud_identity: None, access: Some(access) }))
-    }
-
-    /// The job that this request was given when its answer got lost.
-    async fn claimed_before(&self, runner: &RunnerId, request_id: Option<&str>) -> Result<Option<Row>, QueueError> {
         let Some(request_id) = request_id else { return Ok(None) };
-        let held = self.held_by(runner).await?;
+        let held = self.held_by(&claimant.runner).await?;
         Ok(held.into_iter().find(|row| row.request_id.as_deref() == Some(request_id)))
     }
 
-    /// A cheap look, so that idle runners do not write.
-    async fn something_waits(&self) -> Result<bool, QueueError> {
-        let found =
-            sqlx::query("SELECT 1 FROM jobs WHERE status = 'QUEUED' LIMIT 1").fetch_optional(&self.0.pool).await?;
-        Ok(found.is_some())
+    async fn take(&self, claimant: &Claimant, request_id: Option<&str>) -> Result<Option<Row>, QueueError> {
+        let now = Timestamp::now();
+        let take = Take {
+            claimant: claimant.clone(),
+            request_id: request_id.map(str::to_owned),
+            lease_until: self.lease_from(now),
+            now,
+        };
+        let queue = self.clone();
+        let taken = async move {
+            let taken = queue.0.store.take(take).await?;
+            if let Some(row) = &taken {
+                queue.announce(row);
+            }
+            Ok(taken)
+        };
+        detached(taken).await
     }
 
-    async fn take_next(
-        &self,
-        runner: &RunnerId,
-        claimant: &Claimant,
-        request_id: Option<&str>,
-    ) -> Result<Option<Row>, QueueError> {
-        let (runner, claimant) = (runner.clone(), claimant.clone());
-        let request_id = request_id.map(str::to_owned);
-        let lease_until = self.lease_from(Timestamp::now());
-        let taken = self
-            .0
-            .writer
-            .change(move |connection| {
-                Box::pin(async move {
-                    let Some(mut row) = oldest(connection, &claimant).await? else { return Ok(None) };
-                    row.apply(Event::Claim)?;
-                    row.job.attempt += 1;
-                    row.job.runner_id = Some(runner);
-                    row.job.claimed_at = Some(Timestamp::now());
-                    row.request_id = request_id;
-                    row.confirmed = false;
-                    row.lease_until = lease_until;
-                    row.log_base = if row.job.attempt == 1 { 0 } else { UNKNOWN_BASE };
-                    row::save(connection, &mut row).await?;
-                    Ok(Some(row))
-                })
-            })
-            .await?;
-        if let Some(row) = &taken {
-            self.announce(row);
-        }
-        Ok(taken)
+    async fn answer(&self, row: Row) -> Result<Claim, QueueError> {
+        let row = self.with_log_base(row).await?;
+        let state_token = self.0.deriver.state_token(&row.job.id, row.job.attempt_no());
+        Ok(Claim { job: Some(row.job), cloud_identity: None, access: Some(JobAccess { state_token }) })
     }
 
     /// A later attempt's log begins after what the earlier ones wrote, and after a line that says why there is one.
     async fn with_log_base(&self, row: Row) -> Result<Row, QueueError> {
-        if row.log_base != UNKNOWN_BASE {
+        if row.log_base.is_some() {
+            return Ok(row);
+        }
+        // The same request may be here twice; only one may write that line.
+        let _alone = self.0.beginning.lock().await;
+        let row = self.get(&row.job.id).await?;
+        if row.log_base.is_some() {
             return Ok(row);
         }
         let why = format!("attempt {} begins: the runner of the attempt before was lost", row.job.attempt);
         let base = self.0.logs.begin_attempt(&row.job.id, Some(&why)).await?;
         let attempt = row.job.attempt;
-        let set = move |row: &mut Row| {
-            if row.job.attempt == attempt && row.log_base == UNKNOWN_BASE {
-                row.log_base = base;
+        let begin = move |row: &mut Row, _: Option<&mut Row>| {
+            if row.job.attempt == attempt {
+                row.log_base.get_or_insert(base);
             }
             Ok(())
         };
-        Ok(self.change(&row.job.id, set).await?.0)
+        Ok(self.change(&row.job.id, begin).await?.0)
     }
 
     /// Whether `attempt` of this job is this runner's. A runner that knows only the seed's contract names none.
@@ -187,7 +207,7 @@ impl Queue {
         id: &JobId,
         token: &str,
     ) -> Result<Option<(Row, AttemptNo)>, QueueError> {
-        let Some(row) = row::find(&self.0.pool, id).await? else { return Ok(None) };
+        let Some(row) = self.0.store.find(id).await? else { return Ok(None) };
         let stored = crate::tokens::digest(token);
         for number in (1..=row.job.attempt).rev() {
             let attempt = AttemptNo(number);
@@ -200,26 +220,12 @@ impl Queue {
 }
 
 /// Behind the wakes: a lost one costs this long.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(20);
-/// The attempt is claimed and its place in the log is not fixed yet.
-const UNKNOWN_BASE: u64 = i64::MAX.cast_unsigned();
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
-async fn oldest(connection: &mut SqliteConnection, claimant: &Claimant) -> Result<Option<Row>, QueueError> {
-    let kinds = claimant.kinds.as_ref().map(|kinds| Value::from(kinds.clone()).to_string());
-    let sql = "SELECT * FROM jobs WHERE status = 'QUEUED' AND (?1 IS NULL OR org_id = ?1) \
-               AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) \
-               AND (assigned_runner_id IS NULL OR assigned_runner_id = ?3) \
-               ORDER BY created_at, id LIMIT 200 OFFSET ?4";
-    let mut skipped = 0;
-    loop {
-        let page = sqlx::query(sql).bind(&claimant.org).bind(&kinds).bind(claimant.runner.as_str()).bind(skipped);
-        let rows = row::read_all(&page.fetch_all(&mut *connection).await?)?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        skipped += i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        if let Some(row) = rows.into_iter().find(|row| claimant.may_take(&row.job)) {
-            return Ok(Some(row));
-        }
+/// The job that a parked claim is woken for; none when it will not be woken any more.
+async fn woken(parking: Option<&mut Parking>) -> Option<Baton> {
+    match parking {
+        Some(parking) => (&mut parking.woken).await.ok(),
+        None => std::future::pending().await,
     }
 }

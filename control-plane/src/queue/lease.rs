@@ -1,10 +1,12 @@
 //! Who holds what for how long: heartbeats extend leases, the reaper ends them.
 
-use wire::{CancelOrder, HeldJob, JobId, JobStatus, LogStream, Phase, RunnerId, Timestamp};
+use std::collections::HashSet;
+
+use wire::{CancelOrder, HeldJob, JobId, JobStatus, Phase, RunnerId, Timestamp};
 
 use super::reaper::{Fate, fate};
 use super::transitions::Event;
-use super::{Queue, QueueError, Row, row};
+use super::{Queue, QueueError, Row};
 use crate::state::Actor;
 
 impl Queue {
@@ -33,7 +35,7 @@ impl Queue {
         let mut really_lost = Vec::new();
         for job in lost {
             // A job whose end we know already is not lost: the runner has yet to hear that we know.
-            let ended_here = row::find(&self.0.pool, &job.id).await?.is_some_and(|row| {
+            let ended_here = self.0.store.find(&job.id).await?.is_some_and(|row| {
                 row.job.status.is_terminal()
                     && row.job.runner_id.as_ref() == Some(runner)
                     && row.job.attempt_no() == job.attempt
@@ -47,7 +49,7 @@ impl Queue {
 
     async fn confirm(&self, runner: &RunnerId, row: &Row) -> Result<(), QueueError> {
         let (runner, attempt) = (runner.clone(), row.job.attempt_no());
-        let confirm = move |row: &mut Row| {
+        let confirm = move |row: &mut Row, _: Option<&mut Row>| {
             Self::check_holder(row, &runner, attempt)?;
             row.confirmed = true;
             Ok(())
@@ -70,10 +72,7 @@ impl Queue {
 
     /// While we were away nobody could reach us: every lease begins again.
     pub(crate) async fn renew_all(&self) -> Result<(), QueueError> {
-        let until = self.lease_from(Timestamp::now()).as_micros();
-        let sql = "UPDATE jobs SET lease_until = ? WHERE status IN ('CLAIMED', 'PROCESSING')";
-        sqlx::query(sql).bind(until).execute(&self.0.pool).await?;
-        Ok(())
+        self.0.store.renew_leases(self.lease_from(Timestamp::now())).await
     }
 
     /// Ends the leases of runners that are lost, and decides what becomes of their jobs.
@@ -81,10 +80,9 @@ impl Queue {
     /// # Errors
     /// If the database or the log's files fail.
     pub async fn reap(&self, now: Timestamp) -> Result<(), QueueError> {
-        let sql = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
-        let active = row::read_all(&sqlx::query(sql).fetch_all(&self.0.pool).await?)?;
-        self.forget_signs(&active);
-        for row in active {
+        let held = self.0.store.held().await?;
+        self.forget_signs(&held);
+        for row in held {
             let fate = fate(&row, self.last_seen(&row), now, &self.0.timings);
             if fate != Fate::Wait {
                 self.carry_out(&row, fate, now).await?;
@@ -93,33 +91,29 @@ impl Queue {
         Ok(())
     }
 
-    fn forget_signs(&self, active: &[Row]) {
+    fn forget_signs(&self, held: &[Row]) {
         let mut seen = self.0.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if seen.len() > active.len() {
-            seen.retain(|id, _| active.iter().any(|row| row.job.id == *id));
+        if seen.len() > held.len() {
+            let held: HashSet<_> = held.iter().map(|row| &row.job.id).collect();
+            seen.retain(|id, _| held.contains(id));
         }
     }
 
-    async fn carry_out(&self, row: &Row, fate: Fate, now: Timestamp) -> Result<(), QueueError> {
+    async fn carry_out(&self, row: &Row, decided: Fate, now: Timestamp) -> Result<(), QueueError> {
         let id = row.job.id.clone();
-        let text = self.explain_fate(row, fate).await?;
-        tracing::warn!(job.id = %id, attempt = row.job.attempt, ?fate, "the runner of a job is lost");
-        if fate != Fate::Requeue {
-            self.0.logs.append_text(&id, LogStream::System, format!("{text}\n")).await?;
-        }
+        let text = self.explain_fate(row, decided).await?;
         let log_length = self.0.logs.length(&id).await?;
-        let revision = row.revision;
-        let decide = move |row: &mut Row| {
-            if row.revision != revision {
-                // Its runner came back while we looked.
-                return Err(QueueError::Conflict("the job has changed".to_owned()));
+        let queue = self.clone();
+        let end = move |row: &mut Row, _: Option<&mut Row>| {
+            if fate(row, queue.last_seen(row), now, &queue.0.timings) != decided {
+                return Err(QueueError::Conflict("its runner came back while we looked".to_owned()));
             }
-            row.apply(match fate {
+            row.apply(match decided {
                 Fate::Requeue => Event::Requeue,
                 Fate::Cancel => Event::GiveUp(JobStatus::Cancelled),
                 Fate::TooManyAttempts | Fate::Unknown | Fate::Wait => Event::GiveUp(JobStatus::Failed),
             })?;
-            row.job.reason = fate.reason().map(|reason| reason.as_str().to_owned());
+            row.job.reason = decided.reason().map(|reason| reason.as_str().to_owned());
             if row.job.status.is_terminal() {
                 row.job.error_message = Some(text);
                 row.job.log_complete = Some(false);
@@ -128,8 +122,12 @@ impl Queue {
             row.leave_runner(now);
             Ok(())
         };
-        match self.change(&id, decide).await {
-            Ok(_) | Err(QueueError::Conflict(_)) => Ok(()),
+        match self.change(&id, end).await {
+            Ok((row, ())) => {
+                tracing::warn!(job.id = %id, attempt = row.job.attempt, fate = ?decided, "the runner of a job is lost");
+                Ok(())
+            }
+            Err(QueueError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -147,10 +145,14 @@ impl Queue {
                 )
             }
             Fate::Unknown => {
-                let phase = if row.job.phase == Phase::Preparing { "before" } else { "after" };
-                let locks = self.locks_of(&row.job.id).await?;
+                let when = match row.job.phase {
+                    Phase::Preparing => "while the job ran",
+                    Phase::Committed => "after the job's commit point",
+                    Phase::Ending => "after its tool had ended",
+                };
+                let (seen, locks) = (self.last_seen(row), self.locks_of(&row.job.id).await?);
                 format!(
-                    "{runner} was lost {phase} the job's commit point: nobody knows how far it came.{locks} \
+                    "{runner} was lost {when} and last heard of at {seen}: nobody knows how far it came.{locks} \
                      Look at the log and at what it manages, then plan again"
                 )
             }

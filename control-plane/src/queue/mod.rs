@@ -1,23 +1,22 @@
 //! The queue: jobs, leases, attempts. The only way to a job's status, attempt and lease.
 
 mod claim;
+pub(crate) mod columns;
 mod error;
 mod explain;
 mod lease;
 pub mod reaper;
 mod report;
-pub(crate) mod row;
+mod row;
+mod sqlite;
+mod store;
 mod submit;
 pub mod transitions;
-mod writer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Row as _, SqlitePool};
 use tokio::sync::watch;
 use wire::{Job, JobId, JobStatus, RunnerId, Timestamp};
 
@@ -32,8 +31,9 @@ pub use claim::Claimant;
 pub use error::QueueError;
 pub use report::Reported;
 pub use row::Row;
+pub use sqlite::SqliteStore;
+pub use store::{Decide, JobStore, Take};
 pub use submit::ListFilter;
-use writer::Writer;
 
 /// After how long what happens. Tests make it shorter.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct Timings {
     pub lease: Duration,
     /// A job that must not run again waits this long for its runner to come back.
     pub silence: Duration,
+    /// A claim that its runner never showed to have got is undone after this long.
+    pub unacknowledged: Duration,
     /// How often lost runners are looked for.
     pub reap_every: Duration,
     /// The longest that a claim is parked.
@@ -56,6 +58,7 @@ impl Default for Timings {
             online: Duration::from_secs(60),
             lease: Duration::from_secs(90),
             silence: Duration::from_secs(300),
+            unacknowledged: Duration::from_secs(30),
             reap_every: Duration::from_secs(5),
             claim_wait: Duration::from_secs(60),
         }
@@ -67,8 +70,7 @@ impl Default for Timings {
 pub struct Queue(Arc<Shared>);
 
 struct Shared {
-    pool: SqlitePool,
-    writer: Writer,
+    store: Box<dyn JobStore>,
     logs: LogStore,
     states: StateStore,
     directory: Directory,
@@ -81,12 +83,13 @@ struct Shared {
     known: Mutex<HashMap<JobId, Arc<Row>>>,
     /// The last sign of life since the last change of the row.
     seen: Mutex<HashMap<JobId, Timestamp>>,
+    /// Held while a later attempt's place in the log is fixed.
+    beginning: tokio::sync::Mutex<()>,
 }
 
 /// What a queue is made of.
 pub(crate) struct QueueParts {
-    pub(crate) pool: SqlitePool,
-    pub(crate) connection: SqliteConnection,
+    pub(crate) store: Box<dyn JobStore>,
     pub(crate) logs: LogStore,
     pub(crate) states: StateStore,
     pub(crate) directory: Directory,
@@ -98,10 +101,10 @@ pub(crate) struct QueueParts {
 
 impl Queue {
     pub(crate) fn new(parts: QueueParts) -> Self {
-        let QueueParts { pool, connection, logs, states, directory, wake, deriver, timings, linked } = parts;
-        let writer = Writer::start(connection);
-        let (known, seen) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { pool, writer, logs, states, directory, wake, deriver, timings, linked, known, seen }))
+        let QueueParts { store, logs, states, directory, wake, deriver, timings, linked } = parts;
+        let (known, seen, beginning) = Default::default();
+        let shared = Shared { store, logs, states, directory, wake, deriver, timings, linked, known, seen, beginning };
+        Self(Arc::new(shared))
     }
 
     /// When things happen.
@@ -115,7 +118,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::NotFound`] if there is none.
     pub async fn get(&self, id: &JobId) -> Result<Row, QueueError> {
-        row::load(&self.0.pool, id).await
+        self.0.store.find(id).await?.ok_or(QueueError::NotFound("job"))
     }
 
     /// One job as a write to its log needs it: from memory where possible.
@@ -152,33 +155,27 @@ impl Queue {
         Timestamp::from_micros(now.as_micros().saturating_add(lease))
     }
 
-    /// Changes one job: `decide` looks at the row and changes it, or refuses. Durable when this returns.
+    /// Changes one job: `decide` looks at it, and at the job whose plan it applies, and changes them or refuses.
+    /// Durable when this returns, and announced even if the caller goes away meanwhile.
     async fn change<T, F>(&self, id: &JobId, decide: F) -> Result<(Row, T), QueueError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Row) -> Result<T, QueueError> + Send + 'static,
+        F: FnOnce(&mut Row, Option<&mut Row>) -> Result<T, QueueError> + Send + 'static,
     {
-        let id = id.clone();
-        self.change_with(move |connection| {
-            Box::pin(async move {
-                let mut row = row::load(&mut *connection, &id).await?;
-                let result = decide(&mut row)?;
-                row::save(connection, &mut row).await?;
-                Ok((row, result))
-            })
+        let (queue, id) = (self.clone(), id.clone());
+        detached(async move {
+            let (tell, told) = std::sync::mpsc::channel();
+            let decide = Box::new(move |row: &mut Row, plan: Option<&mut Row>| {
+                // Nobody can have gone away: the receiver is below.
+                let _ = tell.send(decide(row, plan)?);
+                Ok(())
+            });
+            let row = queue.0.store.change(&id, decide).await?;
+            queue.announce(&row);
+            let result = told.try_recv().map_err(|_| QueueError::Commit("a change was not made".to_owned()))?;
+            Ok((row, result))
         })
         .await
-    }
-
-    /// As [`Self::change`], for changes that need more than one row.
-    async fn change_with<T, F>(&self, change: F) -> Result<(Row, T), QueueError>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(Row, T), QueueError>> + Send + 'static,
-    {
-        let (row, result) = self.0.writer.change(change).await?;
-        self.announce(&row);
-        Ok((row, result))
     }
 
     /// Tells whoever waits for this.
@@ -212,8 +209,7 @@ impl Queue {
 
     /// The jobs that a runner holds now.
     pub(crate) async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, QueueError> {
-        let sql = "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') ORDER BY claimed_at";
-        row::read_all(&sqlx::query(sql).bind(runner.as_str()).fetch_all(&self.0.pool).await?)
+        self.0.store.held_by(runner).await
     }
 
     /// Whether the runner holds or held the job, or holds one that applies its plan: then it may read it.
@@ -221,10 +217,8 @@ impl Queue {
         if row.job.runner_id.as_ref() == Some(runner) {
             return Ok(true);
         }
-        let sql = "SELECT COUNT(*) AS n FROM jobs WHERE runner_id = ? AND plan_job_id = ? AND org_id = ? \
-                   AND status IN ('CLAIMED', 'PROCESSING')";
-        let found = sqlx::query(sql).bind(runner.as_str()).bind(row.job.id.as_str()).bind(row.org());
-        Ok(found.fetch_one(&self.0.pool).await?.try_get::<i64, _>("n")? > 0)
+        let held = self.held_by(runner).await?;
+        Ok(held.iter().any(|held| held.job.plan_job_id.as_ref() == Some(&row.job.id) && held.org() == row.org()))
     }
 
     /// As it is shown to people: with the length that its log has by now.
@@ -232,4 +226,12 @@ impl Queue {
         row.job.log_length = self.0.logs.length(&row.job.id).await?;
         Ok(row.job)
     }
+}
+
+/// Does it to the end even if whoever waits for it goes away: what is committed must be announced.
+async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, QueueError>> + Send + 'static,
+) -> Result<T, QueueError> {
+    let stopped = |_| QueueError::Commit("the control plane is leaving".to_owned());
+    tokio::spawn(work).await.map_err(stopped)?
 }

@@ -8,8 +8,6 @@ use super::{Queue, Row, Timings};
 
 /// Attempts after which a job is not run again: something about it kills runners.
 pub const MAX_ATTEMPTS: u32 = 5;
-/// A claim whose answer got lost: nobody has the job, and nothing was started.
-const UNCONFIRMED: Duration = Duration::from_secs(30);
 
 /// What becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +29,20 @@ pub enum Fate {
 pub fn fate(row: &Row, seen: Timestamp, now: Timestamp, timings: &Timings) -> Fate {
     let since = |then: Timestamp| Duration::from_micros((now.as_micros() - then.as_micros()).try_into().unwrap_or(0));
     let job = &row.job;
+    // A runner that names its request shows at once that it got the answer; the seed's runners have no way to.
+    let knows_protocol = row.request_id.is_some();
+    let patience = if knows_protocol { timings.unacknowledged } else { timings.lease };
     let claimed = job.claimed_at.unwrap_or(now);
-    let unconfirmed = job.status == JobStatus::Claimed && !row.confirmed && since(claimed) >= UNCONFIRMED;
-    if !unconfirmed && since(seen) < timings.lease {
+    let is_unacknowledged = job.status == JobStatus::Claimed && !row.confirmed && since(claimed) >= patience;
+    if !is_unacknowledged && since(seen) < timings.lease {
         return Fate::Wait;
     }
+    // The seed's runners do not say when they pass the commit point: once they run, they may have.
+    let is_before_commit = job.phase == Phase::Preparing && (knows_protocol || job.status == JobStatus::Claimed);
     let may_run_again = match row.loss {
         LossPolicy::Requeue => true,
-        LossPolicy::RequeueBeforeCommit => job.phase == Phase::Preparing,
-        LossPolicy::Fail => unconfirmed,
+        LossPolicy::RequeueBeforeCommit => is_before_commit,
+        LossPolicy::Fail => is_unacknowledged,
     };
     match may_run_again {
         true if job.cancel_requested => Fate::Cancel,
@@ -88,17 +91,7 @@ mod tests {
         let mut job: wire::Job = serde_json::from_value(job).unwrap();
         job.claimed_at = Some(Timestamp::from_micros(START));
         let lease_until = Timestamp::from_micros(START);
-        Row {
-            job,
-            loss,
-            request_id: None,
-            confirmed: true,
-            lease_until,
-            log_base: 0,
-            cancel_force: false,
-            plan_used_by: None,
-            revision: 0,
-        }
+        Row { request_id: Some("q".to_owned()), confirmed: true, lease_until, ..Row::new(job, loss) }
     }
 
     fn after(row: &Row, seconds: i64) -> Fate {
@@ -136,6 +129,18 @@ mod tests {
         row.confirmed = false;
         assert_eq!(after(&row, 29), Fate::Wait);
         assert_eq!(after(&row, 30), Fate::Requeue);
+    }
+
+    #[test]
+    fn a_runner_of_the_seeds_contract_that_runs_may_have_changed_the_world() {
+        let mut row = row(LossPolicy::RequeueBeforeCommit, Phase::Preparing);
+        row.request_id = None;
+        assert_eq!(after(&row, 90), Fate::Wait);
+        assert_eq!(after(&row, 300), Fate::Unknown);
+        row.job.status = JobStatus::Claimed;
+        row.confirmed = false;
+        assert_eq!(after(&row, 89), Fate::Wait, "it may only be slow to start");
+        assert_eq!(after(&row, 90), Fate::Requeue);
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! What a runner says about its job: that it runs, that it is about to change the world, how it ended.
 
 use serde_json::json;
-use sqlx::sqlite::SqliteConnection;
 use wire::{AttemptNo, JobId, JobStatus, LogSummary, Phase, Reason, RunnerId, StatusReport, Timestamp};
 
 use super::transitions::Event;
-use super::{Queue, QueueError, Row, row};
+use super::{Queue, QueueError, Row};
 
 /// What became of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,32 +48,27 @@ impl Queue {
         attempt: AttemptNo,
         report: StatusReport,
     ) -> Result<Reported, QueueError> {
-        let (runner, id) = (runner.clone(), id.clone());
+        let runner = runner.clone();
         let lease_until = self.lease_from(Timestamp::now());
-        self.change_with(move |connection| {
-            Box::pin(async move {
-                let mut row = row::load(&mut *connection, &id).await?;
-                Self::check_holder(&row, &runner, attempt)?;
-                begin(&mut row)?;
-                row.lease_until = lease_until;
-                row.merge_metadata(report.execution_metadata);
-                if report.phase == Some(Phase::Committed) && row.job.phase < Phase::Committed {
-                    commit(connection, &mut row).await?;
-                }
-                row.job.phase = row.job.phase.max(report.phase.unwrap_or_default());
-                row::save(connection, &mut row).await?;
-                Ok((row, Reported::Taken))
-            })
-        })
-        .await
-        .map(|(_, reported)| reported)
+        let run = move |row: &mut Row, plan: Option<&mut Row>| {
+            Self::check_holder(row, &runner, attempt)?;
+            begin(row)?;
+            row.lease_until = lease_until;
+            row.merge_metadata(report.execution_metadata);
+            if report.phase == Some(Phase::Committed) && row.job.phase < Phase::Committed {
+                commit(row, plan)?;
+            }
+            row.job.phase = row.job.phase.max(report.phase.unwrap_or_default());
+            Ok(Reported::Taken)
+        };
+        Ok(self.change(id, run).await?.1)
     }
 
     /// Length and completeness of the attempt's log; none where the runner says nothing of it.
     async fn check_log(&self, row: &Row, summary: Option<&LogSummary>) -> Result<(u64, Option<bool>), QueueError> {
         let total = self.0.logs.length(&row.job.id).await?;
         let Some(summary) = summary else { return Ok((total, None)) };
-        let (length, digest) = self.0.logs.digest_since(&row.job.id, row.log_base).await?;
+        let (length, digest) = self.0.logs.digest_since(&row.job.id, row.log_base.unwrap_or(total)).await?;
         if length < summary.length && !row.job.status.is_terminal() {
             return Err(QueueError::LogBehind(length));
         }
@@ -94,7 +88,7 @@ impl Queue {
         (log_length, log_complete): (u64, Option<bool>),
     ) -> Result<Reported, QueueError> {
         let runner = runner.clone();
-        let end = move |row: &mut Row| {
+        let end = move |row: &mut Row, _: Option<&mut Row>| {
             Self::check_holder(row, &runner, attempt)?;
             if row.job.status.is_terminal() {
                 return end_again(row, &report);
@@ -121,7 +115,7 @@ impl Queue {
         attempt: AttemptNo,
     ) -> Result<Row, QueueError> {
         let runner = runner.clone();
-        let run = move |row: &mut Row| {
+        let run = move |row: &mut Row, _: Option<&mut Row>| {
             Self::check_holder(row, &runner, attempt)?;
             if row.job.status == JobStatus::Claimed { begin(row) } else { Ok(()) }
         };
@@ -138,22 +132,15 @@ fn begin(row: &mut Row) -> Result<(), QueueError> {
 
 /// The commit point: from here on the job is never run again. It is refused when a person wants its end, and when it
 /// applies a plan that another job has applied.
-async fn commit(connection: &mut SqliteConnection, row: &mut Row) -> Result<(), QueueError> {
+fn commit(row: &mut Row, plan: Option<&mut Row>) -> Result<(), QueueError> {
     if row.job.cancel_requested {
-        return Err(QueueError::Conflict("a user has cancelled the job; nothing was changed".to_owned()));
+        return Err(QueueError::Conflict("cancel was requested; nothing was changed".to_owned()));
     }
-    if let Some(plan) = row.job.plan_job_id.clone() {
-        let mut planned = row::load(&mut *connection, &plan).await?;
-        match &planned.plan_used_by {
-            Some(by) if by != row.job.id.as_str() => {
-                let error = format!("the plan of job {plan} was already applied by job {by}; plan again");
-                return Err(QueueError::Conflict(error));
-            }
-            Some(_) => {}
-            None => {
-                planned.plan_used_by = Some(row.job.id.to_string());
-                row::save(connection, &mut planned).await?;
-            }
+    if let Some(plan) = plan {
+        let used_by = plan.plan_used_by.get_or_insert_with(|| row.job.id.to_string());
+        if used_by != row.job.id.as_str() {
+            let error = format!("the plan of job {} was already applied by job {used_by}; plan again", plan.job.id);
+            return Err(QueueError::Conflict(error));
         }
     }
     row.job.phase = Phase::Committed;

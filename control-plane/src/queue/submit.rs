@@ -1,11 +1,10 @@
 //! New jobs, lists of jobs, and the end that a person asks for.
 
 use serde_json::{Value, json};
-use sqlx::Row as _;
 use wire::{Job, JobId, JobList, JobStatus, KindInfo, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
 
 use super::transitions::Event;
-use super::{Queue, QueueError, Row, row};
+use super::{Queue, QueueError, Row, detached};
 use crate::access::User;
 
 /// What a list of jobs shows.
@@ -64,26 +63,13 @@ impl Queue {
     }
 
     async fn enqueue(&self, job: Job, kind: &KindInfo) -> Result<Job, QueueError> {
-        let row = Row {
-            job,
-            loss: kind.loss,
-            request_id: None,
-            confirmed: false,
-            lease_until: Timestamp::from_micros(0),
-            log_base: 0,
-            cancel_force: false,
-            plan_used_by: None,
-            revision: 0,
-        };
-        let (row, ()) = self
-            .change_with(move |connection| {
-                Box::pin(async move {
-                    row::insert(connection, &row).await?;
-                    Ok((row, ()))
-                })
-            })
-            .await?;
-        Ok(row.job)
+        let (queue, row) = (self.clone(), Row::new(job, kind.loss));
+        detached(async move {
+            let row = queue.0.store.insert(row).await?;
+            queue.announce(&row);
+            Ok(row.job)
+        })
+        .await
     }
 
     /// A kind, as this program links it or as a runner has published it.
@@ -115,7 +101,7 @@ impl Queue {
 
     async fn check_references(&self, user: &User, request: &SubmitRequest) -> Result<(), QueueError> {
         if let Some(plan) = &request.plan_job_id {
-            let known = row::find(&self.0.pool, plan).await?.is_some_and(|row| row.org() == user.org);
+            let known = self.0.store.find(plan).await?.is_some_and(|row| row.org() == user.org);
             if !known {
                 return Err(QueueError::invalid(
                     "/plan_job_id",
@@ -137,16 +123,7 @@ impl Queue {
     /// # Errors
     /// If the database fails.
     pub async fn list(&self, org: &str, filter: ListFilter) -> Result<JobList, QueueError> {
-        let status = filter.status.map(JobStatus::as_str);
-        let of_filter = "WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
-        debug_assert!(COUNT.contains(of_filter) && LIST.contains(of_filter));
-        let count = sqlx::query(COUNT).bind(org).bind(status).bind(&filter.kind);
-        let total: i64 = count.fetch_one(&self.0.pool).await?.try_get("n")?;
-        let list = sqlx::query(LIST).bind(org).bind(status).bind(&filter.kind);
-        let list = list.bind(i64::from(filter.limit)).bind(i64::try_from(filter.offset).unwrap_or(i64::MAX));
-        let rows = row::read_all(&list.fetch_all(&self.0.pool).await?)?;
-        let jobs = rows.into_iter().map(|row| row.job).collect();
-        Ok(JobList { jobs, total: total.cast_unsigned(), limit: filter.limit, offset: filter.offset })
+        self.0.store.list(org, &filter).await
     }
 
     /// A person wants a job's end. What waits ends at once; what runs is told to its runner.
@@ -155,13 +132,13 @@ impl Queue {
     /// [`QueueError::Conflict`] if it has ended.
     pub async fn cancel(&self, id: &JobId, force: bool) -> Result<Job, QueueError> {
         let (row, ()) = self
-            .change(id, move |row| {
+            .change(id, move |row, _| {
                 row.apply(Event::Cancel)?;
                 row.job.cancel_requested = true;
                 row.cancel_force |= force;
                 if row.job.status == JobStatus::Cancelled {
                     row.job.reason = Some(Reason::CancelledByUser.as_str().to_owned());
-                    row.job.error_message = Some("cancelled by a user before any runner had taken it".to_owned());
+                    row.job.error_message = Some("cancelled by a user while it waited for a runner".to_owned());
                     row.leave_runner(Timestamp::now());
                 }
                 Ok(())
@@ -170,12 +147,6 @@ impl Queue {
         Ok(row.job)
     }
 }
-
-const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
-                     WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
-const LIST: &str = "SELECT * FROM jobs \
-                    WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3) \
-                    ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5";
 
 fn new_job(user: &User, request: SubmitRequest, now: Timestamp) -> Job {
     Job {

@@ -30,12 +30,13 @@ pub(super) fn too_large(limit: u64) -> Refusal {
 pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        let status = match error.inner().classify() {
-            serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
-            // A null where an enum should be reads as a fault of syntax.
-            _ if is_json() => StatusCode::UNPROCESSABLE_ENTITY,
-            _ => StatusCode::BAD_REQUEST,
+        // Not by the error's category: a null where an enum should be reads as a fault of syntax.
+        let is_json = serde_json::from_slice::<serde_json::Value>(body).is_ok();
+        // Two readers could take it for two different requests.
+        let is_ambiguous = error.inner().to_string().starts_with("duplicate field");
+        let status = match is_json && !is_ambiguous {
+            true => StatusCode::UNPROCESSABLE_ENTITY,
+            false => StatusCode::BAD_REQUEST,
         };
         let mut refusal = Refusal::new(status, format!("the body is not as expected: {}", error.inner()));
         let path = error.path().to_string();

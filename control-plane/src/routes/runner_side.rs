@@ -24,7 +24,7 @@ use crate::access::Refusal;
 use crate::directory::Runner;
 use crate::gate::{Attempt, AuthenticatedRunner};
 use crate::plane::Plane;
-use crate::queue::{QueueError, Reported};
+use crate::queue::{Queue, QueueError, Reported};
 
 const JSON_BYTES: u64 = 2 << 20;
 /// Plans, summaries and outputs travel as metadata.
@@ -131,11 +131,13 @@ pub(crate) async fn status(
 pub(crate) async fn git_token(
     State(plane): State<Plane>,
     AuthenticatedRunner(runner): AuthenticatedRunner,
+    Attempt(attempt): Attempt,
     Path(job): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let row = plane.queue.get(&body::job_id(&job)?).await?;
-    if row.job.runner_id.as_ref() != Some(&runner.id) || row.job.status.is_terminal() {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "the job belongs to another runner, or has ended"));
+    Queue::check_holder(&row, &runner.id, attempt)?;
+    if row.job.status.is_terminal() {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "the job has ended"));
     }
     Ok(Json(json!({ "token": null })))
 }

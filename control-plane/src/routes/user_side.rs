@@ -14,7 +14,7 @@ use wire::{
 use super::body;
 use crate::access::{Refusal, User};
 use crate::directory::Runner;
-use crate::gate::{self, AuthenticatedRunner, AuthenticatedUser};
+use crate::gate::{self, AuthenticatedUser};
 use crate::plane::Plane;
 use crate::queue::{ListFilter, QueueError, Row};
 use crate::tokens;
@@ -99,10 +99,10 @@ pub(crate) async fn retry(
     State(plane): State<Plane>,
     AuthenticatedUser(user): AuthenticatedUser,
     Path(job): Path<String>,
-) -> Result<(StatusCode, Json<SubmitAnswer>), Refusal> {
+) -> Result<Json<SubmitAnswer>, Refusal> {
     let row = own_job(&plane, &user, &job).await?;
     let job = plane.queue.retry(&user, &row).await?;
-    Ok((StatusCode::CREATED, Json(SubmitAnswer { job })))
+    Ok(Json(SubmitAnswer { job }))
 }
 
 /// `GET /api/jobs/{id}/explain`
@@ -129,6 +129,16 @@ pub(crate) async fn schema(
 ) -> Result<Json<Value>, Refusal> {
     let kind: Option<KindInfo> = plane.queue.kinds(&user.org).into_iter().find(|known| known.kind == kind);
     Ok(Json(kind.ok_or_else(|| Refusal::not_found("kind"))?.schema))
+}
+
+/// `POST /api/workers/register`: the same in the seed's first words.
+pub(crate) async fn register_worker(
+    plane: State<Plane>,
+    user: AuthenticatedUser,
+    request_body: Body,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let (status, Json(answer)) = register(plane, user, request_body).await?;
+    Ok((status, Json(json!({ "worker": answer.runner, "worker_token": answer.runner_token }))))
 }
 
 /// `POST /api/runners/register`
@@ -197,16 +207,10 @@ fn own_runner(plane: &Plane, user: &User, id: &str) -> Result<Runner, Refusal> {
 /// `DELETE /api/runners/{id}`, by a user or by the runner itself.
 pub(crate) async fn remove(
     State(plane): State<Plane>,
-    user: Result<AuthenticatedUser, Refusal>,
-    itself: Result<AuthenticatedRunner, Refusal>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
-    let runner = match (user, itself) {
-        (Ok(AuthenticatedUser(user)), _) => own_runner(&plane, &user, &id)?,
-        (_, Ok(AuthenticatedRunner(runner))) if runner.id.as_str() == id => runner,
-        (_, Ok(_)) => return Err(Refusal::not_found("runner")),
-        (Err(refusal), Err(_)) => return Err(refusal),
-    };
+    let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
     let held = plane.queue.held_by(&runner.id).await?;
     if let Some(row) = held.first() {
         let error = format!("the runner holds job {}; drain it first", row.job.id);
@@ -229,13 +233,13 @@ pub(crate) async fn drain(
     Ok(Json(json!({ "success": true })))
 }
 
-/// `POST /api/runners/{id}/rotate-token`: the old token ends at once.
+/// `POST /api/runners/{id}/rotate-token`, by a user or by the runner itself: the old token ends at once.
 pub(crate) async fn rotate_token(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Json<RegisterAnswer>, Refusal> {
-    let runner = own_runner(&plane, &user, &id)?;
+    let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
     let hash = tokens::digest(&token);
     let runner = plane.directory.update(&runner.id, |runner| runner.token_hash = hash, |_, _| true).await?;

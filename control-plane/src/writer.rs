@@ -1,4 +1,4 @@
-//! The one writer of the queue's tables: many changes, one commit.
+//! The one writer of the database: many changes, one commit.
 //!
 //! A commit with `synchronous=FULL` waits for the disk; a hundred changes in one commit wait once. Each change has a
 //! savepoint, so that one which is refused leaves the others alone. Nobody is answered before the commit.
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use futures_util::future::BoxFuture;
 
-use super::QueueError;
+use crate::queue::QueueError;
 
 const MOST_PER_COMMIT: usize = 128;
 const WAITING: usize = 1024;
@@ -24,11 +24,11 @@ struct Tried {
 
 /// Hands changes to the writer. Cheap to clone; the writer ends when the last one is gone.
 #[derive(Clone)]
-pub(super) struct Writer(mpsc::Sender<Change>);
+pub(crate) struct Writer(mpsc::Sender<Change>);
 
 impl Writer {
     /// Starts the writer on a connection of its own.
-    pub(super) fn start(connection: SqliteConnection) -> Self {
+    pub(crate) fn start(connection: SqliteConnection) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         tokio::spawn(write(connection, receiver));
         Self(sender)
@@ -37,7 +37,7 @@ impl Writer {
     /// Makes a change: all of it or nothing, durable when this returns. An error of the change undoes it.
     ///
     /// The change is made even if the caller goes away meanwhile.
-    pub(super) async fn change<T, F>(&self, change: F) -> Result<T, QueueError>
+    pub(crate) async fn change<T, F>(&self, change: F) -> Result<T, QueueError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, QueueError>> + Send + 'static,

@@ -1,0 +1,139 @@
+//! The queue's jobs in SQLite.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+use wire::{JobId, JobList, JobStatus, RunnerId, Timestamp};
+
+use super::store::{Decide, JobStore, Take};
+use super::{Claimant, ListFilter, QueueError, Row, columns};
+use crate::database::Database;
+
+/// Jobs in a SQLite file. Cheap to clone.
+#[derive(Clone)]
+pub struct SqliteStore(Database);
+
+impl SqliteStore {
+    /// The jobs of a database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self(database)
+    }
+}
+
+#[async_trait]
+impl JobStore for SqliteStore {
+    async fn insert(&self, row: Row) -> Result<Row, QueueError> {
+        self.0.writer.change(|connection| Box::pin(insert(connection, row))).await
+    }
+
+    async fn find(&self, id: &JobId) -> Result<Option<Row>, QueueError> {
+        columns::find(&self.0.pool, id).await
+    }
+
+    async fn list(&self, org: &str, filter: &ListFilter) -> Result<JobList, QueueError> {
+        let status = filter.status.map(JobStatus::as_str);
+        let count = sqlx::query(COUNT).bind(org).bind(status).bind(&filter.kind);
+        let total: i64 = count.fetch_one(&self.0.pool).await?.try_get("n")?;
+        let list = sqlx::query(LIST).bind(org).bind(status).bind(&filter.kind);
+        let list = list.bind(i64::from(filter.limit)).bind(i64::try_from(filter.offset).unwrap_or(i64::MAX));
+        let rows = columns::read_all(&list.fetch_all(&self.0.pool).await?)?;
+        let jobs = rows.into_iter().map(|row| row.job).collect();
+        Ok(JobList { jobs, total: total.cast_unsigned(), limit: filter.limit, offset: filter.offset })
+    }
+
+    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, QueueError> {
+        columns::read_all(&sqlx::query(HELD_BY).bind(runner.as_str()).fetch_all(&self.0.pool).await?)
+    }
+
+    async fn held(&self) -> Result<Vec<Row>, QueueError> {
+        columns::read_all(&sqlx::query(HELD).fetch_all(&self.0.pool).await?)
+    }
+
+    async fn something_waits(&self) -> Result<bool, QueueError> {
+        let waits = sqlx::query("SELECT 1 FROM jobs WHERE status = 'QUEUED' LIMIT 1");
+        Ok(waits.fetch_optional(&self.0.pool).await?.is_some())
+    }
+
+    async fn take(&self, take: Take) -> Result<Option<Row>, QueueError> {
+        self.0.writer.change(|connection| Box::pin(give(connection, take))).await
+    }
+
+    async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, QueueError> {
+        let id = id.clone();
+        self.0.writer.change(|connection| Box::pin(change(connection, id, decide))).await
+    }
+
+    async fn renew_leases(&self, until: Timestamp) -> Result<(), QueueError> {
+        let until = until.as_micros();
+        self.0.writer.change(move |connection| Box::pin(renew(connection, until))).await
+    }
+}
+
+async fn renew(connection: &mut SqliteConnection, until: i64) -> Result<(), QueueError> {
+    let sql = "UPDATE jobs SET lease_until = ? WHERE status IN ('CLAIMED', 'PROCESSING')";
+    sqlx::query(sql).bind(until).execute(connection).await?;
+    Ok(())
+}
+
+async fn insert(connection: &mut SqliteConnection, row: Row) -> Result<Row, QueueError> {
+    columns::insert(connection, &row).await?;
+    Ok(row)
+}
+
+async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) -> Result<Row, QueueError> {
+    let mut row = columns::load(&mut *connection, &id).await?;
+    let mut plan = match &row.job.plan_job_id {
+        Some(plan) => columns::find(&mut *connection, plan).await?,
+        None => None,
+    };
+    let used_by = plan.as_ref().and_then(|plan| plan.plan_used_by.clone());
+    decide(&mut row, plan.as_mut())?;
+    if let Some(mut plan) = plan.filter(|plan| plan.plan_used_by != used_by) {
+        columns::save(connection, &mut plan).await?;
+    }
+    columns::save(connection, &mut row).await?;
+    Ok(row)
+}
+
+async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Row>, QueueError> {
+    if take.request_id.is_some() {
+        let held = sqlx::query(HELD_BY).bind(take.claimant.runner.as_str()).fetch_all(&mut *connection).await?;
+        let before = columns::read_all(&held)?.into_iter().find(|row| row.request_id == take.request_id);
+        if before.is_some() {
+            return Ok(before);
+        }
+    }
+    let Some(mut row) = oldest(connection, &take.claimant).await? else { return Ok(None) };
+    take.give(&mut row)?;
+    columns::save(connection, &mut row).await?;
+    Ok(Some(row))
+}
+
+/// Reads on only until one fits: a long queue costs no more than a short one.
+async fn oldest(connection: &mut SqliteConnection, claimant: &Claimant) -> Result<Option<Row>, QueueError> {
+    let kinds = claimant.kinds.as_ref().map(|kinds| Value::from(kinds.clone()).to_string());
+    let waiting = sqlx::query(WAITING).bind(&claimant.org).bind(kinds).bind(claimant.runner.as_str());
+    let mut waiting = waiting.fetch(connection);
+    while let Some(found) = waiting.try_next().await? {
+        let row = columns::read(&found)?;
+        if claimant.may_take(&row.job) {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+const HELD_BY: &str =
+    "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') ORDER BY claimed_at";
+const HELD: &str = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
+const WAITING: &str = "SELECT * FROM jobs WHERE status = 'QUEUED' AND (?1 IS NULL OR org_id = ?1) \
+                       AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) \
+                       AND (assigned_runner_id IS NULL OR assigned_runner_id = ?3) ORDER BY created_at, id";
+const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
+                     WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
+const LIST: &str = "SELECT * FROM jobs \
+                    WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3) \
+                    ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5";

@@ -1,0 +1,76 @@
+//! What a database must do for the queue. It keeps, finds and locks; what may happen to a job is decided above it, in
+//! pure functions over rows, so that every database behaves alike. `tests/queue.rs` holds each to this.
+
+use async_trait::async_trait;
+use wire::{JobId, JobList, RunnerId, Timestamp};
+
+use super::{Claimant, ListFilter, QueueError, Row};
+
+/// Looks at a job, and at the job whose plan it applies, and changes them or refuses.
+pub type Decide = Box<dyn FnOnce(&mut Row, Option<&mut Row>) -> Result<(), QueueError> + Send>;
+
+/// Where jobs are kept. A change is durable when its method returns; one that is refused changes nothing.
+#[async_trait]
+pub trait JobStore: Send + Sync + 'static {
+    /// Keeps a new job.
+    async fn insert(&self, row: Row) -> Result<Row, QueueError>;
+
+    /// One job.
+    async fn find(&self, id: &JobId) -> Result<Option<Row>, QueueError>;
+
+    /// An organisation's jobs, newest first.
+    async fn list(&self, org: &str, filter: &ListFilter) -> Result<JobList, QueueError>;
+
+    /// The jobs that a runner holds now, oldest claim first.
+    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, QueueError>;
+
+    /// The jobs that any runner holds now.
+    async fn held(&self) -> Result<Vec<Row>, QueueError>;
+
+    /// Whether any job waits: a cheap look, so that idle runners write nothing.
+    async fn something_waits(&self) -> Result<bool, QueueError>;
+
+    /// Hands out the oldest waiting job that the claimant may take, as a new attempt. Among any number of callers one
+    /// gets it. The same request gets the job that it got before for as long as it holds it.
+    async fn take(&self, take: Take) -> Result<Option<Row>, QueueError>;
+
+    /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`] if there is none, and whatever `decide` says.
+    async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, QueueError>;
+
+    /// Lets every lease that runs last until then.
+    async fn renew_leases(&self, until: Timestamp) -> Result<(), QueueError>;
+}
+
+/// A claim, as the database sees it.
+#[derive(Clone, Debug)]
+pub struct Take {
+    /// Who wants a job, and which.
+    pub claimant: Claimant,
+    /// Names the request, where its client has a name for it.
+    pub request_id: Option<String>,
+    /// Until when the job is the runner's.
+    pub lease_until: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
+impl Take {
+    /// Gives a waiting job to the claimant.
+    ///
+    /// # Errors
+    /// [`QueueError::Conflict`] if it does not wait.
+    pub fn give(self, row: &mut Row) -> Result<(), QueueError> {
+        row.apply(super::transitions::Event::Claim)?;
+        row.job.attempt += 1;
+        row.job.runner_id = Some(self.claimant.runner);
+        row.job.claimed_at = Some(self.now);
+        row.request_id = self.request_id;
+        row.confirmed = false;
+        row.lease_until = self.lease_until;
+        row.log_base = if row.job.attempt == 1 { Some(0) } else { None };
+        Ok(())
+    }
+}
