@@ -17,7 +17,7 @@ impl Timestamp {
     /// The present.
     #[must_use]
     pub fn now() -> Self {
-        Self(Utc::now())
+        Self::from_micros(Utc::now().timestamp_micros())
     }
 
     /// From microseconds since 1970; a value out of range becomes 1970.

@@ -1,0 +1,281 @@
+//! What every database of the queue must do, whichever it is. A new one adds a few lines at the end of this file.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use control_plane::database::Database;
+use control_plane::queue::transitions::Event;
+use control_plane::queue::{Claimant, JobStore, ListFilter, QueueError, Row, SqliteStore, Take};
+use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
+use wire::{Job, JobId, JobStatus, LossPolicy, RunnerId, Timestamp};
+
+/// Microseconds; later jobs have later times, whatever the clock does.
+fn at(number: i64) -> Timestamp {
+    Timestamp::from_micros(1_700_000_000_000_000 + number)
+}
+
+fn job(number: i64, more: Value) -> Row {
+    let mut job = json!({ "id": format!("job-{number}"), "job_type": "read", "status": "QUEUED", "org_id": "acme",
+                          "user_id": "ann", "config_snapshot": { "n": number },
+                          "created_at": at(number), "updated_at": at(number) });
+    for (name, value) in more.as_object().unwrap() {
+        job[name] = value.clone();
+    }
+    Row::new(serde_json::from_value::<Job>(job).unwrap(), LossPolicy::RequeueBeforeCommit)
+}
+
+fn id(number: i64) -> JobId {
+    format!("job-{number}").parse().unwrap()
+}
+
+fn claimant(runner: &str) -> Claimant {
+    Claimant { runner: runner.parse().unwrap(), org: Some("acme".to_owned()), kinds: None, labels: Map::new() }
+}
+
+fn take(claimant: Claimant, request_id: Option<&str>) -> Take {
+    let request_id = request_id.map(str::to_owned);
+    Take { claimant, request_id, lease_until: at(90_000_000), now: at(1_000_000) }
+}
+
+async fn taken(store: &impl JobStore, take: Take) -> Option<String> {
+    store.take(take).await.unwrap().map(|row| row.job.id.to_string())
+}
+
+async fn a_job_comes_back_as_it_was_put(store: impl JobStore) {
+    let more = json!({ "labels": { "zone": "a", "n": 1 }, "timeout_s": 7, "plan_job_id": "job-9",
+                       "assigned_runner_id": "r1", "cloud_identity_id": "c", "configuration_hash": "h",
+                       "execution_metadata": { "retry_of": "x" },
+                       "config_snapshot": { "text": "ü\u{0}\"'; DROP TABLE jobs", "deep": [[[1.5, null]]] } });
+    let put = job(1, more);
+    store.insert(put.clone()).await.unwrap();
+    let found = store.find(&id(1)).await.unwrap().unwrap();
+    assert_eq!((found.job, found.loss, found.log_base), (put.job, put.loss, Some(0)));
+    assert!(store.find(&id(2)).await.unwrap().is_none());
+}
+
+async fn a_change_is_kept_whole(store: impl JobStore) {
+    store.insert(job(1, json!({}))).await.unwrap();
+    let change = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = JobStatus::Processing;
+        row.job.attempt = 3;
+        row.job.phase = wire::Phase::Committed;
+        row.job.reason = Some("why".to_owned());
+        row.job.runner_id = Some("r1".parse().unwrap());
+        row.job.error_message = Some("text".to_owned());
+        row.job.execution_metadata = Some(json!({ "a": [1] }));
+        (row.job.log_complete, row.job.log_length, row.job.cancel_requested) = (Some(false), 1 << 40, true);
+        (row.job.claimed_at, row.job.started_at, row.job.completed_at) = (Some(at(1)), Some(at(2)), Some(at(3)));
+        (row.request_id, row.confirmed, row.cancel_force) = (Some("q".to_owned()), true, true);
+        (row.lease_until, row.log_base, row.plan_used_by) = (at(4), None, Some("job-2".to_owned()));
+        Ok(())
+    };
+    let changed = store.change(&id(1), Box::new(change)).await.unwrap();
+    let found = store.find(&id(1)).await.unwrap().unwrap();
+    assert_eq!(found.job, changed.job);
+    assert_eq!(
+        (found.request_id, found.confirmed, found.cancel_force, found.lease_until, found.log_base),
+        (Some("q".to_owned()), true, true, at(4), None)
+    );
+    assert_eq!((found.plan_used_by.as_deref(), found.revision), (Some("job-2"), 1));
+}
+
+async fn a_refused_change_changes_nothing(store: impl JobStore) {
+    store.insert(job(1, json!({ "plan_job_id": "job-2" }))).await.unwrap();
+    store.insert(job(2, json!({}))).await.unwrap();
+    let refuse = |row: &mut Row, plan: Option<&mut Row>| {
+        row.job.status = JobStatus::Failed;
+        plan.unwrap().plan_used_by = Some("job-1".to_owned());
+        Err(QueueError::Conflict("no".to_owned()))
+    };
+    let refused = store.change(&id(1), Box::new(refuse)).await;
+    assert!(matches!(refused, Err(QueueError::Conflict(_))), "{refused:?}");
+    let found = store.find(&id(1)).await.unwrap().unwrap();
+    assert_eq!((found.job.status, found.revision), (JobStatus::Queued, 0));
+    assert_eq!(store.find(&id(2)).await.unwrap().unwrap().plan_used_by, None);
+    let absent = store.change(&id(3), Box::new(|_, _| Ok(()))).await;
+    assert!(matches!(absent, Err(QueueError::NotFound(_))), "{absent:?}");
+}
+
+async fn of_many_changes_none_is_lost(store: impl JobStore) {
+    let store = Arc::new(store);
+    store.insert(job(1, json!({}))).await.unwrap();
+    let mut changes = JoinSet::new();
+    for number in 0..300 {
+        let store = Arc::clone(&store);
+        changes.spawn(async move {
+            let add = move |row: &mut Row, _: Option<&mut Row>| {
+                row.job.log_length += 1;
+                // Every third is refused, in the middle of the others' commit.
+                if number % 3 == 0 { Err(QueueError::Conflict("no".to_owned())) } else { Ok(()) }
+            };
+            store.change(&id(1), Box::new(add)).await.is_ok()
+        });
+    }
+    let made = changes.join_all().await.into_iter().filter(|made| *made).count();
+    assert_eq!(made, 200);
+    assert_eq!(store.find(&id(1)).await.unwrap().unwrap().job.log_length, 200);
+}
+
+async fn a_plan_is_locked_with_the_job_that_applies_it(store: impl JobStore) {
+    let store = Arc::new(store);
+    store.insert(job(1, json!({}))).await.unwrap();
+    let mut users = JoinSet::new();
+    for number in 2..20 {
+        store.insert(job(number, json!({ "plan_job_id": "job-1" }))).await.unwrap();
+        let store = Arc::clone(&store);
+        users.spawn(async move {
+            let use_plan = move |row: &mut Row, plan: Option<&mut Row>| {
+                let used_by = plan.unwrap().plan_used_by.get_or_insert_with(|| row.job.id.to_string());
+                if *used_by == row.job.id.as_str() { Ok(()) } else { Err(QueueError::Conflict("used".to_owned())) }
+            };
+            store.change(&id(number), Box::new(use_plan)).await.is_ok()
+        });
+    }
+    assert_eq!(users.join_all().await.into_iter().filter(|used| *used).count(), 1);
+}
+
+async fn of_many_claims_each_job_is_given_once_and_the_oldest_first(store: impl JobStore) {
+    let store = Arc::new(store);
+    for number in (0..60).rev() {
+        store.insert(job(number, json!({}))).await.unwrap();
+    }
+    assert_eq!(taken(&*store, take(claimant("r"), None)).await.as_deref(), Some("job-0"));
+    let mut claims = JoinSet::new();
+    for number in 0..80 {
+        let store = Arc::clone(&store);
+        claims.spawn(async move { taken(&*store, take(claimant(&format!("r{number}")), Some("q"))).await });
+    }
+    let given: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
+    assert_eq!((given.len(), given.iter().collect::<HashSet<_>>().len()), (59, 59));
+    assert!(!store.something_waits().await.unwrap());
+}
+
+async fn the_same_request_gets_the_same_job(store: impl JobStore) {
+    let store = Arc::new(store);
+    for number in 0..4 {
+        store.insert(job(number, json!({}))).await.unwrap();
+    }
+    let mut claims = JoinSet::new();
+    for _ in 0..10 {
+        let store = Arc::clone(&store);
+        claims.spawn(async move { taken(&*store, take(claimant("r1"), Some("q"))).await });
+    }
+    let given: HashSet<_> = claims.join_all().await.into_iter().collect();
+    assert_eq!(given, HashSet::from([Some("job-0".to_owned())]));
+    let others = [take(claimant("r1"), Some("q2")), take(claimant("r2"), Some("q")), take(claimant("r1"), None)];
+    for (number, other) in others.into_iter().enumerate() {
+        assert_eq!(taken(&*store, other).await, Some(format!("job-{}", number + 1)));
+    }
+    let end = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = JobStatus::Success;
+        Ok(())
+    };
+    store.change(&id(0), Box::new(end)).await.unwrap();
+    assert_eq!(taken(&*store, take(claimant("r1"), Some("q"))).await, None, "its job has ended");
+}
+
+async fn a_claim_is_a_new_attempt_under_a_lease(store: impl JobStore) {
+    store.insert(job(1, json!({}))).await.unwrap();
+    let row = store.take(take(claimant("r1"), Some("q"))).await.unwrap().unwrap();
+    assert_eq!((row.job.status, row.job.attempt, row.lease_until), (JobStatus::Claimed, 1, at(90_000_000)));
+    assert_eq!((row.confirmed, row.log_base, row.job.claimed_at), (false, Some(0), Some(at(1_000_000))));
+    let requeue = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = control_plane::queue::transitions::next(row.job.status, Event::Requeue).unwrap();
+        row.job.runner_id = None;
+        Ok(())
+    };
+    store.change(&id(1), Box::new(requeue)).await.unwrap();
+    let row = store.take(take(claimant("r2"), Some("q"))).await.unwrap().unwrap();
+    assert_eq!((row.job.attempt, row.log_base), (2, None), "its place in the log is fixed later");
+}
+
+async fn a_claimant_gets_only_what_it_may_take(store: impl JobStore) {
+    let labels = |labels: Value| labels.as_object().unwrap().clone();
+    store.insert(job(1, json!({ "org_id": "other" }))).await.unwrap();
+    store.insert(job(2, json!({ "assigned_runner_id": "r2" }))).await.unwrap();
+    store.insert(job(3, json!({ "job_type": "change" }))).await.unwrap();
+    store.insert(job(4, json!({ "labels": { "zone": "a", "n": 1 } }))).await.unwrap();
+    let reads = Claimant { kinds: Some(vec!["read".to_owned()]), ..claimant("r1") };
+    assert_eq!(taken(&store, take(reads.clone(), None)).await, None);
+    let wrong = Claimant { labels: labels(json!({ "zone": "a", "n": "1" })), ..reads.clone() };
+    assert_eq!(taken(&store, take(wrong, None)).await, None);
+    let none = Claimant { kinds: Some(vec![]), ..claimant("r2") };
+    assert_eq!(taken(&store, take(none, None)).await, None);
+    let labelled = Claimant { labels: labels(json!({ "zone": "a", "n": 1, "more": true })), ..reads };
+    assert_eq!(taken(&store, take(labelled, None)).await.as_deref(), Some("job-4"));
+    assert_eq!(taken(&store, take(claimant("r2"), None)).await.as_deref(), Some("job-2"));
+    assert_eq!(taken(&store, take(claimant("r1"), None)).await.as_deref(), Some("job-3"));
+    let cloud_hosted = Claimant { org: None, ..claimant("r3") };
+    assert_eq!(taken(&store, take(cloud_hosted, None)).await.as_deref(), Some("job-1"));
+}
+
+async fn what_is_held_is_known_by_runner(store: impl JobStore) {
+    for number in 0..3 {
+        store.insert(job(number, json!({}))).await.unwrap();
+    }
+    for runner in ["r1", "r2"] {
+        store.take(take(claimant(runner), None)).await.unwrap();
+    }
+    let runner: RunnerId = "r1".parse().unwrap();
+    let held = |rows: Vec<Row>| rows.into_iter().map(|row| row.job.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(held(store.held_by(&runner).await.unwrap()), ["job-0"]);
+    assert_eq!(held(store.held().await.unwrap()).len(), 2);
+    store.renew_leases(at(500)).await.unwrap();
+    assert_eq!(store.find(&id(0)).await.unwrap().unwrap().lease_until, at(500));
+    assert_eq!(store.find(&id(2)).await.unwrap().unwrap().lease_until, Timestamp::from_micros(0), "nobody holds it");
+}
+
+async fn a_list_is_of_one_organisation_newest_first(store: impl JobStore) {
+    for number in 0..5 {
+        let kind = if number % 2 == 0 { "read" } else { "change" };
+        store.insert(job(number, json!({ "job_type": kind }))).await.unwrap();
+    }
+    store.insert(job(9, json!({ "org_id": "other" }))).await.unwrap();
+    let list = async |filter: ListFilter| {
+        let list = store.list("acme", &filter).await.unwrap();
+        (list.jobs.into_iter().map(|job| job.id.to_string()).collect::<Vec<_>>(), list.total)
+    };
+    let names = |numbers: &[i64]| numbers.iter().map(|number| format!("job-{number}")).collect::<Vec<_>>();
+    let all = ListFilter { limit: 2, ..ListFilter::default() };
+    assert_eq!(list(all.clone()).await, (names(&[4, 3]), 5));
+    assert_eq!(list(ListFilter { offset: 4, ..all.clone() }).await, (names(&[0]), 5));
+    assert_eq!(list(ListFilter { offset: u64::MAX, ..all.clone() }).await, (names(&[]), 5));
+    assert_eq!(list(ListFilter { kind: Some("change".to_owned()), ..all.clone() }).await, (names(&[3, 1]), 2));
+    assert_eq!(list(ListFilter { status: Some(JobStatus::Failed), ..all }).await, (names(&[]), 0));
+}
+
+/// A database of its own for each test; its folder goes when the test ends.
+async fn sqlite() -> (SqliteStore, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
+    (SqliteStore::new(database), folder)
+}
+
+macro_rules! conforms {
+    ($database:ident: $($promise:ident),+ $(,)?) => {
+        mod $database {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $promise() {
+                    let (store, _folder) = super::$database().await;
+                    super::$promise(store).await;
+                }
+            )+
+        }
+    };
+}
+
+conforms! { sqlite:
+    a_job_comes_back_as_it_was_put,
+    a_change_is_kept_whole,
+    a_refused_change_changes_nothing,
+    of_many_changes_none_is_lost,
+    a_plan_is_locked_with_the_job_that_applies_it,
+    of_many_claims_each_job_is_given_once_and_the_oldest_first,
+    the_same_request_gets_the_same_job,
+    a_claim_is_a_new_attempt_under_a_lease,
+    a_claimant_gets_only_what_it_may_take,
+    what_is_held_is_known_by_runner,
+    a_list_is_of_one_organisation_newest_first,
+}
