@@ -19,9 +19,8 @@ fn job(number: i64, more: Value) -> Row {
     let mut job = json!({ "id": format!("job-{number}"), "job_type": "read", "status": "QUEUED", "org_id": "acme",
                           "user_id": "ann", "config_snapshot": { "n": number },
                           "created_at": at(number), "updated_at": at(number) });
-    for (name, value) in more.as_object().unwrap() {
-        job[name] = value.clone();
-    }
+    let Value::Object(more) = more else { panic!("fields of a job") };
+    job.as_object_mut().unwrap().extend(more);
     Row::new(serde_json::from_value::<Job>(job).unwrap(), LossPolicy::RequeueBeforeCommit)
 }
 

@@ -1,0 +1,144 @@
+//! What becomes of the jobs of a lost runner, and what a runner may do that was taken for lost.
+
+use std::time::Duration;
+
+use control_plane::Timings;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::plane::{Plane, sha256};
+
+/// A runner is lost after a second, and given up after two.
+fn quick() -> Timings {
+    Timings {
+        lease: Duration::from_secs(1),
+        silence: Duration::from_secs(2),
+        unacknowledged: Duration::from_millis(100),
+        reap_every: Duration::from_millis(10),
+        ..Timings::default()
+    }
+}
+
+#[tokio::test]
+async fn an_old_attempt_changes_nothing() {
+    let plane = Plane::start_with(quick()).await;
+    let (old, new) = (plane.register("old").await, plane.register("new").await);
+    let job = plane.submit("read").await;
+    assert_eq!(old.claim_id().await, job);
+    assert_eq!(old.append(&job, 1, 0, "first\n").await, StatusCode::OK);
+    let claim = new.claim(json!({ "wait_s": 60 })).await.job.unwrap();
+    assert_eq!((claim.id.to_string(), claim.attempt), (job.clone(), 2));
+    for status in ["PROCESSING", "SUCCESS", "FAILED", "CANCELLED"] {
+        assert_eq!(old.status(&job, 1, json!({ "status": status })).await, StatusCode::CONFLICT);
+    }
+    assert_eq!(old.append(&job, 1, 6, "late\n").await, StatusCode::CONFLICT);
+    let seed = old.call(Method::POST, &format!("/api/jobs/{job}/logs")).json(&json!({ "log_chunk": "late" }));
+    assert_eq!(seed.send().await.unwrap().status(), StatusCode::CONFLICT);
+    let artifact = old.call(Method::PUT, &format!("/api/jobs/{job}/artifacts/a")).body("x");
+    assert_eq!(artifact.send().await.unwrap().status(), StatusCode::CONFLICT);
+    let plan = old.call(Method::POST, &format!("/api/jobs/{job}/plan-artifact")).body("x");
+    assert_eq!(plan.send().await.unwrap().status(), StatusCode::CONFLICT);
+    let git = old.call(Method::POST, &format!("/api/jobs/{job}/git-token")).header("X-Job-Attempt", 1);
+    assert_eq!(git.send().await.unwrap().status(), StatusCode::CONFLICT);
+    let named = json!({ "protocol": 2, "jobs": [{ "id": job, "attempt": 1 }] });
+    assert_eq!(old.heartbeat(named).await["lost"][0]["id"], json!(job));
+    assert_eq!(new.append(&job, 2, 0, "second\n").await, StatusCode::OK, "offsets of an attempt count from 0");
+    let report = json!({ "status": "SUCCESS", "log": { "length": 7, "sha256": sha256("second\n") } });
+    assert_eq!(new.status(&job, 2, report).await, StatusCode::OK);
+    assert_eq!(plane.job(&job).await["log_complete"], true, "the log of the attempt that ended it");
+    let log = plane.user(Method::GET, &format!("/api/jobs/{job}/log")).send().await.unwrap().text().await.unwrap();
+    let why = "attempt 2 begins: the runner of the attempt before was lost";
+    assert_eq!(log, format!("first\n{why}\nsecond\n"));
+}
+
+#[tokio::test]
+async fn what_may_have_changed_the_world_is_never_run_again() {
+    let plane = Plane::start_with(quick()).await;
+    let (runner, other) = (plane.register("one").await, plane.register("two").await);
+    let job = plane.submit("change").await;
+    runner.claim_id().await;
+    assert_eq!(runner.commit(&job, 1).await, StatusCode::OK);
+    let parked = tokio::spawn(async move { other.claim(json!({ "wait_s": 60 })).await });
+    let ended = plane.ended(&job).await;
+    assert_eq!(
+        (&ended["status"], &ended["reason"], &ended["attempt"], &ended["log_complete"]),
+        (&json!("FAILED"), &json!("outcome_unknown"), &json!(1), &json!(false))
+    );
+    assert!(ended["error_message"].as_str().unwrap().contains("after the job's commit point"), "{ended}");
+    let late = json!({ "status": "SUCCESS", "execution_metadata": { "applied": true } });
+    for _ in 0..2 {
+        assert_eq!(runner.status(&job, 1, late.clone()).await, StatusCode::CONFLICT);
+    }
+    assert_eq!(runner.append(&job, 1, 0, "late\n").await, StatusCode::CONFLICT);
+    let shown = plane.job(&job).await;
+    assert_eq!(shown["status"], "FAILED", "a terminal state never changes");
+    assert_eq!(shown["execution_metadata"]["late_report"]["status"], "SUCCESS");
+    assert_eq!(shown["execution_metadata"]["late_report"]["execution_metadata"]["applied"], true);
+    assert!(!parked.is_finished(), "nobody was given it");
+}
+
+#[tokio::test]
+async fn before_its_commit_point_a_job_is_run_again() {
+    let plane = Plane::start_with(quick()).await;
+    let (runner, other) = (plane.register("one").await, plane.register("two").await);
+    let job = plane.submit("change").await;
+    runner.claim_id().await;
+    assert_eq!(runner.status(&job, 1, json!({ "status": "PROCESSING" })).await, StatusCode::OK);
+    let claim = other.claim(json!({ "request_id": "q", "wait_s": 60 })).await.job.unwrap();
+    assert_eq!((claim.id.to_string(), claim.attempt, claim.phase), (job.clone(), 2, wire::Phase::Preparing));
+    assert_eq!(runner.commit(&job, 1).await, StatusCode::CONFLICT);
+    assert_eq!(other.commit(&job, 2).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_runner_of_the_seeds_contract_may_have_passed_the_commit_point() {
+    let plane = Plane::start_with(quick()).await;
+    let runner = plane.register("one").await;
+    let job = plane.submit("change").await;
+    let claim = runner.call(Method::POST, "/api/jobs/claim").send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(claim["job"]["id"], json!(job));
+    assert_eq!(runner.status(&job, 1, json!({ "status": "PROCESSING" })).await, StatusCode::OK);
+    let ended = plane.ended(&job).await;
+    assert_eq!((&ended["reason"], &ended["attempt"]), (&json!("outcome_unknown"), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_lost_job_that_a_user_cancelled_is_cancelled() {
+    let plane = Plane::start_with(quick()).await;
+    let runner = plane.register("one").await;
+    let job = plane.submit("change").await;
+    runner.claim_id().await;
+    assert_eq!(runner.append(&job, 1, 0, "preparing\n").await, StatusCode::OK);
+    assert_eq!(plane.post(&format!("/api/jobs/{job}/cancel")).await, StatusCode::OK);
+    let ended = plane.ended(&job).await;
+    assert_eq!((&ended["status"], &ended["reason"]), (&json!("CANCELLED"), &json!("cancelled_by_user")));
+}
+
+#[tokio::test]
+async fn a_claim_that_nobody_got_is_undone_and_a_job_that_loses_five_runners_is_given_up() {
+    let plane = Plane::start_with(Timings { lease: Duration::from_secs(600), ..quick() }).await;
+    let runner = plane.register("one").await;
+    let job = plane.submit("change").await;
+    for attempt in 1..=5 {
+        let request = json!({ "request_id": format!("r-{attempt}"), "wait_s": 60 });
+        let claim = runner.claim(request).await.job.unwrap();
+        assert_eq!((claim.id.to_string(), claim.attempt), (job.clone(), attempt));
+    }
+    let ended = plane.ended(&job).await;
+    assert_eq!((&ended["status"], &ended["reason"]), (&json!("FAILED"), &json!("runner_lost")));
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_names_a_job_shows_that_its_runner_has_it() {
+    let timings = Timings { unacknowledged: Duration::from_secs(1), lease: Duration::from_secs(600), ..quick() };
+    let plane = Plane::start_with(timings).await;
+    let (runner, other) = (plane.register("one").await, plane.register("two").await);
+    let (named, unnamed) = (plane.submit("read").await, plane.submit("read").await);
+    assert_eq!((runner.claim_id().await, runner.claim_id().await), (named.clone(), unnamed.clone()));
+    let heartbeat = json!({ "protocol": 2, "jobs": [{ "id": named, "attempt": 1, "phase": "preparing" },
+                                                    { "id": named, "attempt": 2 }] });
+    let answer = runner.heartbeat(heartbeat).await;
+    assert_eq!(answer["lost"], json!([{ "id": named, "attempt": 2, "phase": "preparing" }]));
+    assert_eq!(other.claim(json!({ "wait_s": 60 })).await.job.unwrap().id.to_string(), unnamed);
+    assert_eq!(plane.job(&named).await["status"], "CLAIMED");
+}
