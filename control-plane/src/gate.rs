@@ -144,15 +144,15 @@ impl Access for Gate {
     async fn writing(&self, headers: &HeaderMap, job: &JobId) -> Result<JobWrite, Refusal> {
         let runner = runner(&self.directory, headers)?;
         let attempt = attempt(headers)?;
-        let mut row = self.queue.known(job).await?;
-        Queue::check_holder(&row, &runner.id, attempt)?;
-        if row.job.status == JobStatus::Claimed {
-            row = Arc::new(self.queue.first_line(&runner.id, job, attempt).await?);
+        let mut holding = self.queue.holding(&runner, job).await?;
+        holding.check(&runner.id, attempt)?;
+        if holding.status == JobStatus::Claimed {
+            holding = self.queue.first_line(&runner.id, job, attempt).await?.holding();
         }
         self.queue.sign_of_life(job);
         let not_begun = || QueueError::Conflict("the attempt has not begun; claim again".to_owned());
-        let log_base = row.log_base.ok_or_else(not_begun)?;
-        Ok(JobWrite { attempt, log_base, is_over: row.job.status.is_terminal() })
+        let log_base = holding.log_base.ok_or_else(not_begun)?;
+        Ok(JobWrite { attempt, log_base, is_over: holding.status.is_terminal() })
     }
 
     async fn reading(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal> {

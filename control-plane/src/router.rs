@@ -1,9 +1,14 @@
 //! The table of routes. Runner routes stand here in both families of the contract.
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::body::{Body, HttpBody};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
+use axum::middleware::map_request;
 use axum::routing::{get, patch, post, put};
+use futures_util::StreamExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use wire::paths;
 
@@ -24,10 +29,24 @@ pub(crate) fn router(plane: Plane, storage: Storage) -> Router {
         .method_not_allowed_fallback(|| async {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not know that method")
         })
+        .layer(map_request(give_up_on_silence))
         .layer(CatchPanicLayer::custom(|_| {
             use axum::response::IntoResponse;
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the control plane failed; try again").into_response()
         }))
+}
+
+/// A body of which nothing comes for so long is cut off: its sender is gone, or means harm.
+const SILENCE: Duration = Duration::from_secs(15);
+
+async fn give_up_on_silence(request: Request) -> Request {
+    request.map(|body| {
+        if body.is_end_stream() {
+            return body;
+        }
+        let frames = tokio_stream::StreamExt::timeout(body.into_data_stream(), SILENCE);
+        Body::from_stream(frames.map(|frame| frame.map_err(axum::Error::new).flatten()))
+    })
 }
 
 fn runner_routes() -> Router<Plane> {

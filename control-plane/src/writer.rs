@@ -101,3 +101,31 @@ async fn commit(
     sqlx::query("COMMIT").execute(connection).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Database;
+
+    async fn add(connection: &mut SqliteConnection, number: i64, is_refused: bool) -> Result<(), QueueError> {
+        let sql = "INSERT INTO users (id, org_id, name, token_hash, created_at) VALUES (?1, 'o', 'n', ?1, 0)";
+        sqlx::query(sql).bind(number.to_string()).execute(connection).await?;
+        if is_refused { Err(QueueError::Conflict("no".to_owned())) } else { Ok(()) }
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_refused_leaves_the_others_of_its_commit_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
+        let add = |number: i64| {
+            let database = database.clone();
+            async move { database.writer.change(move |c| Box::pin(add(c, number, number % 3 == 0))).await.is_ok() }
+        };
+        // The twentieth is there already: its statement fails.
+        let numbers = (0..100).chain([20]);
+        let made = futures_util::future::join_all(numbers.map(add)).await;
+        assert_eq!(made.into_iter().filter(|made| *made).count(), 66);
+        let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM users").fetch_one(&database.pool).await.unwrap();
+        assert_eq!(count, 66);
+    }
+}

@@ -186,21 +186,6 @@ impl Queue {
         Ok(self.change(&row.job.id, begin).await?.0)
     }
 
-    /// Whether `attempt` of this job is this runner's. A runner that knows only the seed's contract names none.
-    pub(crate) fn check_holder(row: &Row, runner: &RunnerId, attempt: AttemptNo) -> Result<(), QueueError> {
-        if row.job.attempt_no() != attempt {
-            return Err(QueueError::LeaseLost { job: row.job.id.clone(), attempt });
-        }
-        if row.job.runner_id.as_ref() != Some(runner) {
-            // Requeued: nobody holds it. Otherwise it is another's.
-            return Err(match row.job.runner_id {
-                None => QueueError::LeaseLost { job: row.job.id.clone(), attempt },
-                Some(_) => QueueError::NotYours,
-            });
-        }
-        Ok(())
-    }
-
     /// The state token of a job's attempt, if `token` is one: the current attempt is tried first.
     pub(crate) async fn attempt_of_state_token(
         &self,

@@ -50,7 +50,7 @@ impl Queue {
     async fn confirm(&self, runner: &RunnerId, row: &Row) -> Result<(), QueueError> {
         let (runner, attempt) = (runner.clone(), row.job.attempt_no());
         let confirm = move |row: &mut Row, _: Option<&mut Row>| {
-            Self::check_holder(row, &runner, attempt)?;
+            row.holding().check(&runner, attempt)?;
             row.confirmed = true;
             Ok(())
         };

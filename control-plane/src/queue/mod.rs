@@ -4,6 +4,7 @@ mod claim;
 pub(crate) mod columns;
 mod error;
 mod explain;
+mod holding;
 mod lease;
 pub mod reaper;
 mod report;
@@ -29,6 +30,7 @@ use crate::wake::Wake;
 
 pub use claim::Claimant;
 pub use error::QueueError;
+use holding::Holdings;
 pub use report::Reported;
 pub use row::Row;
 pub use sqlite::SqliteStore;
@@ -79,8 +81,7 @@ struct Shared {
     timings: Timings,
     /// Kinds that this program links itself.
     linked: Vec<wire::KindInfo>,
-    /// What writes to a log need to know of a job, so that they ask no database.
-    known: Mutex<HashMap<JobId, Arc<Row>>>,
+    holdings: Holdings,
     /// The last sign of life since the last change of the row.
     seen: Mutex<HashMap<JobId, Timestamp>>,
     /// Held while a later attempt's place in the log is fixed.
@@ -102,8 +103,9 @@ pub(crate) struct QueueParts {
 impl Queue {
     pub(crate) fn new(parts: QueueParts) -> Self {
         let QueueParts { store, logs, states, directory, wake, deriver, timings, linked } = parts;
-        let (known, seen, beginning) = Default::default();
-        let shared = Shared { store, logs, states, directory, wake, deriver, timings, linked, known, seen, beginning };
+        let (holdings, seen, beginning) = Default::default();
+        let shared =
+            Shared { store, logs, states, directory, wake, deriver, timings, linked, holdings, seen, beginning };
         Self(Arc::new(shared))
     }
 
@@ -119,18 +121,6 @@ impl Queue {
     /// [`QueueError::NotFound`] if there is none.
     pub async fn get(&self, id: &JobId) -> Result<Row, QueueError> {
         self.0.store.find(id).await?.ok_or(QueueError::NotFound("job"))
-    }
-
-    /// One job as a write to its log needs it: from memory where possible.
-    pub(crate) async fn known(&self, id: &JobId) -> Result<Arc<Row>, QueueError> {
-        let known = self.lock_known().get(id).cloned();
-        match known {
-            Some(row) => Ok(row),
-            None => {
-                let row = self.get(id).await?;
-                Ok(self.remember(&row))
-            }
-        }
     }
 
     /// Follows a job.
@@ -180,7 +170,7 @@ impl Queue {
 
     /// Tells whoever waits for this.
     fn announce(&self, row: &Row) {
-        self.remember(row);
+        self.0.holdings.remember(row);
         self.0.wake.job_changed(row);
         if row.job.status == JobStatus::Queued {
             self.0.wake.job_waits(&row.job);
@@ -188,23 +178,6 @@ impl Queue {
         if let (true, Some(runner)) = (row.job.cancel_requested, &row.job.runner_id) {
             self.0.wake.runner_has_orders(runner);
         }
-    }
-
-    fn remember(&self, row: &Row) -> Arc<Row> {
-        let mut known = self.lock_known();
-        if let Some(newer) = known.get(&row.job.id).filter(|known| known.revision > row.revision) {
-            return Arc::clone(newer);
-        }
-        if known.len() > 4096 {
-            known.retain(|_, row| !row.job.status.is_terminal() && row.job.status != JobStatus::Queued);
-        }
-        let row = Arc::new(row.clone());
-        known.insert(row.job.id.clone(), Arc::clone(&row));
-        row
-    }
-
-    fn lock_known(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, Arc<Row>>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The jobs that a runner holds now.

@@ -24,7 +24,7 @@ pub enum Fate {
     Unknown,
 }
 
-/// Decides. `seen` is the last sign of life: a heartbeat that named it, a line of log, a report.
+/// Decides. `seen` is the last sign of life: the claim, a heartbeat that named it, a line of log, a report.
 #[must_use]
 pub fn fate(row: &Row, seen: Timestamp, now: Timestamp, timings: &Timings) -> Fate {
     let since = |then: Timestamp| Duration::from_micros((now.as_micros() - then.as_micros()).try_into().unwrap_or(0));
@@ -32,8 +32,7 @@ pub fn fate(row: &Row, seen: Timestamp, now: Timestamp, timings: &Timings) -> Fa
     // A runner that names its request shows at once that it got the answer; the seed's runners have no way to.
     let knows_protocol = row.request_id.is_some();
     let patience = if knows_protocol { timings.unacknowledged } else { timings.lease };
-    let claimed = job.claimed_at.unwrap_or(now);
-    let is_unacknowledged = job.status == JobStatus::Claimed && !row.confirmed && since(claimed) >= patience;
+    let is_unacknowledged = job.status == JobStatus::Claimed && !row.confirmed && since(seen) >= patience;
     if !is_unacknowledged && since(seen) < timings.lease {
         return Fate::Wait;
     }
@@ -70,12 +69,27 @@ impl Fate {
 pub(crate) async fn run(queue: Queue, every: Duration) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut before = Timestamp::now();
     loop {
         ticks.tick().await;
-        if let Err(error) = queue.reap(Timestamp::now()).await {
+        let now = Timestamp::now();
+        let done = match were_away(before, now, every) {
+            true => queue.renew_all().await,
+            false => queue.reap(now).await,
+        };
+        if let Err(error) = done {
             tracing::error!(%error, "could not look after the jobs of lost runners");
         }
+        before = now;
     }
+}
+
+/// Whether this machine slept or its clock was set: nobody could reach us for some of the time that has passed, or it
+/// has not passed at all. That is no runner's fault.
+fn were_away(before: Timestamp, now: Timestamp, every: Duration) -> bool {
+    const LATE: Duration = Duration::from_secs(10);
+    let passed = u64::try_from(now.as_micros().saturating_sub(before.as_micros())).unwrap_or(0);
+    Duration::from_micros(passed) > every.saturating_add(LATE)
 }
 
 #[cfg(test)]
@@ -141,6 +155,15 @@ mod tests {
         row.confirmed = false;
         assert_eq!(after(&row, 89), Fate::Wait, "it may only be slow to start");
         assert_eq!(after(&row, 90), Fate::Requeue);
+    }
+
+    #[test]
+    fn a_machine_that_slept_blames_no_runner() {
+        let every = Duration::from_secs(5);
+        let after =
+            |seconds| were_away(Timestamp::from_micros(START), Timestamp::from_micros(START + seconds * SECOND), every);
+        assert!(!after(5) && !after(15) && !after(-600), "late at most, or a clock that was set back");
+        assert!(after(16) && after(600));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use serde_json::json;
 use wire::{AttemptNo, JobId, JobStatus, LogSummary, Phase, Reason, RunnerId, StatusReport, Timestamp};
 
+use super::holding::Holding;
 use super::transitions::Event;
 use super::{Queue, QueueError, Row};
+use crate::directory::Runner;
 
 /// What became of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +25,14 @@ impl Queue {
     /// refused commit point, [`QueueError::LogBehind`] if the log's end is missing. Nothing changed then.
     pub async fn report(
         &self,
-        runner: &RunnerId,
+        runner: &Runner,
         id: &JobId,
         attempt: AttemptNo,
         report: StatusReport,
     ) -> Result<Reported, QueueError> {
-        let known = self.known(id).await?;
-        Self::check_holder(&known, runner, attempt)?;
+        let holding = self.holding(runner, id).await?;
+        let runner = &runner.id;
+        holding.check(runner, attempt)?;
         if report.status == JobStatus::Processing {
             return self.running(runner, id, attempt, report).await;
         }
@@ -37,7 +40,7 @@ impl Queue {
             let error = "a runner reports PROCESSING, SUCCESS, FAILED or CANCELLED";
             return Err(QueueError::invalid("/status", error));
         }
-        let log = self.check_log(&known, report.log.as_ref()).await?;
+        let log = self.check_log(&holding, report.log.as_ref()).await?;
         self.ended(runner, id, attempt, report, log).await
     }
 
@@ -51,7 +54,7 @@ impl Queue {
         let runner = runner.clone();
         let lease_until = self.lease_from(Timestamp::now());
         let run = move |row: &mut Row, plan: Option<&mut Row>| {
-            Self::check_holder(row, &runner, attempt)?;
+            row.holding().check(&runner, attempt)?;
             begin(row)?;
             row.lease_until = lease_until;
             row.merge_metadata(report.execution_metadata);
@@ -65,16 +68,20 @@ impl Queue {
     }
 
     /// Length and completeness of the attempt's log; none where the runner says nothing of it.
-    async fn check_log(&self, row: &Row, summary: Option<&LogSummary>) -> Result<(u64, Option<bool>), QueueError> {
-        let total = self.0.logs.length(&row.job.id).await?;
+    async fn check_log(
+        &self,
+        holding: &Holding,
+        summary: Option<&LogSummary>,
+    ) -> Result<(u64, Option<bool>), QueueError> {
+        let total = self.0.logs.length(&holding.job).await?;
         let Some(summary) = summary else { return Ok((total, None)) };
-        let (length, digest) = self.0.logs.digest_since(&row.job.id, row.log_base.unwrap_or(total)).await?;
-        if length < summary.length && !row.job.status.is_terminal() {
+        let (length, digest) = self.0.logs.digest_since(&holding.job, holding.log_base.unwrap_or(total)).await?;
+        if length < summary.length && !holding.status.is_terminal() {
             return Err(QueueError::LogBehind(length));
         }
         let equal = length == summary.length && hex::encode(digest).eq_ignore_ascii_case(&summary.sha256);
         if !equal {
-            tracing::error!(job.id = %row.job.id, length, expected = summary.length, "the stored log is not the runner's");
+            tracing::error!(job.id = %holding.job, length, expected = summary.length, "the stored log is not the runner's");
         }
         Ok((total, Some(equal && summary.dropped_bytes == 0)))
     }
@@ -89,7 +96,7 @@ impl Queue {
     ) -> Result<Reported, QueueError> {
         let runner = runner.clone();
         let end = move |row: &mut Row, _: Option<&mut Row>| {
-            Self::check_holder(row, &runner, attempt)?;
+            row.holding().check(&runner, attempt)?;
             if row.job.status.is_terminal() {
                 return end_again(row, &report);
             }
@@ -116,7 +123,7 @@ impl Queue {
     ) -> Result<Row, QueueError> {
         let runner = runner.clone();
         let run = move |row: &mut Row, _: Option<&mut Row>| {
-            Self::check_holder(row, &runner, attempt)?;
+            row.holding().check(&runner, attempt)?;
             if row.job.status == JobStatus::Claimed { begin(row) } else { Ok(()) }
         };
         Ok(self.change(id, run).await?.0)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
@@ -24,7 +24,7 @@ use crate::access::Refusal;
 use crate::directory::Runner;
 use crate::gate::{Attempt, AuthenticatedRunner};
 use crate::plane::Plane;
-use crate::queue::{Queue, QueueError, Reported};
+use crate::queue::{QueueError, Reported};
 
 const JSON_BYTES: u64 = 2 << 20;
 /// Plans, summaries and outputs travel as metadata.
@@ -116,7 +116,12 @@ pub(crate) async fn status(
 ) -> Result<Response, Refusal> {
     let job = body::job_id(&job)?;
     let report: StatusReport = body::json(&body::read(request_body, STATUS_BYTES).await?)?;
-    match plane.queue.report(&runner.id, &job, attempt, report).await {
+    if report.execution_metadata.as_ref().is_some_and(|metadata| !metadata.is_object()) {
+        let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "execution_metadata must be an object");
+        refusal.body.pointer = Some("/execution_metadata".to_owned());
+        return Err(refusal);
+    }
+    match plane.queue.report(&runner, &job, attempt, report).await {
         Ok(Reported::Taken) => Ok(Json(json!({ "success": true })).into_response()),
         Ok(Reported::TooLate(error)) => Err(Refusal::new(StatusCode::CONFLICT, error)),
         Err(QueueError::LogBehind(offset)) => {
@@ -134,9 +139,9 @@ pub(crate) async fn git_token(
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let row = plane.queue.get(&body::job_id(&job)?).await?;
-    Queue::check_holder(&row, &runner.id, attempt)?;
-    if row.job.status.is_terminal() {
+    let holding = plane.queue.holding(&runner, &body::job_id(&job)?).await?;
+    holding.check(&runner.id, attempt)?;
+    if holding.status.is_terminal() {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "the job has ended"));
     }
     Ok(Json(json!({ "token": null })))
@@ -165,7 +170,8 @@ pub(crate) async fn events(
     let orders =
         Orders { changed: plane.wake.orders(&runner.id), plane, runner, told: BTreeSet::new(), draining: false };
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(30)).text("ping");
-    Ok(Sse::new(orders.stream()).keep_alive(keep_alive).into_response())
+    let stream = Sse::new(orders.stream()).keep_alive(keep_alive);
+    Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], stream).into_response())
 }
 
 fn own(runner: &Runner, id: &str) -> Result<(), Refusal> {

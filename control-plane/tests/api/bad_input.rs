@@ -117,6 +117,7 @@ async fn c5_to_c8_bodies() {
         (r#"{"status":7}"#.to_owned(), 422),
         (r#"{"status":"SUCCESS","phase":"sideways"}"#.to_owned(), 422),
         (r#"{"status":"SUCCESS","log":{"length":-1,"sha256":""}}"#.to_owned(), 422),
+        (r#"{"status":"SUCCESS","execution_metadata":[1]}"#.to_owned(), 422),
         (r#"{"status":"QUEUED"}"#.to_owned(), 400),
         (r#"{"status":"CLAIMED"}"#.to_owned(), 400),
     ] {

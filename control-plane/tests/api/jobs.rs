@@ -185,6 +185,16 @@ async fn another_organisation_sees_and_changes_nothing() {
     }
     assert_eq!(as_eve(Method::GET, "/api/jobs").await.1, r#"{"jobs":[],"total":0,"limit":20,"offset":0}"#);
     assert_eq!(as_eve(Method::GET, "/api/runners").await.1, r#"{"runners":[]}"#);
+    let theirs = plane.user_with(&eve, Method::POST, "/api/runners/register").json(&json!({ "name": "one" }));
+    let theirs: Value = theirs.send().await.unwrap().json().await.unwrap();
+    let theirs = plane.runner(theirs["runner"]["id"].as_str().unwrap(), theirs["runner_token"].as_str().unwrap());
+    assert!(theirs.claim(json!({})).await.job.is_none(), "it runs the jobs of its own organisation");
+    for id in [job.as_str(), "no-such-job"] {
+        assert_eq!(theirs.status(id, 1, json!({ "status": "SUCCESS" })).await, StatusCode::NOT_FOUND);
+        assert_eq!(theirs.append(id, 1, 0, "x").await, StatusCode::NOT_FOUND);
+        let git = theirs.call(Method::POST, &format!("/api/jobs/{id}/git-token")).send().await.unwrap();
+        assert_eq!(git.status(), StatusCode::NOT_FOUND);
+    }
     let theirs = json!({ "job_type": "read", "config_snapshot": {} });
     plane.user_with(&eve, Method::POST, "/api/jobs").json(&theirs).send().await.unwrap().error_for_status().unwrap();
     let runner = plane.runner(&runner.id, &runner.token);
