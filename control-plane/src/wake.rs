@@ -41,15 +41,48 @@ struct Parked {
 struct Waiting {
     claimant: Claimant,
     request_id: Option<String>,
-    wake: oneshot::Sender<Baton>,
+    /// It looks for a job by itself, so it must not be given another one meanwhile.
+    is_looking: bool,
+    wake: oneshot::Sender<Woken>,
+}
+
+/// Why a parked claim is woken.
+pub(crate) enum Woken {
+    /// A job waits.
+    Look(Baton),
+    /// A job was given to it in the moment of its submission.
+    Given(Box<Row>),
+    /// The same request, sent before, was given a job.
+    Again,
 }
 
 /// A parked claim; it leaves the queue of waiters when it is dropped.
 pub(crate) struct Parking {
     wake: Wake,
     number: u64,
-    /// A job to look for; an error when nobody will wake it any more.
-    pub(crate) woken: oneshot::Receiver<Baton>,
+    /// An error when nobody will wake it any more.
+    pub(crate) woken: oneshot::Receiver<Woken>,
+}
+
+impl Parking {
+    /// It has looked: from here on it may be given a job that is just submitted.
+    pub(crate) fn rest(&self) {
+        self.look(false);
+    }
+
+    /// It is about to look by itself. False if it must not, because it was woken or is being given a job.
+    pub(crate) fn begin_to_look(&self) -> bool {
+        self.look(true)
+    }
+
+    fn look(&self, is_looking: bool) -> bool {
+        let mut parked = lock(&self.wake.0.claims);
+        let waiting = parked.claims.get_mut(&self.number);
+        waiting.is_some_and(|waiting| {
+            waiting.is_looking = is_looking;
+            true
+        })
+    }
 }
 
 impl Drop for Parking {
@@ -87,8 +120,48 @@ impl Drop for Baton {
     }
 }
 
+/// A parked claim, taken out for a job that is about to be kept. Dropped instead, it sends the claim home.
+pub(crate) struct Reserved {
+    wake: Wake,
+    waiting: Waiting,
+}
+
+impl Reserved {
+    pub(crate) fn claimant(&self) -> &Claimant {
+        &self.waiting.claimant
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.waiting.request_id.as_deref()
+    }
+
+    /// The job is kept, and given to the claim.
+    pub(crate) fn deliver(self, row: Row) {
+        let Waiting { claimant, request_id, wake, .. } = self.waiting;
+        // Whoever has gone away asks again, and is given it again.
+        let _ = wake.send(Woken::Given(Box::new(row)));
+        if request_id.is_some() {
+            let is_twin = |_: &u64, waiting: &mut Waiting| {
+                waiting.request_id == request_id && waiting.claimant.runner == claimant.runner
+            };
+            for (_, twin) in lock(&self.wake.0.claims).claims.extract_if(.., is_twin) {
+                let _ = twin.wake.send(Woken::Again);
+            }
+        }
+    }
+}
+
 impl Wake {
-    /// Waits for a job for this claimant. An earlier claim of the same request has nobody who listens any more.
+    /// The resting claim that has waited longest and may take a job that is about to be kept.
+    pub(crate) fn reserve(&self, job: &Job) -> Option<Reserved> {
+        let mut parked = lock(&self.0.claims);
+        let fits =
+            |waiting: &Waiting| !waiting.is_looking && !waiting.wake.is_closed() && waiting.claimant.may_take(job);
+        let number = parked.claims.iter().find(|(_, waiting)| fits(waiting)).map(|(number, _)| *number)?;
+        Some(Reserved { wake: self.clone(), waiting: parked.claims.remove(&number)? })
+    }
+
+    /// Waits for a job for this claimant, and looks for one first. An earlier claim of the same request has nobody who listens any more.
     pub(crate) fn park(&self, claimant: Claimant, request_id: Option<&str>) -> Parking {
         let (wake, woken) = oneshot::channel();
         let mut parked = lock(&self.0.claims);
@@ -100,7 +173,8 @@ impl Wake {
             });
         }
         if !self.is_closed() {
-            parked.claims.insert(number, Waiting { claimant, request_id: request_id.map(str::to_owned), wake });
+            let request_id = request_id.map(str::to_owned);
+            parked.claims.insert(number, Waiting { claimant, request_id, is_looking: true, wake });
         }
         Parking { wake: self.clone(), number, woken }
     }
@@ -116,10 +190,11 @@ impl Wake {
             let first = parked.claims.iter().find(|(_, waiting)| waiting.claimant.may_take(job));
             let number = first.map(|(number, _)| *number);
             let Some(waiting) = number.and_then(|number| parked.claims.remove(&number)) else { return };
-            match waiting.wake.send(Baton { wake: self.clone(), job: Some(Arc::clone(job)) }) {
-                Ok(()) => return,
+            let baton = Baton { wake: self.clone(), job: Some(Arc::clone(job)) };
+            match waiting.wake.send(Woken::Look(baton)) {
                 // One that has just given up does not count.
-                Err(baton) => baton.spend(),
+                Err(Woken::Look(baton)) => baton.spend(),
+                _ => return,
             }
         }
     }
@@ -209,10 +284,11 @@ mod tests {
 
     fn woken(parked: &mut [Parking]) -> Vec<usize> {
         let has_baton = |parking: &mut Parking| match parking.woken.try_recv() {
-            Ok(baton) => {
+            Ok(Woken::Look(baton)) => {
                 baton.spend();
                 true
             }
+            Ok(_) => true,
             Err(_) => false,
         };
         (0..parked.len()).filter(|number| has_baton(&mut parked[*number])).collect()
@@ -244,7 +320,8 @@ mod tests {
         let mut first = park(&wake, "r1", "q");
         let mut rest = [park(&wake, "r2", "q")];
         wake.job_waits(&job("one"));
-        first.woken.try_recv().unwrap().spend_if(&"older".parse().unwrap());
+        let Ok(Woken::Look(baton)) = first.woken.try_recv() else { panic!("it was woken for the job") };
+        baton.spend_if(&"older".parse().unwrap());
         assert_eq!(woken(&mut rest), [0]);
     }
 
@@ -258,6 +335,30 @@ mod tests {
         drop(other);
         wake.job_waits(&job("one"));
         assert_eq!(woken(&mut new), [0]);
+    }
+
+    #[test]
+    fn a_job_is_given_as_it_is_kept_and_a_request_sent_again_hears_of_it() {
+        let wake = Wake::default();
+        let gone = park(&wake, "r0", "q");
+        let mut first = park(&wake, "r1", "q");
+        gone.rest();
+        drop(gone);
+        assert!(wake.reserve(&job("one")).is_none(), "it looks for itself, and may find another job");
+        first.rest();
+        assert!(first.begin_to_look());
+        first.rest();
+        let reserved = wake.reserve(&job("one")).unwrap();
+        let mut again = park(&wake, "r1", "q");
+        let mut other = park(&wake, "r1", "q2");
+        assert!(!first.begin_to_look(), "it is being given a job");
+        reserved.deliver(Row::new(job("one"), wire::LossPolicy::Requeue));
+        assert!(matches!(first.woken.try_recv(), Ok(Woken::Given(row)) if row.job.id.as_str() == "one"));
+        assert!(matches!(again.woken.try_recv(), Ok(Woken::Again)));
+        assert!(matches!(other.woken.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+        other.rest();
+        drop(wake.reserve(&job("two")));
+        assert!(matches!(other.woken.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "it is sent home");
     }
 
     #[test]

@@ -51,6 +51,12 @@ async fn a_job_comes_back_as_it_was_put(store: impl JobStore) {
     let found = store.find(&id(1)).await.unwrap().unwrap();
     assert_eq!((found.job, found.loss, found.log_base), (put.job, put.loss, Some(0)));
     assert!(store.find(&id(2)).await.unwrap().is_none());
+    let mut given = job(3, json!({}));
+    take(claimant("r1"), Some("q")).give(&mut given).unwrap();
+    let kept = store.insert(given).await.unwrap();
+    let found = store.find(&id(3)).await.unwrap().unwrap();
+    assert_eq!((&found.job, found.request_id.as_deref()), (&kept.job, Some("q")));
+    assert_eq!((found.job.status, found.job.attempt), (JobStatus::Claimed, 1));
 }
 
 async fn a_change_is_kept_whole(store: impl JobStore) {

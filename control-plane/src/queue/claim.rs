@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::{AttemptNo, Claim, ClaimRequest, Job, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp};
 
 use super::{Queue, QueueError, Row, Take, detached};
 use crate::directory::Runner;
-use crate::wake::{Baton, Parking};
+use crate::wake::{Baton, Parking, Woken};
 
 /// A runner that asks for work, as far as matching goes.
 #[derive(Clone, Debug)]
@@ -102,13 +103,11 @@ impl Queue {
             if Instant::now() >= until {
                 return Ok(Claim::default());
             }
-            tokio::select! {
-                woken = woken(parking.as_mut()) => match woken {
-                    Some(job_waits) => baton = Some(job_waits),
-                    None => return Ok(Claim::default()),
-                },
-                changed = orders.changed() => if changed.is_err() { return Ok(Claim::default()) },
-                () = tokio::time::sleep_until((Instant::now() + LOOK_AGAIN).min(until)) => {}
+            match wait(parking.as_mut(), &mut orders, until).await {
+                Next::Look => {}
+                Next::LookFor(job_waits) => baton = Some(job_waits),
+                Next::Answer(row) => return self.answer(*row).await,
+                Next::GoHome => return Ok(Claim::default()),
             }
         }
     }
@@ -139,22 +138,20 @@ impl Queue {
     }
 
     async fn take(&self, claimant: &Claimant, request_id: Option<&str>) -> Result<Option<Row>, QueueError> {
-        let now = Timestamp::now();
-        let take = Take {
-            claimant: claimant.clone(),
-            request_id: request_id.map(str::to_owned),
-            lease_until: self.lease_from(now),
-            now,
-        };
-        let queue = self.clone();
-        let taken = async move {
+        let (queue, take) = (self.clone(), self.request(claimant, request_id));
+        detached(async move {
             let taken = queue.0.store.take(take).await?;
             if let Some(row) = &taken {
                 queue.announce(row);
             }
             Ok(taken)
-        };
-        detached(taken).await
+        })
+        .await
+    }
+
+    pub(super) fn request(&self, claimant: &Claimant, request_id: Option<&str>) -> Take {
+        let (claimant, now) = (claimant.clone(), Timestamp::now());
+        Take { claimant, request_id: request_id.map(str::to_owned), lease_until: self.lease_from(now), now }
     }
 
     async fn answer(&self, row: Row) -> Result<Claim, QueueError> {
@@ -207,10 +204,45 @@ impl Queue {
 /// Behind the wakes: a lost one costs this long.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
-/// The job that a parked claim is woken for; none when it will not be woken any more.
-async fn woken(parking: Option<&mut Parking>) -> Option<Baton> {
+/// What a claim does after it has waited.
+enum Next {
+    Look,
+    LookFor(Baton),
+    Answer(Box<Row>),
+    GoHome,
+}
+
+impl From<Option<Woken>> for Next {
+    fn from(woken: Option<Woken>) -> Self {
+        match woken {
+            Some(Woken::Look(baton)) => Self::LookFor(baton),
+            Some(Woken::Given(row)) => Self::Answer(row),
+            Some(Woken::Again) => Self::Look,
+            None => Self::GoHome,
+        }
+    }
+}
+
+/// Rests until something happens. A claim that may not take jobs is not parked, and only hears of orders.
+async fn wait(mut parking: Option<&mut Parking>, orders: &mut watch::Receiver<()>, until: Instant) -> Next {
+    if let Some(parking) = &parking {
+        parking.rest();
+    }
+    let next = tokio::select! {
+        next = woken(parking.as_deref_mut()) => return next,
+        changed = orders.changed() => if changed.is_ok() { Next::Look } else { Next::GoHome },
+        () = tokio::time::sleep_until((Instant::now() + LOOK_AGAIN).min(until)) => Next::Look,
+    };
     match parking {
-        Some(parking) => (&mut parking.woken).await.ok(),
+        // In the middle of being given a job there is no looking for another.
+        Some(parking) if matches!(next, Next::Look) && !parking.begin_to_look() => woken(Some(parking)).await,
+        _ => next,
+    }
+}
+
+async fn woken(parking: Option<&mut Parking>) -> Next {
+    match parking {
+        Some(parking) => (&mut parking.woken).await.ok().into(),
         None => std::future::pending().await,
     }
 }

@@ -78,8 +78,12 @@ async fn renew(connection: &mut SqliteConnection, until: i64) -> Result<(), Queu
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, row: Row) -> Result<Row, QueueError> {
+async fn insert(connection: &mut SqliteConnection, mut row: Row) -> Result<Row, QueueError> {
     columns::insert(connection, &row).await?;
+    // It was given to a runner in the moment of its submission.
+    if row.job.status != JobStatus::Queued {
+        columns::save(connection, &mut row).await?;
+    }
     Ok(row)
 }
 

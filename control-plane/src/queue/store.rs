@@ -12,7 +12,7 @@ pub type Decide = Box<dyn FnOnce(&mut Row, Option<&mut Row>) -> Result<(), Queue
 /// Where jobs are kept. A change is durable when its method returns; one that is refused changes nothing.
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
-    /// Keeps a new job.
+    /// Keeps a new job, which may be given to a runner already.
     async fn insert(&self, row: Row) -> Result<Row, QueueError>;
 
     /// One job.

@@ -62,12 +62,22 @@ impl Queue {
         self.enqueue(job, &kind).await
     }
 
+    /// Keeps a job. If a claim waits for it, one commit does for both.
     async fn enqueue(&self, job: Job, kind: &KindInfo) -> Result<Job, QueueError> {
-        let (queue, row) = (self.clone(), Row::new(job, kind.loss));
+        let queue = self.clone();
+        let reserved = self.0.wake.reserve(&job);
+        let mut row = Row::new(job, kind.loss);
+        if let Some(reserved) = &reserved {
+            self.request(reserved.claimant(), reserved.request_id()).give(&mut row)?;
+        }
         detached(async move {
             let row = queue.0.store.insert(row).await?;
             queue.announce(&row);
-            Ok(row.job)
+            let job = row.job.clone();
+            if let Some(reserved) = reserved {
+                reserved.deliver(row);
+            }
+            Ok(job)
         })
         .await
     }

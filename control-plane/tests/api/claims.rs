@@ -143,3 +143,42 @@ async fn a_runner_is_given_what_fits_it() {
     let given = one.claim(json!({ "labels": { "zone": "a" } })).await.job.unwrap();
     assert_eq!(given.id.to_string(), labelled);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_storm_each_job_is_run_once_and_none_is_forgotten() {
+    const JOBS: usize = 200;
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let mut slots = JoinSet::new();
+    for slot in 0..8 {
+        let runner = runner.clone();
+        slots.spawn(async move {
+            let mut done = vec![];
+            for round in 0.. {
+                let request = json!({ "request_id": format!("{slot}-{round}"), "wait_s": 3 });
+                let Some(job) = runner.claim(request).await.job else { break };
+                assert_eq!(job.attempt, 1, "it was given out and forgotten");
+                assert_eq!(runner.status(job.id.as_str(), 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+                done.push(job.id.to_string());
+            }
+            done
+        });
+    }
+    let mut submitted = JoinSet::new();
+    for _ in 0..4 {
+        let body = json!({ "job_type": "read", "config_snapshot": {} });
+        let call = plane.user(reqwest::Method::POST, "/api/jobs").json(&body);
+        submitted.spawn(async move {
+            for _ in 0..JOBS / 4 {
+                let answer = call.try_clone().unwrap().send().await.unwrap();
+                assert_eq!(answer.status(), StatusCode::CREATED);
+            }
+        });
+    }
+    submitted.join_all().await;
+    let mut done: Vec<_> = slots.join_all().await.into_iter().flatten().collect();
+    done.sort();
+    done.dedup();
+    // Nobody waited for more than the three seconds in which a slot found nothing.
+    assert_eq!(done.len(), JOBS);
+}

@@ -9,3 +9,4 @@ mod plane;
 mod runners;
 mod seed;
 mod stay;
+mod walk;
