@@ -1,12 +1,287 @@
-//! The job process: one executor, one job directory.
+//! The job process: one executor, one job directory, one outcome. It never talks to the control plane.
 
+use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use executor_api::{
+    Artifact, ArtifactBody, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobBackend, JobContext, JobContextParts,
+    JobSettings, LogSink, Outcome, Stop, StopReason, StopSignal, StopTrigger,
+};
+use futures_util::{FutureExt, StreamExt};
+use process_supervisor::{become_subreaper, kill_descendants};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+use wire::{Job, JobStatus, Phase, Reason, Timestamp};
+
+use crate::directory_watch::watch;
+use crate::dispatch::status_for;
+use crate::job_directory::{
+    ArtifactRecord, CLAIM, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord, SETTINGS,
+    STOP,
+};
+use crate::job_log::{FrameWriter, LogTotals};
 
 /// The hidden verb.
 pub(crate) const VERB: &str = "__job";
 
-/// Runs the job in `dir`.
-pub(crate) fn run(_dir: &Path) -> ExitCode {
-    ExitCode::FAILURE
+/// Behind the events of the file system.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// No timer is longer; a longer timeout is a typing error.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// What an executor has to return after a stop once its grace is over: it may put things in order.
+const TIDYING: Duration = Duration::from_secs(600);
+/// The same where somebody asked for force.
+const TIDYING_BY_FORCE: Duration = Duration::from_secs(20);
+/// Longer texts help nobody.
+const ERROR_CHARS: usize = 16 * 1024;
+
+/// Runs the job in `dir` to its outcome. Exits with success whenever there is one, whatever it says.
+pub(crate) fn run(dir: &Path) -> ExitCode {
+    let directory = JobDirectory::at(dir.to_owned());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.and_then(|runtime| runtime.block_on(run_to_outcome(&directory)));
+    // Whatever the tools left behind, also in sessions of their own.
+    let _ = kill_descendants();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot run the job in {}: {}", dir.display(), crate::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_to_outcome(directory: &JobDirectory) -> io::Result<()> {
+    become_subreaper()?;
+    // Before anybody can know us by name: from here on SIGTERM means "look into stop.json".
+    let mut terminate = signal(SignalKind::terminate())?;
+    let Some(_lock) = directory.claim_process()? else {
+        return Err(io::Error::other("another process runs this job"));
+    };
+    if directory.has(OUTCOME) {
+        return Err(io::Error::other("this job has ended already"));
+    }
+    let claimed: Claimed = directory.read(CLAIM)?.ok_or_else(|| io::Error::other("there is no claim"))?;
+    let (stop, stopped) = StopSignal::new();
+    let job = run_job(directory, claimed, stop.clone(), stopped);
+    let orders = async {
+        loop {
+            pass_on_stop(directory, &stop);
+            if terminate.recv().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        ended = job => ended,
+        () = orders => Ok(()),
+    }
+}
+
+fn pass_on_stop(directory: &JobDirectory, stop: &StopTrigger) {
+    match directory.read::<Stop>(STOP) {
+        Ok(Some(wanted)) => stop.stop(wanted),
+        // Not ours: somebody else wants this machine to go down.
+        Ok(None) => {}
+        Err(error) => eprintln!("cannot read {STOP}: {error}"),
+    }
+}
+
+async fn run_job(directory: &JobDirectory, claimed: Claimed, stop: StopTrigger, stopped: StopSignal) -> io::Result<()> {
+    let (writer, totals) = FrameWriter::open(&directory.file(LOG), claimed.log_limit_bytes)?;
+    let log = LogSink::new(Box::new(writer));
+    let registry = ExecutorRegistry::from_linked().map_err(io::Error::other)?;
+    let settings: JobSettings = directory.read(SETTINGS)?.unwrap_or_default();
+    let ending = match registry.get(&claimed.job.job_type) {
+        Ok(plugin) => {
+            let timeout = timeout(&claimed.job, plugin);
+            let backend = Arc::new(DirectoryBackend { directory: directory.clone(), entries: AtomicU32::new(0) });
+            let context = JobContext::new(JobContextParts {
+                job: claimed.job,
+                paths: directory.paths(),
+                settings,
+                log: log.clone(),
+                stop: stopped.clone(),
+                grace: plugin.cancel_grace(),
+                backend,
+            });
+            let work = execute(plugin, &context, stopped);
+            let ended = within(timeout, &stop, work).await;
+            log.flush();
+            Ending::of(ended, &context, directory)
+        }
+        Err(error) => Ending::failed(Reason::InvalidInput, error.to_string()),
+    };
+    if let Some(text) = &ending.error_message {
+        log.system(text);
+    }
+    log.flush();
+    write_outcome(directory, ending, &totals)
+}
+
+fn timeout(job: &Job, plugin: &ExecutorPlugin) -> Duration {
+    let wanted = job.timeout_s.map_or(plugin.default_timeout(), Duration::from_secs);
+    wanted.clamp(Duration::from_secs(1), LONGEST)
+}
+
+/// What a panic says, or what the executor returned.
+type Ended = Result<Result<Outcome, ExecutorError>, String>;
+
+/// Runs the executor. One that does not return long after it was asked to stop is left where it is.
+async fn execute(plugin: &ExecutorPlugin, context: &JobContext, mut stopped: StopSignal) -> Ended {
+    let work = AssertUnwindSafe(plugin.executor().execute(context)).catch_unwind();
+    let deaf = async {
+        let mut stop = stopped.changed_from(None).await;
+        loop {
+            let patience = if stop.force { TIDYING_BY_FORCE } else { plugin.cancel_grace().saturating_add(TIDYING) };
+            match tokio::time::timeout(patience.min(LONGEST), stopped.changed_from(Some(stop))).await {
+                Ok(graver) => stop = graver,
+                Err(_) => return stop.reason,
+            }
+        }
+    };
+    tokio::select! {
+        ended = work => ended.map_err(|panic| panic_text(panic.as_ref())),
+        reason = deaf => Ok(Err(ExecutorError::Stopped(reason))),
+    }
+}
+
+async fn within(timeout: Duration, stop: &StopTrigger, work: impl Future<Output = Ended>) -> Ended {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        ended = &mut work => return ended,
+        () = tokio::time::sleep(timeout) => stop.stop(Stop { reason: StopReason::TimedOut, force: false }),
+    }
+    work.await
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a text".to_owned())
+}
+
+/// How a run ended, before it is written down.
+struct Ending {
+    status: JobStatus,
+    reason: Option<Reason>,
+    error_message: Option<String>,
+    metadata: Map<String, Value>,
+}
+
+impl Ending {
+    /// A tool that ended well although it was asked to stop did end well.
+    fn of(ended: Ended, context: &JobContext, directory: &JobDirectory) -> Self {
+        let error = match ended {
+            Ok(Ok(outcome)) => {
+                let metadata = context.masked_map(outcome.metadata);
+                return Self { status: JobStatus::Success, reason: None, error_message: None, metadata };
+            }
+            Ok(Err(error)) => error,
+            Err(panic) => {
+                let text = context.log().masked(&format!("the executor panicked: {panic}"));
+                return Self::failed(Reason::Panicked, text);
+            }
+        };
+        let reason = match error {
+            // It is refused, for one, because somebody wants the job's end: the host writes that down first.
+            ExecutorError::CommitRefused(_) => stop_reason(directory).map_or(error.reason(), StopReason::as_reason),
+            _ => error.reason(),
+        };
+        let text = context.log().masked(&crate::chain(&error)).chars().take(ERROR_CHARS).collect();
+        Self { status: status_for(reason), ..Self::failed(reason, text) }
+    }
+
+    fn failed(reason: Reason, text: String) -> Self {
+        Self { status: JobStatus::Failed, reason: Some(reason), error_message: Some(text), metadata: Map::new() }
+    }
+}
+
+fn stop_reason(directory: &JobDirectory) -> Option<StopReason> {
+    directory.read::<Stop>(STOP).ok().flatten().map(|stop| stop.reason)
+}
+
+/// The one thing that must not get lost: on a full disk it takes the room that was kept for it, and if that is not
+/// enough, its metadata goes.
+fn write_outcome(directory: &JobDirectory, ending: Ending, totals: &LogTotals) -> io::Result<()> {
+    let phase = if directory.phase() == Phase::Preparing { Phase::Preparing } else { Phase::Committed };
+    let mut outcome = OutcomeRecord {
+        status: ending.status,
+        reason: ending.reason,
+        error_message: ending.error_message,
+        metadata: ending.metadata,
+        phase,
+        log: totals.finish(),
+        finished_at: Timestamp::now(),
+    };
+    if directory.write(OUTCOME, &outcome).is_ok() {
+        return Ok(());
+    }
+    directory.free_reserve();
+    directory.write(OUTCOME, &outcome).or_else(|error| {
+        outcome.metadata = Map::new();
+        outcome.error_message.get_or_insert_with(|| format!("its metadata could not be kept: {error}"));
+        directory.write(OUTCOME, &outcome)
+    })
+}
+
+/// Turns what an executor hands over into files.
+struct DirectoryBackend {
+    directory: JobDirectory,
+    entries: AtomicU32,
+}
+
+impl DirectoryBackend {
+    fn next_entry(&self) -> u32 {
+        self.entries.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn answer(&self) -> io::Result<Option<Committed>> {
+        self.directory.read(COMMITTED)
+    }
+}
+
+#[async_trait]
+impl JobBackend for DirectoryBackend {
+    async fn commit_point(&self) -> Result<(), ExecutorError> {
+        let io = |error| ExecutorError::io("cannot write down the commit point")(error);
+        let mut changes = watch(&[self.directory.root()]).map_err(io)?;
+        if !self.directory.has(COMMIT) {
+            self.directory.write(COMMIT, &Map::new()).map_err(io)?;
+        }
+        loop {
+            match self.answer().map_err(io)? {
+                Some(Committed { refused: None }) => return Ok(()),
+                Some(Committed { refused: Some(why) }) => return Err(ExecutorError::CommitRefused(why)),
+                None => {}
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, changes.next()).await;
+        }
+    }
+
+    async fn progress(&self, metadata: Map<String, Value>) -> Result<(), ExecutorError> {
+        let written = self.directory.put_progress(self.next_entry(), &metadata);
+        written.map_err(ExecutorError::io("cannot hand over progress"))
+    }
+
+    async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError> {
+        let (directory, entry) = (self.directory.clone(), self.next_entry());
+        let what = format!("cannot keep the artifact {}", artifact.name);
+        let kept = tokio::task::spawn_blocking(move || {
+            let bytes = match artifact.body {
+                ArtifactBody::Bytes(bytes) => bytes,
+                ArtifactBody::File(file) => std::fs::read(file)?,
+            };
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            let record = ArtifactRecord { name: artifact.name, media_type: artifact.media_type, sha256 };
+            directory.put_artifact(entry, &record, &bytes)
+        });
+        kept.await.map_err(io::Error::other).flatten().map_err(ExecutorError::io(what))
+    }
 }

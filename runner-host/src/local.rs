@@ -29,7 +29,7 @@ impl LocalRun {
     /// If a folder cannot be made.
     pub fn new(
         kind: &str,
-        payload: Value,
+        payload: &Value,
         settings: JobSettings,
         folder: &Path,
         artifacts: &Path,
@@ -100,14 +100,11 @@ impl LocalRun {
     }
 }
 
-fn plugin<'a>(
-    registry: &'a ExecutorRegistry,
-    kind: &str,
-) -> Result<&'a executor_api::ExecutorPlugin, ExecutorError> {
+fn plugin<'a>(registry: &'a ExecutorRegistry, kind: &str) -> Result<&'a executor_api::ExecutorPlugin, ExecutorError> {
     registry.get(kind).map_err(|error| ExecutorError::InvalidInput { pointer: None, message: error.to_string() })
 }
 
-fn job_of(kind: &str, payload: Value) -> Job {
+fn job_of(kind: &str, payload: &Value) -> Job {
     let fields = serde_json::json!({ "id": JobId::generate(), "job_type": kind, "config_snapshot": payload,
                                      "status": "PROCESSING", "attempt": 1 });
     serde_json::from_value(fields).expect("the fields above are those of a job")

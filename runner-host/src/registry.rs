@@ -116,7 +116,7 @@ async fn version_of(tool: &Tool, settings: &JobSettings) -> Result<Version, Stri
         both = &mut both => both,
         () = tokio::time::sleep(PATIENCE) => {
             order.send_replace(Some(StopOrder::Kill));
-            both.await;
+            let _ = both.await;
             return Err(format!("{name} did not say its version within {} s", PATIENCE.as_secs()));
         }
     };

@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn refusal(change: Value) -> String {
+    fn refusal(change: &Value) -> String {
         let mut payload = json!({ "action": "plan" });
         payload.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let params: TerraformParams = serde_json::from_value(payload).unwrap();
@@ -216,23 +216,23 @@ mod tests {
             "1A",
             "A\0",
         ] {
-            let text = refusal(json!({ "env": { name: "x" } }));
+            let text = refusal(&json!({ "env": { name: "x" } }));
             assert!(text.starts_with("/env/"), "{name:?}: {text:?}");
         }
-        assert_eq!(refusal(json!({ "env": { "TF_VAR_name": "x", "AWS_REGION": "eu-north-1" } })), "");
-        assert!(refusal(json!({ "env": { "A": "x\0" } })).starts_with("/env/A"));
+        assert_eq!(refusal(&json!({ "env": { "TF_VAR_name": "x", "AWS_REGION": "eu-north-1" } })), "");
+        assert!(refusal(&json!({ "env": { "A": "x\0" } })).starts_with("/env/A"));
     }
 
     #[test]
     fn targets_and_numbers_are_never_options() {
         for target in ["-lock=false", "--help", "", "a", "a.b\nc", "a.\0"] {
-            assert!(refusal(json!({ "targets": [target] })).starts_with("/targets/0"), "{target:?}");
+            assert!(refusal(&json!({ "targets": [target] })).starts_with("/targets/0"), "{target:?}");
         }
-        assert_eq!(refusal(json!({ "targets": ["module.x[\"a b\"].aws_vpc.main[0]"] })), "");
+        assert_eq!(refusal(&json!({ "targets": ["module.x[\"a b\"].aws_vpc.main[0]"] })), "");
         for timeout in ["-1s", "5", "5 m", "s", "999999s"] {
-            assert!(refusal(json!({ "lock_timeout": timeout })).starts_with("/lock_timeout"), "{timeout:?}");
+            assert!(refusal(&json!({ "lock_timeout": timeout })).starts_with("/lock_timeout"), "{timeout:?}");
         }
-        assert!(refusal(json!({ "parallelism": 0 })).starts_with("/parallelism"));
-        assert!(refusal(json!({ "version": "latest" })).starts_with("/version"));
+        assert!(refusal(&json!({ "parallelism": 0 })).starts_with("/parallelism"));
+        assert!(refusal(&json!({ "version": "latest" })).starts_with("/version"));
     }
 }

@@ -91,9 +91,8 @@ impl<'a> Reader<'a> {
 
     fn token(&mut self) -> Option<SecretString> {
         let file = self.args.token_file.clone();
-        let file = file.or_else(|| {
-            self.either("ALETHIA_WORKER_TOKEN_FILE", "ALETHIA_RUNNER_TOKEN_FILE").map(PathBuf::from)
-        });
+        let file =
+            file.or_else(|| self.either("ALETHIA_WORKER_TOKEN_FILE", "ALETHIA_RUNNER_TOKEN_FILE").map(PathBuf::from));
         let direct = self.either("ALETHIA_WORKER_TOKEN", "ALETHIA_RUNNER_TOKEN").map(str::to_owned);
         let read = match (file, direct) {
             (Some(_), Some(_)) => Err("ALETHIA_WORKER_TOKEN and ALETHIA_WORKER_TOKEN_FILE are both set; keep one".to_owned()),
@@ -108,7 +107,9 @@ impl<'a> Reader<'a> {
     }
 
     fn state_dir(&mut self) -> Option<PathBuf> {
-        if let Some(dir) = self.args.state_dir.clone().or_else(|| self.variables.get("ALETHIA_STATE_DIR").map(PathBuf::from)) {
+        if let Some(dir) =
+            self.args.state_dir.clone().or_else(|| self.variables.get("ALETHIA_STATE_DIR").map(PathBuf::from))
+        {
             return Some(dir);
         }
         let xdg = self.variables.get("XDG_STATE_HOME").map(PathBuf::from);
@@ -131,7 +132,8 @@ impl<'a> Reader<'a> {
     }
 
     fn labels(&mut self) -> Map<String, Value> {
-        let from_env = self.variables.get("ALETHIA_LABELS").unwrap_or_default().split(',').filter(|l| !l.trim().is_empty());
+        let from_env =
+            self.variables.get("ALETHIA_LABELS").unwrap_or_default().split(',').filter(|l| !l.trim().is_empty());
         let all: Vec<String> = from_env.map(str::to_owned).chain(self.args.labels.iter().cloned()).collect();
         let mut labels = Map::new();
         for label in all {

@@ -1,0 +1,66 @@
+//! Asks for the next job until there is one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use rand::RngExt;
+use wire::{Claim, ClaimRequest};
+
+use crate::client::ClientError;
+use crate::runner::{Dialect, Runner};
+
+/// How long the plane may hold the request.
+const PARKED: Duration = Duration::from_secs(60);
+/// The seed's poll.
+const POLL: Duration = Duration::from_secs(10);
+
+/// The next job. Never without one; drop it to stop asking.
+pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
+    let mut request_id = uuid::Uuid::new_v4().to_string();
+    let mut pauses = pauses();
+    loop {
+        let dialect = runner.dialect().await;
+        let request = (dialect == Dialect::Two).then(|| request(&runner, &request_id));
+        match runner.client.claim(request.as_ref()).await {
+            Ok(claim) if claim.job.is_some() => return claim,
+            Ok(_) => {
+                request_id = uuid::Uuid::new_v4().to_string();
+                pauses = self::pauses();
+                if dialect == Dialect::Seed {
+                    tokio::time::sleep(jittered(POLL)).await;
+                }
+            }
+            // The same request again: if its answer was a job, it is answered with the same job.
+            Err(error) => {
+                let pause = pauses.next().unwrap_or(PARKED);
+                say(&error, pause);
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+fn request(runner: &Runner, request_id: &str) -> ClaimRequest {
+    ClaimRequest {
+        request_id: Some(request_id.to_owned()),
+        wait_s: PARKED.as_secs(),
+        free_slots: 1,
+        kinds: Some(runner.capabilities.kinds()),
+        labels: runner.config.labels.clone(),
+    }
+}
+
+fn pauses() -> impl Iterator<Item = Duration> + use<> {
+    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200));
+    builder.with_max_delay(Duration::from_secs(15)).without_max_times().with_jitter().build()
+}
+
+fn say(error: &ClientError, pause: Duration) {
+    tracing::warn!(error = crate::chain(error), pause_ms = pause.as_millis(), "cannot claim a job; trying again");
+}
+
+/// Many runners that were started together must not ask together.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(rand::rng().random_range(0.8..1.2))
+}

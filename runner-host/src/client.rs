@@ -1,0 +1,253 @@
+//! The control plane, as the runner sees it: one method per endpoint, in both dialects.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use wire::{
+    AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, Heartbeat, HeartbeatAnswer, Job, JobId, LogAppended,
+    LogPost, RunnerId, StatusReport, paths,
+};
+
+const CONNECT: Duration = Duration::from_secs(10);
+const REQUEST: Duration = Duration::from_secs(30);
+/// Artifacts may be large; what must not happen is that nothing moves.
+const STALLED: Duration = Duration::from_secs(60);
+/// A stream of events that is silent for this long is dead: the plane pings every 30 s.
+const SILENT: Duration = Duration::from_secs(100);
+
+/// Why a request did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// No answer.
+    #[error("cannot reach the control plane")]
+    Unreachable(#[source] reqwest::Error),
+    /// An answer that says no.
+    #[error("the control plane answered {status}: {text}")]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// What it says, shortened.
+        text: String,
+    },
+    /// An answer that is none.
+    #[error("the control plane's answer makes no sense: {0}")]
+    Nonsense(String),
+    /// The report came before the end of the log.
+    #[error("the control plane has the log only up to {0}")]
+    LogBehind(u64),
+}
+
+impl ClientError {
+    /// Whether the same request may succeed later.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Nonsense(_) => true,
+            Self::Refused { status, .. } => {
+                status.is_server_error()
+                    || matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+            }
+            Self::LogBehind(_) => false,
+        }
+    }
+
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// A connection to the control plane. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    origin: String,
+    headers: HeaderMap,
+    runner_id: RunnerId,
+}
+
+type Answer<T> = Result<T, ClientError>;
+
+impl Client {
+    pub(crate) fn new(origin: &str, runner_id: &RunnerId, token: &SecretString) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("alethia-runner/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let mut headers = HeaderMap::new();
+        let id = HeaderValue::from_str(runner_id.as_str());
+        let token = HeaderValue::from_str(token.expose_secret()).map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        if let (Ok(id), Ok(token)) = (id, token) {
+            // Both families: a plane of either dialect finds its own.
+            for (name, value) in [
+                (paths::WORKER_ID, &id),
+                (paths::WORKER_TOKEN, &token),
+                (paths::RUNNER_ID, &id),
+                (paths::RUNNER_TOKEN, &token),
+            ] {
+                headers.insert(name, value.clone());
+            }
+        }
+        Ok(Self { http, origin: origin.to_owned(), headers, runner_id: runner_id.clone() })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.origin)).headers(self.headers.clone()).timeout(REQUEST)
+    }
+
+    fn write(&self, method: Method, path: &str, attempt: AttemptNo) -> RequestBuilder {
+        self.request(method, path).header(paths::JOB_ATTEMPT, attempt.0)
+    }
+
+    /// Says that we live. A plane that knows only the later family of routes answers 404 to the first.
+    pub(crate) async fn heartbeat(&self, heartbeat: &Heartbeat) -> Answer<HeartbeatAnswer> {
+        let first = json(self.request(Method::POST, paths::HEARTBEAT).json(heartbeat)).await;
+        match first {
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+                json(self.request(Method::POST, paths::HEARTBEAT_RUNNERS).json(heartbeat)).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Asks for a job; protocol 2 where there is a request.
+    pub(crate) async fn claim(&self, request: Option<&ClaimRequest>) -> Answer<Claim> {
+        let call = self.request(Method::POST, paths::CLAIM);
+        let call = match request {
+            Some(request) => call.timeout(Duration::from_secs(request.wait_s + 15)).json(request),
+            None => call,
+        };
+        let answer = accepted(send(call).await?).await?;
+        if answer.status() == StatusCode::NO_CONTENT { Ok(Claim::default()) } else { body(answer).await }
+    }
+
+    /// The stream of orders; to be read until it ends or is silent.
+    pub(crate) async fn events(&self) -> Answer<Response> {
+        let call = self.request(Method::GET, &paths::runner_events(self.runner_id.as_str()));
+        accepted(
+            send(call.timeout(Duration::from_secs(u64::from(u32::MAX))).header("accept", "text/event-stream")).await?,
+        )
+        .await
+    }
+
+    /// How long to wait for the next event.
+    pub(crate) fn silence() -> Duration {
+        SILENT
+    }
+
+    pub(crate) async fn report(&self, job: &JobId, attempt: AttemptNo, report: &StatusReport) -> Answer<()> {
+        let answer = send(self.write(Method::PUT, &paths::job_status(job.as_str()), attempt).json(report)).await?;
+        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Err(ClientError::LogBehind(body::<LogAppended>(answer).await?.offset));
+        }
+        accepted(answer).await.map(drop)
+    }
+
+    pub(crate) async fn append_log(
+        &self,
+        job: &JobId,
+        attempt: AttemptNo,
+        offset: u64,
+        frames: Bytes,
+    ) -> Answer<AppendAnswer> {
+        let path = format!("{}?offset={offset}", paths::job_log(job.as_str()));
+        let call = self.write(Method::POST, &path, attempt).header(CONTENT_TYPE, paths::LOG_FRAMES).body(frames);
+        let answer = send(call).await?;
+        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(AppendAnswer::Wanted(body::<LogAppended>(answer).await?.offset));
+        }
+        Ok(AppendAnswer::Durable(body::<LogAppended>(accepted(answer).await?).await?.offset))
+    }
+
+    pub(crate) async fn post_log(&self, job: &JobId, attempt: AttemptNo, post: &LogPost) -> Answer<()> {
+        let call = self.write(Method::POST, &paths::job_logs(job.as_str()), attempt).json(post);
+        accepted(send(call).await?).await.map(drop)
+    }
+
+    pub(crate) async fn put_artifact(&self, job: &JobId, attempt: AttemptNo, artifact: Upload<'_>) -> Answer<()> {
+        let path = paths::artifact(job.as_str(), artifact.name);
+        let call = self.write(Method::PUT, &path, attempt).timeout(STALLED);
+        let call = call.header(CONTENT_TYPE, artifact.media_type).header(paths::CONTENT_SHA256, artifact.sha256);
+        accepted(send(call.body(artifact.bytes)).await?).await.map(drop)
+    }
+
+    pub(crate) async fn post_plan(&self, job: &JobId, attempt: AttemptNo, bytes: Bytes) -> Answer<()> {
+        let call = self.write(Method::POST, &paths::plan_artifact(job.as_str()), attempt).timeout(STALLED);
+        let call = call.header(CONTENT_TYPE, "application/octet-stream").body(bytes);
+        accepted(send(call).await?).await.map(drop)
+    }
+
+    pub(crate) async fn job(&self, job: &JobId) -> Answer<Job> {
+        json(self.request(Method::GET, &paths::job(job.as_str()))).await
+    }
+
+    /// The bytes of an artifact, and the digest that the plane names. The seed's plane knows only plans.
+    pub(crate) async fn artifact(&self, job: &JobId, name: &str) -> Answer<(Bytes, Option<String>)> {
+        match self.download(&paths::artifact(job.as_str(), name)).await {
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) && name == "terraform.plan.out" => {
+                self.download(&paths::plan_artifact(job.as_str())).await
+            }
+            answer => answer,
+        }
+    }
+
+    pub(crate) async fn source(&self, id: &str) -> Answer<Bytes> {
+        Ok(self.download(&paths::source(id)).await?.0)
+    }
+
+    async fn download(&self, path: &str) -> Answer<(Bytes, Option<String>)> {
+        let answer = accepted(send(self.request(Method::GET, path).timeout(STALLED)).await?).await?;
+        let digest =
+            answer.headers().get(paths::CONTENT_SHA256).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok((answer.bytes().await.map_err(ClientError::Unreachable)?, digest))
+    }
+
+    pub(crate) async fn git_token(&self, job: &JobId) -> Answer<Option<SecretString>> {
+        #[derive(serde::Deserialize)]
+        struct Token {
+            token: Option<SecretString>,
+        }
+        let answer: Token = json(self.request(Method::POST, &paths::git_token(job.as_str()))).await?;
+        Ok(answer.token)
+    }
+}
+
+/// An artifact on its way.
+pub(crate) struct Upload<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) media_type: &'a str,
+    pub(crate) sha256: &'a str,
+    pub(crate) bytes: Bytes,
+}
+
+async fn send(call: RequestBuilder) -> Answer<Response> {
+    call.send().await.map_err(|error| ClientError::Unreachable(error.without_url()))
+}
+
+async fn json<T: DeserializeOwned>(call: RequestBuilder) -> Answer<T> {
+    body(accepted(send(call).await?).await?).await
+}
+
+async fn accepted(answer: Response) -> Answer<Response> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let text = answer.text().await.unwrap_or_default();
+    let text = serde_json::from_str::<ErrorBody>(&text).map_or(text, |body| body.error);
+    Err(ClientError::Refused { status, text: text.chars().take(500).collect() })
+}
+
+async fn body<T: DeserializeOwned>(answer: Response) -> Answer<T> {
+    let bytes = answer.bytes().await.map_err(|error| ClientError::Unreachable(error.without_url()))?;
+    serde_json::from_slice(&bytes).map_err(|error| ClientError::Nonsense(error.to_string()))
+}

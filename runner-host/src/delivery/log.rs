@@ -1,0 +1,111 @@
+//! The log: frames to a plane of protocol 2, chunks of text to one of the seed's contract.
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use wire::{AppendAnswer, Frame, LogPost};
+
+use super::{Delivery, Stopped, refused};
+use crate::client::ClientError;
+use crate::job_directory::LOG;
+use crate::job_log::FrameReader;
+use crate::runner::Dialect;
+
+/// About as much as one request carries.
+const BATCH_BYTES: usize = 1 << 20;
+/// The seed's chunk.
+const CHUNK_BYTES: usize = 10 * 1024;
+
+/// Where the delivery of one log stands.
+pub(super) struct LogDelivery<'a> {
+    delivery: &'a Delivery<'a>,
+    reader: FrameReader,
+    /// The plane will not have the rest; the report says that it is not complete.
+    given_up: bool,
+}
+
+impl<'a> LogDelivery<'a> {
+    /// Begins at the start: a plane of protocol 2 says where it wants to go on, and one of the seed's contract gets
+    /// what it may have already rather than a gap.
+    pub(super) async fn open(delivery: &'a Delivery<'a>) -> Result<Self, Stopped> {
+        let reader = FrameReader::open(&delivery.directory.file(LOG))?;
+        Ok(Self { delivery, reader, given_up: false })
+    }
+
+    /// The plane lacks what comes after this offset.
+    pub(super) fn go_on_from(&mut self, offset: u64) -> Result<(), Stopped> {
+        Ok(self.reader.seek(offset)?)
+    }
+
+    /// Delivers about one request's worth; false if there is nothing.
+    pub(super) async fn deliver_some(&mut self) -> Result<bool, Stopped> {
+        if self.given_up {
+            return Ok(false);
+        }
+        let Some(batch) = self.reader.next(BATCH_BYTES)? else { return Ok(false) };
+        match self.delivery.dialect {
+            Dialect::Two => match self.append(batch.offset, &batch.frames).await? {
+                Some(AppendAnswer::Durable(_)) => self.reader.advance(&batch),
+                Some(AppendAnswer::Wanted(offset)) => self.reader.seek(offset)?,
+                None => self.given_up = true,
+            },
+            Dialect::Seed => {
+                self.post(&batch.frames).await?;
+                self.reader.advance(&batch);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn append(&self, offset: u64, frames: &Bytes) -> Result<Option<AppendAnswer>, Stopped> {
+        let Delivery { runner, job, attempt, .. } = self.delivery;
+        let call = || runner.client.append_log(job, *attempt, offset, frames.clone());
+        match self.delivery.insist("deliver log", call).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => match error.status() {
+                Some(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY) => {
+                    tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a part of the log; the job will say that its log is not complete");
+                    Ok(None)
+                }
+                _ => Err(refused(&error)),
+            },
+        }
+    }
+
+    async fn post(&self, frames: &[u8]) -> Result<(), Stopped> {
+        let mut rest = frames;
+        while let Ok((frame, more)) = Frame::split_first(rest) {
+            let text = String::from_utf8_lossy(frame.bytes).replace('\0', "\u{FFFD}");
+            for chunk in chunks(&text) {
+                let post = LogPost { log_chunk: chunk.to_owned(), stream_type: frame.header.stream };
+                let Delivery { runner, job, attempt, .. } = self.delivery;
+                let call = || runner.client.post_log(job, *attempt, &post);
+                self.delivery.insist("deliver log", call).await.map_err(|error: ClientError| refused(&error))?;
+            }
+            rest = more;
+        }
+        Ok(())
+    }
+}
+
+/// Pieces of at most [`CHUNK_BYTES`], never cut inside a character.
+fn chunks(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (chunk, more) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES));
+        rest = more;
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_is_cut() {
+        let text = "é".repeat(CHUNK_BYTES);
+        let chunks: Vec<_> = chunks(&text).collect();
+        assert!(chunks.len() > 1 && chunks.iter().all(|chunk| chunk.len() <= CHUNK_BYTES));
+        assert_eq!(chunks.concat(), text);
+    }
+}

@@ -1,0 +1,148 @@
+//! Delivers what a job leaves in its directory: commit point, log, outbox, outcome. For days, if it must.
+
+mod commit;
+mod log;
+mod outbox;
+mod outcome;
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use futures_util::StreamExt;
+use reqwest::StatusCode;
+use tokio::sync::watch;
+use wire::{AttemptNo, JobId, JobStatus};
+
+use crate::client::ClientError;
+use crate::directory_watch::watch as watch_dirs;
+use crate::dispatch::write_lost_outcome;
+use crate::job_directory::{Claimed, JobDirectory, OUTBOX, OUTCOME};
+use crate::runner::{Dialect, Runner};
+
+use log::LogDelivery;
+
+/// Behind the events of the file system.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How it came out.
+pub(crate) enum Delivered {
+    /// The plane has acknowledged all of it.
+    All {
+        /// How the job ended.
+        status: JobStatus,
+    },
+    /// The plane takes nothing more of this attempt.
+    Refused {
+        /// What it said.
+        why: String,
+    },
+}
+
+/// Why delivering stopped.
+pub(crate) enum Stopped {
+    /// The plane takes nothing more of this attempt.
+    Refused(String),
+    /// Our own disk.
+    Disk(std::io::Error),
+}
+
+impl From<std::io::Error> for Stopped {
+    fn from(error: std::io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// What all deliveries of a job need.
+pub(crate) struct Delivery<'a> {
+    pub(crate) runner: &'a Runner,
+    pub(crate) directory: &'a JobDirectory,
+    pub(crate) job: &'a JobId,
+    pub(crate) attempt: AttemptNo,
+    pub(crate) dialect: Dialect,
+}
+
+/// Delivers until the end is acknowledged, or the plane takes nothing more.
+pub(crate) async fn run(
+    runner: &Runner,
+    directory: &JobDirectory,
+    claimed: &Claimed,
+    ended: watch::Receiver<bool>,
+) -> Delivered {
+    let dialect = runner.dialect().await;
+    let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
+    let delivery = Delivery { runner, directory, job, attempt, dialect };
+    loop {
+        match delivery.run(ended.clone()).await {
+            Ok(status) => return Delivered::All { status },
+            Err(Stopped::Refused(why)) => return Delivered::Refused { why },
+            Err(Stopped::Disk(error)) => {
+                tracing::error!(error = crate::chain(&error), job.id = %job, "cannot read a job's directory; trying again");
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+}
+
+impl Delivery<'_> {
+    async fn run(&self, mut ended: watch::Receiver<bool>) -> Result<JobStatus, Stopped> {
+        let mut changes = watch_dirs(&[self.directory.root(), &self.directory.file(OUTBOX)])?;
+        let mut log = LogDelivery::open(self).await?;
+        if self.dialect == Dialect::Seed {
+            outcome::say_that_it_runs(self).await?;
+        }
+        loop {
+            let is_over = *ended.borrow_and_update();
+            if is_over && !self.directory.has(OUTCOME) {
+                write_lost_outcome(self.directory)?;
+            }
+            // Read before the log: what was written before the outcome is then delivered before the report.
+            let has_outcome = is_over && self.directory.has(OUTCOME);
+            commit::deliver(self).await?;
+            if log.deliver_some().await? || outbox::deliver_one(self).await? {
+                continue;
+            }
+            if has_outcome {
+                match outcome::deliver(self).await? {
+                    outcome::Answer::Taken(status) => return Ok(status),
+                    outcome::Answer::LogBehind(offset) => {
+                        log.go_on_from(offset)?;
+                        continue;
+                    }
+                }
+            }
+            tokio::select! {
+                _ = changes.next() => {}
+                _ = ended.changed() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Tries until the plane has answered: hours of silence, 5xx and a token that was revoked meanwhile are no reason
+    /// to give up a result.
+    pub(crate) async fn insist<T, F, W>(&self, what: &str, call: F) -> Result<T, ClientError>
+    where
+        F: FnMut() -> W,
+        W: Future<Output = Result<T, ClientError>>,
+    {
+        let worth_waiting = |error: &ClientError| {
+            error.is_retryable()
+                || matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::INSUFFICIENT_STORAGE))
+        };
+        call.retry(pauses()).when(worth_waiting).notify(|error, pause| say(what, error, pause)).await
+    }
+}
+
+/// What a refusal means for the whole attempt.
+pub(crate) fn refused(error: &ClientError) -> Stopped {
+    Stopped::Refused(crate::chain(error))
+}
+
+pub(crate) fn pauses() -> ExponentialBuilder {
+    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100));
+    builder.with_max_delay(Duration::from_secs(10)).without_max_times().with_jitter()
+}
+
+pub(crate) fn say(what: &str, error: &ClientError, pause: Duration) {
+    tracing::warn!(error = crate::chain(error), pause_ms = pause.as_millis(), "cannot {what}; trying again");
+}

@@ -1,0 +1,298 @@
+//! One claim, one report: makes the job directory, fetches what the job needs, starts its process, looks after it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use backon::Retryable;
+use executor_api::{Input, LogWriter, PlaneAccess, Stop, StopReason};
+use process_supervisor::{Command, DetachedProcess, Environment, spawn_detached};
+use secrecy::ExposeSecret;
+use serde_json::Map;
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, watch};
+use wire::{Claim, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
+
+use crate::client::{Client, ClientError};
+use crate::delivery::{self, Delivered};
+use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP};
+use crate::job_log::{FrameReader, FrameWriter};
+use crate::job_process;
+use crate::runner::{Order, Runner};
+
+/// Runs one claimed job until all of it is delivered.
+pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
+    let Some(job) = claim.job else { return };
+    let mut settings = runner.config.job_settings.clone();
+    settings.plane = claim
+        .access
+        .map(|access| PlaneAccess { origin: runner.config.origin.clone(), state_token: access.state_token });
+    tracing::info!(job.id = %job.id, attempt = job.attempt, kind = job.job_type, "claimed a job");
+    let claimed = Claimed { job, log_limit_bytes: runner.config.log_limit_bytes };
+    let directory = match JobDirectory::create(&runner.jobs_dir, &claimed, &settings) {
+        Ok(directory) => directory,
+        Err(error) => return report_without_directory(&runner, &claimed, &error).await,
+    };
+    // Before the inputs, which may take long: from here on its lease is extended and it can be cancelled.
+    let mut orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
+    let fetched = tokio::select! {
+        fetched = fetch_inputs(&runner, &claimed, &directory) => fetched,
+        stop = stop_before_start(&mut orders, &directory) => Err((stop.reason.as_reason(), "it was stopped before it began".to_owned())),
+    };
+    let process = match fetched.and_then(|()| start(&runner, &directory)) {
+        Ok(process) => Some(process),
+        Err(why) => {
+            if let Err(error) = refuse(&directory, &why) {
+                tracing::error!(error = crate::chain(&error), "cannot write down why a job was not started");
+            }
+            None
+        }
+    };
+    attend(runner, directory, claimed, process, orders).await;
+}
+
+async fn stop_before_start(orders: &mut mpsc::UnboundedReceiver<Order>, directory: &JobDirectory) -> Stop {
+    while let Some(order) = orders.recv().await {
+        if let Some(stop) = wanted(order, directory) {
+            return stop;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Looks after a job from here on: passes on orders, delivers what it writes, reports how it ended.
+pub(crate) async fn attend(
+    runner: Arc<Runner>,
+    directory: JobDirectory,
+    claimed: Claimed,
+    process: Option<DetachedProcess>,
+    orders: mpsc::UnboundedReceiver<Order>,
+) {
+    let (job, attempt) = (claimed.job.id.clone(), claimed.job.attempt_no());
+    let (ended, mut has_ended) = watch::channel(process.is_none());
+    let delivered = {
+        let delivery = delivery::run(&runner, &directory, &claimed, has_ended.clone());
+        let control = control(&directory, process, orders, ended);
+        let mut control = std::pin::pin!(control);
+        let delivered = tokio::select! {
+            delivered = delivery => delivered,
+            () = &mut control => unreachable_end(),
+        };
+        if let Delivered::Refused { .. } = delivered {
+            // What may still be stopped without harm is; what has changed the world goes on to its end.
+            runner.order(&job, attempt, Order::Lost);
+            tokio::select! {
+                _ = has_ended.wait_for(|ended| *ended) => {}
+                () = &mut control => {}
+            }
+        }
+        delivered
+    };
+    runner.let_go(&job, attempt);
+    let kept = match delivered {
+        Delivered::All { status } => {
+            tracing::info!(job.id = %job, %status, "reported a job");
+            directory.remove()
+        }
+        Delivered::Refused { why } => {
+            tracing::warn!(job.id = %job, why, "the control plane does not take this attempt's report");
+            directory
+                .keep_as_lost()
+                .map(|kept| tracing::warn!(directory = %kept.display(), "its log and outcome are kept"))
+        }
+    };
+    if let Err(error) = kept {
+        tracing::error!(error = crate::chain(&error), job.id = %job, "cannot put away a job's directory");
+    }
+}
+
+/// `control` waits for orders for ever.
+fn unreachable_end() -> Delivered {
+    Delivered::Refused { why: "the runner lost sight of the job".to_owned() }
+}
+
+/// Watches the process, and passes on orders to it. Never returns.
+async fn control(
+    directory: &JobDirectory,
+    process: Option<DetachedProcess>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    ended: watch::Sender<bool>,
+) {
+    let Some(process) = process else { return std::future::pending().await };
+    let mut asked: Option<Stop> = None;
+    loop {
+        tokio::select! {
+            result = process.ended(), if !*ended.borrow() => {
+                if let Err(error) = result {
+                    tracing::error!(error = crate::chain(&error), "cannot watch a job's process");
+                }
+                ended.send_replace(true);
+            }
+            Some(order) = orders.recv() => {
+                let Some(stop) = wanted(order, directory) else { continue };
+                let merged = asked.map_or(stop, |was| Stop {
+                    reason: was.reason.max(stop.reason),
+                    force: was.force || stop.force,
+                });
+                if asked != Some(merged) {
+                    asked = Some(merged);
+                    if let Err(error) = directory.write(STOP, &merged).and_then(|()| process.terminate()) {
+                        tracing::error!(error = crate::chain(&error), "cannot stop a job");
+                    }
+                }
+            }
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// After its commit point a job that was lost is not stopped: what it does must come to its own end.
+fn wanted(order: Order, directory: &JobDirectory) -> Option<Stop> {
+    match order {
+        Order::Stop(stop) => Some(stop),
+        Order::Lost if directory.phase() == Phase::Preparing => {
+            Some(Stop { reason: StopReason::LeaseLost, force: false })
+        }
+        Order::Lost => None,
+    }
+}
+
+async fn fetch_inputs(runner: &Runner, claimed: &Claimed, directory: &JobDirectory) -> Result<(), (Reason, String)> {
+    let plugin = runner.registry.get(&claimed.job.job_type);
+    let plugin = plugin.map_err(|error| (Reason::InvalidInput, error.to_string()))?;
+    let inputs = plugin.executor().inputs(&claimed.job);
+    for input in inputs.map_err(|error| (error.reason(), crate::chain(&error)))? {
+        let file = directory.paths().inputs.join(input.file_name());
+        let fetched =
+            (|| fetch(&runner.client, claimed, &input)).retry(delivery::pauses()).when(ClientError::is_retryable);
+        let fetched = fetched.notify(|error, pause| delivery::say("fetch an input", error, pause)).await;
+        let bytes = match fetched {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => continue,
+            Err(error) => {
+                let text = format!("cannot fetch {}: {}", input.file_name(), crate::chain(&error));
+                return Err((Reason::InvalidInput, text));
+            }
+        };
+        check_digest(&input, &bytes.1, &bytes.0).map_err(|text| (Reason::InvalidInput, text))?;
+        write_private(&file, &bytes.0)
+            .map_err(|error| (Reason::RunnerError, format!("cannot write {}: {error}", file.display())))?;
+    }
+    Ok(())
+}
+
+type Fetched = (Vec<u8>, Option<String>);
+
+async fn fetch(client: &Client, claimed: &Claimed, input: &Input) -> Result<Option<Fetched>, ClientError> {
+    match input {
+        Input::Source(id) => Ok(Some((client.source(id).await?.to_vec(), Some(id.clone())))),
+        Input::Artifact { job_id, name } => {
+            let (bytes, digest) = client.artifact(job_id, name).await?;
+            Ok(Some((bytes.to_vec(), digest)))
+        }
+        Input::JobRecord(id) => {
+            let job = client.job(id).await?;
+            let bytes = serde_json::to_vec(&job).map_err(|error| ClientError::Nonsense(error.to_string()))?;
+            Ok(Some((bytes, None)))
+        }
+        Input::GitToken => {
+            let token = client.git_token(&claimed.job.id).await?;
+            Ok(token.map(|token| (token.expose_secret().as_bytes().to_vec(), None)))
+        }
+    }
+}
+
+fn check_digest(input: &Input, expected: &Option<String>, bytes: &[u8]) -> Result<(), String> {
+    let digest = hex::encode(Sha256::digest(bytes));
+    match expected {
+        Some(expected) if !expected.eq_ignore_ascii_case(&digest) => {
+            Err(format!("{} arrived damaged: its SHA-256 is {digest}, not {expected}", input.file_name()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(bytes)
+}
+
+/// The same program again, in a session of its own, with an environment that holds nothing of ours.
+fn start(runner: &Runner, directory: &JobDirectory) -> Result<DetachedProcess, (Reason, String)> {
+    let mut env: Environment = runner.config.job_settings.env.iter().collect();
+    env.set("HOME", directory.paths().home);
+    // This file and no other, even if an upgrade has put a new one in its place.
+    let command = Command::new("/proc/self/exe", env, directory.root()).arg(job_process::VERB).arg(directory.root());
+    spawn_detached(&command, &directory.file(PROCESS_OUTPUT))
+        .map_err(|error| (Reason::RunnerError, format!("cannot start the job's process: {}", crate::chain(&error))))
+}
+
+/// Who wanted the end decides whether it is a failure.
+pub(crate) fn status_for(reason: Reason) -> JobStatus {
+    if reason == Reason::CancelledByUser { JobStatus::Cancelled } else { JobStatus::Failed }
+}
+
+/// A job that cannot be started ends like any other: with a line of log and an outcome.
+fn refuse(directory: &JobDirectory, (reason, text): &(Reason, String)) -> io::Result<()> {
+    let (mut writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX)?;
+    writer.append(LogStream::System, Timestamp::now(), format!("{text}\n").as_bytes());
+    let outcome = OutcomeRecord {
+        status: status_for(*reason),
+        reason: Some(*reason),
+        error_message: Some(text.clone()),
+        metadata: Map::new(),
+        phase: Phase::Preparing,
+        log: totals.finish(),
+        finished_at: Timestamp::now(),
+    };
+    directory.write(OUTCOME, &outcome)
+}
+
+/// The process is gone and has not said how it ended.
+pub(crate) fn write_lost_outcome(directory: &JobDirectory) -> io::Result<()> {
+    let said = fs::read(directory.file(PROCESS_OUTPUT)).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let last: Vec<_> = said.trim().lines().rev().take(5).collect();
+    let last: Vec<_> = last.into_iter().rev().collect();
+    let mut text = "the job's process ended without saying how; it was killed, or ran out of memory".to_owned();
+    let phase = directory.phase();
+    if phase == Phase::Committed {
+        text.push_str(", after its commit point: nobody knows how far it came");
+    }
+    if !last.is_empty() {
+        text = format!("{text}. It said: {}", last.join(" | "));
+    }
+    let outcome = OutcomeRecord {
+        status: JobStatus::Failed,
+        reason: Some(Reason::ProcessLost),
+        error_message: Some(text),
+        metadata: Map::new(),
+        phase,
+        log: FrameReader::summarize(&directory.file(LOG))?,
+        finished_at: Timestamp::now(),
+    };
+    directory.write(OUTCOME, &outcome)
+}
+
+/// No disk, no directory: the result is all that can be saved.
+async fn report_without_directory(runner: &Runner, claimed: &Claimed, error: &io::Error) {
+    let text = format!("the runner cannot make a folder for the job: {error}; free some disk space there");
+    tracing::error!(job.id = %claimed.job.id, text);
+    let report = StatusReport {
+        status: JobStatus::Failed,
+        error_message: Some(text),
+        execution_metadata: None,
+        phase: None,
+        reason: Some(Reason::RunnerError),
+        log: None,
+        finished_at: Some(Timestamp::now()),
+    };
+    let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
+    let reported =
+        (|| runner.client.report(job, attempt, &report)).retry(delivery::pauses()).when(ClientError::is_retryable);
+    if let Err(error) = reported.await {
+        tracing::error!(error = crate::chain(&error), job.id = %job, "cannot report a job");
+    }
+}

@@ -1,0 +1,125 @@
+//! Says that the runner lives, and hears what the plane wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::StatusCode;
+use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
+
+use crate::client::ClientError;
+use crate::runner::{Dialect, LAST_WORDS, Order, RunError, Runner};
+
+/// With a job, or to a plane of the seed's contract.
+const OFTEN: Duration = Duration::from_secs(30);
+/// While the parked claim and the open stream of events say that we live.
+const IDLE: Duration = Duration::from_secs(55);
+
+/// Until the plane has answered once. Ends the runner if the plane does not know it.
+pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
+    let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100));
+    let mut pauses = pauses.with_max_delay(Duration::from_secs(15)).without_max_times().with_jitter().build();
+    loop {
+        let heartbeat = Heartbeat { kinds: Some(runner.capabilities.usable().to_vec()), ..heartbeat(runner) };
+        match runner.client.heartbeat(&heartbeat).await {
+            Ok(answer) => {
+                obey(runner, &answer);
+                return Ok(());
+            }
+            Err(ClientError::Refused { status: StatusCode::UNAUTHORIZED, text }) => {
+                return Err(RunError::Config(format!(
+                    "the control plane does not know this runner or its token ({text}); check ALETHIA_WORKER_ID and \
+                     ALETHIA_WORKER_TOKEN, or register the runner again"
+                )));
+            }
+            Err(ClientError::Refused { status: StatusCode::CONFLICT, text }) => return Err(RunError::Config(text)),
+            Err(error) => {
+                let pause = pauses.next().unwrap_or(OFTEN);
+                tracing::warn!(
+                    error = crate::chain(&error),
+                    origin = runner.config.origin,
+                    pause_ms = pause.as_millis(),
+                    "cannot reach the control plane; trying again"
+                );
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// From then on.
+pub(crate) async fn run(runner: Arc<Runner>) {
+    let mut failed = false;
+    loop {
+        let pause = pause(&runner, failed);
+        // A change waits for nobody; a failure is not worth more haste.
+        let _ = tokio::time::timeout(pause, runner.beat_now.notified()).await;
+        failed = !beat(&runner).await;
+    }
+}
+
+fn pause(runner: &Runner, failed: bool) -> Duration {
+    let is_idle = runner.held_jobs().is_empty() && *runner.dialect.borrow() == Some(Dialect::Two);
+    match (failed, is_idle) {
+        (true, _) => Duration::from_secs(5),
+        (false, true) => IDLE,
+        (false, false) => OFTEN,
+    }
+}
+
+/// One heartbeat; false if there was no answer.
+pub(crate) async fn beat(runner: &Runner) -> bool {
+    match runner.client.heartbeat(&heartbeat(runner)).await {
+        Ok(answer) => {
+            obey(runner, &answer);
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = crate::chain(&error), "a heartbeat failed; jobs go on, and it is tried again");
+            false
+        }
+    }
+}
+
+/// The last one.
+pub(crate) async fn say_goodbye(runner: &Runner) {
+    runner.status.send_replace(RunnerStatus::Offline);
+    match tokio::time::timeout(LAST_WORDS, runner.client.heartbeat(&heartbeat(runner))).await {
+        Ok(Ok(_)) => tracing::info!("left"),
+        Ok(Err(error)) => tracing::warn!(error = crate::chain(&error), "left without a goodbye"),
+        Err(_) => tracing::warn!("left without a goodbye: the control plane did not answer"),
+    }
+}
+
+fn heartbeat(runner: &Runner) -> Heartbeat {
+    let jobs = runner.held_jobs();
+    Heartbeat {
+        worker_id: Some(runner.config.runner_id.clone()),
+        status: *runner.status.borrow(),
+        current_job_id: jobs.first().map(|job| job.id.clone()),
+        version: crate::VERSION.to_owned(),
+        protocol: Some(PROTOCOL),
+        instance_id: Some(runner.instance_id.clone()),
+        jobs,
+        kinds: None,
+    }
+}
+
+fn obey(runner: &Runner, answer: &HeartbeatAnswer) {
+    let dialect =
+        if answer.protocol.is_some_and(|protocol| protocol >= PROTOCOL) { Dialect::Two } else { Dialect::Seed };
+    runner.dialect.send_if_modified(|known| {
+        let changed = *known != Some(dialect);
+        *known = Some(dialect);
+        changed
+    });
+    for order in &answer.cancel {
+        runner.cancel(order);
+    }
+    for job in &answer.lost {
+        runner.order(&job.id, job.attempt, Order::Lost);
+    }
+    if answer.drain {
+        runner.plane_drains.notify_one();
+    }
+}
