@@ -1,2 +1,41 @@
-//! Placeholder.
-fn main() {}
+//! The `alethia` binary: control plane, runner and the user's client in one file to copy to a machine.
+
+mod api;
+mod config;
+mod ending;
+mod follow;
+mod linked;
+mod log_printer;
+mod output;
+mod payload;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::ending::Ending;
+use crate::verbs::Verb;
+
+/// Runs infrastructure jobs: a control plane, runners, and what a user needs to talk to them.
+#[derive(Parser)]
+#[command(name = "alethia", version, about, after_help = ending::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+fn main() -> ExitCode {
+    // This process may be one of a runner's job processes; then it is nothing else.
+    if let Some(code) = runner_host::run_if_job_process() {
+        return code;
+    }
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    match Cli::parse().verb.run() {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error, json);
+            Ending::of_error(&error).into()
+        }
+    }
+}

@@ -80,10 +80,18 @@ pub fn main() -> ExitCode {
     if let Some(code) = run_if_job_process() {
         return code;
     }
-    match OwnRunner::parse().command {
-        RunnerCommand::Start(args) => start(&args),
-        RunnerCommand::Kinds(args) => kinds(&args),
-        RunnerCommand::Doctor(args) => doctor(&args),
+    OwnRunner::parse().command.run()
+}
+
+impl RunnerCommand {
+    /// Does what it says, in a runtime of its own.
+    #[must_use]
+    pub fn run(&self) -> ExitCode {
+        match self {
+            Self::Start(args) => start(args),
+            Self::Kinds(args) => kinds(args),
+            Self::Doctor(args) => doctor(args),
+        }
     }
 }
 
@@ -102,8 +110,7 @@ pub fn run_if_job_process() -> Option<ExitCode> {
 }
 
 /// Takes jobs until a signal; see [`run`].
-#[must_use]
-pub fn start(args: &StartArgs) -> ExitCode {
+fn start(args: &StartArgs) -> ExitCode {
     let variables = Variables::of_process();
     init_tracing(&variables);
     for warning in variables.unknown() {
@@ -130,8 +137,7 @@ pub fn start(args: &StartArgs) -> ExitCode {
 }
 
 /// Lists the linked kinds.
-#[must_use]
-pub fn kinds(args: &KindsArgs) -> ExitCode {
+fn kinds(args: &KindsArgs) -> ExitCode {
     match ExecutorRegistry::from_linked() {
         Ok(registry) => {
             let settings = Config::job_settings(&Variables::of_process());
@@ -142,8 +148,7 @@ pub fn kinds(args: &KindsArgs) -> ExitCode {
 }
 
 /// Checks what `start` would need.
-#[must_use]
-pub fn doctor(args: &StartArgs) -> ExitCode {
+fn doctor(args: &StartArgs) -> ExitCode {
     block_on(doctor::check(args, &Variables::of_process()))
 }
 

@@ -1,0 +1,253 @@
+//! The control plane as a user's client sees it: one method per thing to ask.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wire::{
+    ErrorBody, Job, JobId, JobList, LogPage, RegisterAnswer, RegisterRequest, RunnerInfo, SourceAnswer, SubmitAnswer,
+    SubmitRequest, paths,
+};
+
+/// A client with an origin and a token.
+pub(crate) struct Api {
+    http: Client,
+    origin: String,
+    token: SecretString,
+}
+
+/// Why the control plane did not do it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// It answered, and said no.
+    #[error("{}{error}", pointer.as_ref().map(|at| format!("{at}: ")).unwrap_or_default())]
+    Refused {
+        /// With this status.
+        status: StatusCode,
+        /// For this reason.
+        error: String,
+        /// This place of the request.
+        pointer: Option<String>,
+    },
+    /// It does not know us.
+    #[error(
+        "the control plane at {origin} does not accept the token; set ALETHIA_TOKEN or give --token-file FILE (its \
+         first start wrote one to DIR/admin-token)"
+    )]
+    Unauthorized {
+        /// The control plane.
+        origin: String,
+    },
+    /// There was no answer.
+    #[error(
+        "the control plane at {origin} does not answer; is it running? start one with `alethia server`, or name \
+         another with --origin or ALETHIA_WEB_ORIGIN"
+    )]
+    Unreachable {
+        /// The control plane.
+        origin: String,
+        /// What the network says.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// There was an answer that makes no sense.
+    #[error("what answers at {origin} does not speak as a control plane does; check --origin or ALETHIA_WEB_ORIGIN")]
+    Nonsense {
+        /// What we took for a control plane.
+        origin: String,
+        /// Why it makes no sense.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl ApiError {
+    /// Whether the same call may work a moment later.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Unauthorized { .. } | Self::Nonsense { .. } => false,
+        }
+    }
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobQuery {
+    /// Only those with this status.
+    pub(crate) status: Option<String>,
+    /// Only those of this kind.
+    pub(crate) kind: Option<String>,
+    /// At most so many.
+    pub(crate) limit: u32,
+}
+
+/// Why a job stands where it stands.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Explanation {
+    /// One sentence.
+    pub(crate) summary: String,
+    /// What each runner has to say to a job that waits.
+    #[serde(default)]
+    pub(crate) runners: Vec<Verdict>,
+}
+
+/// What one runner has to say.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Verdict {
+    /// Its name.
+    pub(crate) name: String,
+    /// Why it has not taken the job.
+    pub(crate) verdict: String,
+}
+
+impl Api {
+    /// A client.
+    pub(crate) fn new(origin: String, token: SecretString) -> anyhow::Result<Self> {
+        let http = Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("alethia/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, origin, token })
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub(crate) async fn submit(&self, request: &SubmitRequest) -> Result<Job, ApiError> {
+        let answer: SubmitAnswer = self.json(self.request(Method::POST, paths::JOBS).json(request)).await?;
+        Ok(answer.job)
+    }
+
+    pub(crate) async fn upload_source(&self, archive: Vec<u8>) -> Result<SourceAnswer, ApiError> {
+        let upload = self.request(Method::POST, paths::SOURCES).timeout(Duration::from_secs(600));
+        self.json(upload.header(CONTENT_TYPE, "application/gzip").body(archive)).await
+    }
+
+    pub(crate) async fn job(&self, id: &JobId) -> Result<Job, ApiError> {
+        self.json(self.request(Method::GET, &paths::job(id.as_str()))).await
+    }
+
+    pub(crate) async fn jobs(&self, query: &JobQuery) -> Result<JobList, ApiError> {
+        let limit = query.limit.to_string();
+        let mut pairs = vec![("limit", limit.as_str())];
+        pairs.extend(query.status.as_deref().map(|status| ("status", status)));
+        pairs.extend(query.kind.as_deref().map(|kind| ("kind", kind)));
+        self.json(self.request(Method::GET, paths::JOBS).query(&pairs)).await
+    }
+
+    pub(crate) async fn cancel(&self, id: &JobId, force: bool) -> Result<Job, ApiError> {
+        let path = paths::cancel(id.as_str());
+        let answer: SubmitAnswer = self.json(self.request(Method::POST, &path).query(&[("force", force)])).await?;
+        Ok(answer.job)
+    }
+
+    pub(crate) async fn retry(&self, id: &JobId) -> Result<Job, ApiError> {
+        let answer: SubmitAnswer = self.json(self.request(Method::POST, &paths::retry(id.as_str()))).await?;
+        Ok(answer.job)
+    }
+
+    pub(crate) async fn explain(&self, id: &JobId) -> Result<Value, ApiError> {
+        self.json(self.request(Method::GET, &paths::explain(id.as_str()))).await
+    }
+
+    pub(crate) async fn register(&self, request: &RegisterRequest) -> Result<RegisterAnswer, ApiError> {
+        self.json(self.request(Method::POST, paths::REGISTER).json(request)).await
+    }
+
+    pub(crate) async fn runners(&self) -> Result<Vec<RunnerInfo>, ApiError> {
+        #[derive(Deserialize)]
+        struct Runners {
+            runners: Vec<RunnerInfo>,
+        }
+        let answer: Runners = self.json(self.request(Method::GET, paths::RUNNERS)).await?;
+        Ok(answer.runners)
+    }
+
+    pub(crate) async fn drain_runner(&self, id: &str) -> Result<Value, ApiError> {
+        self.json(self.request(Method::POST, &paths::runner_drain(id))).await
+    }
+
+    pub(crate) async fn remove_runner(&self, id: &str) -> Result<Value, ApiError> {
+        self.json(self.request(Method::DELETE, &paths::runner(id))).await
+    }
+
+    pub(crate) async fn rotate_token(&self, id: &str) -> Result<RegisterAnswer, ApiError> {
+        self.json(self.request(Method::POST, &paths::runner_rotate_token(id))).await
+    }
+
+    /// A piece of the log, as entries.
+    pub(crate) async fn log_page(&self, id: &JobId, after: u64) -> Result<LogPage, ApiError> {
+        self.json(self.request(Method::GET, &paths::job_logs(id.as_str())).query(&[("after", after)])).await
+    }
+
+    /// The log so far, byte for byte.
+    pub(crate) async fn raw_log(&self, id: &JobId) -> Result<Response, ApiError> {
+        self.send(self.endless(&paths::job_log(id.as_str()))).await
+    }
+
+    /// The live log from an offset, as server-sent events.
+    pub(crate) async fn log_events(
+        &self,
+        id: &JobId,
+        after: u64,
+    ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + use<>, ApiError> {
+        let request = self.endless(&paths::job_logs_stream(id.as_str())).header(ACCEPT, "text/event-stream");
+        Ok(self.send(request.header("last-event-id", after)).await?.bytes_stream())
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.begin(method, path).timeout(Duration::from_secs(30))
+    }
+
+    /// For what takes as long as it takes.
+    fn endless(&self, path: &str) -> RequestBuilder {
+        self.begin(Method::GET, path)
+    }
+
+    fn begin(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.origin)).bearer_auth(self.token.expose_secret())
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ApiError> {
+        let response = self.send(request).await?;
+        let body = response.bytes().await.map_err(|source| self.unreachable(source))?;
+        serde_json::from_slice(&body).map_err(|source| self.nonsense(source))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ApiError> {
+        let response = request.send().await.map_err(|source| self.unreachable(source))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(ApiError::Unauthorized { origin: self.origin.clone() });
+        }
+        let body: Option<ErrorBody> = response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        let ErrorBody { error, pointer } = body.unwrap_or_else(|| ErrorBody {
+            error: format!("what answers at {} says {status}", self.origin),
+            pointer: None,
+        });
+        Err(ApiError::Refused { status, error, pointer })
+    }
+
+    /// An answer that cannot be read.
+    pub(crate) fn nonsense(&self, source: serde_json::Error) -> ApiError {
+        ApiError::Nonsense { origin: self.origin.clone(), source }
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> ApiError {
+        ApiError::Unreachable { origin: self.origin.clone(), source }
+    }
+}

@@ -1,0 +1,73 @@
+//! Follows a job to its end, over lost connections and restarts of the control plane.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::StreamExt;
+use sse_stream::SseStream;
+use wire::{Job, JobId, LogEntry};
+
+use crate::api::{Api, ApiError};
+use crate::log_printer::LogPrinter;
+use crate::output;
+
+/// A stream that says nothing for this long is dead: the control plane sends a comment every 15 s.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// Prints the log from its start, and returns the job once it has ended.
+pub(crate) async fn follow(api: &Api, id: &JobId, printer: &mut LogPrinter) -> Result<Job, ApiError> {
+    let mut after = 0;
+    let mut pauses = pauses();
+    loop {
+        let seen = after;
+        match listen(api, id, &mut after, printer).await {
+            Ok(Heard::End) => return wait_for_end(api, id).await,
+            Ok(Heard::Silence) => {}
+            Err(error) if error.is_retryable() => output::note(&format!("{error}; trying again")),
+            Err(error) => return Err(error),
+        }
+        if after > seen {
+            pauses = self::pauses();
+        }
+        tokio::time::sleep(pauses.next().unwrap_or(SILENT)).await;
+    }
+}
+
+/// The job itself, after its stream has said that it ended.
+async fn wait_for_end(api: &Api, id: &JobId) -> Result<Job, ApiError> {
+    let mut pauses = pauses();
+    loop {
+        match api.job(id).await {
+            Err(error) if error.is_retryable() => tokio::time::sleep(pauses.next().unwrap_or(SILENT)).await,
+            answer => return answer,
+        }
+    }
+}
+
+fn pauses() -> impl Iterator<Item = Duration> + use<> {
+    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200));
+    builder.with_max_delay(Duration::from_secs(5)).without_max_times().with_jitter().build()
+}
+
+enum Heard {
+    /// The job has ended, and all of its log was printed.
+    End,
+    /// The connection is gone.
+    Silence,
+}
+
+async fn listen(api: &Api, id: &JobId, after: &mut u64, printer: &mut LogPrinter) -> Result<Heard, ApiError> {
+    let mut events = SseStream::from_bytes_stream(api.log_events(id, *after).await?);
+    while let Ok(Some(Ok(event))) = tokio::time::timeout(SILENT, events.next()).await {
+        match (event.event.as_deref(), event.data) {
+            (Some("log"), Some(data)) => {
+                let entry: LogEntry = serde_json::from_str(&data).map_err(|source| api.nonsense(source))?;
+                *after = entry.id;
+                printer.entry(&entry);
+            }
+            (Some("end"), _) => return Ok(Heard::End),
+            _ => {}
+        }
+    }
+    Ok(Heard::Silence)
+}

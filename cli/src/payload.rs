@@ -1,0 +1,185 @@
+//! From the command line to a job's payload.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::ending::Misused;
+
+/// What a job is to do.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct JobArgs {
+    /// The kind of job, for example `terraform`
+    #[arg(value_name = "TYPE")]
+    pub(crate) kind: String,
+    /// The payload, a JSON object; `-` reads it from standard input
+    #[arg(long, value_name = "FILE")]
+    payload: Option<PathBuf>,
+    /// The folder to work on; packed and sent along as the payload's `source`
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Sets the payload's `action` [terraform: plan]
+    #[arg(long)]
+    action: Option<String>,
+    /// Sets the payload's `destroy`: plan the destruction of everything
+    #[arg(long)]
+    destroy: bool,
+    /// Sets one of the payload's `variables`, as text; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    variables: Vec<(String, String)>,
+}
+
+/// A folder on its way to a job.
+pub(crate) struct Packed {
+    /// A tar.gz.
+    pub(crate) archive: Vec<u8>,
+    /// What a payload calls it.
+    pub(crate) id: String,
+}
+
+/// `NAME=VALUE`.
+pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("give NAME=VALUE".to_owned()),
+    }
+}
+
+/// The archive of a folder.
+pub(crate) fn pack(dir: &Path) -> anyhow::Result<Packed> {
+    let archive = job_source::pack(dir).with_context(|| format!("cannot pack {}", dir.display()))?;
+    let id = hex::encode(Sha256::digest(&archive));
+    Ok(Packed { archive, id })
+}
+
+impl JobArgs {
+    /// The folder, packed. None if none was named.
+    pub(crate) fn packed(&self) -> anyhow::Result<Option<Packed>> {
+        self.dir.as_deref().map(pack).transpose()
+    }
+
+    /// The payload that the arguments describe. A terraform job without a backend gets the one that `backend` makes
+    /// for the folder, and without an action it plans.
+    pub(crate) fn payload(
+        &self,
+        packed: Option<&Packed>,
+        backend: impl FnOnce(&Path) -> Value,
+    ) -> anyhow::Result<Map<String, Value>> {
+        let mut payload = self.payload.as_deref().map(read).transpose()?.unwrap_or_default();
+        if let Some(packed) = packed {
+            payload.insert("source".to_owned(), json!({ "archive": packed.id }));
+        }
+        if let Some(action) = &self.action {
+            payload.insert("action".to_owned(), json!(action));
+        }
+        if self.destroy {
+            payload.insert("destroy".to_owned(), json!(true));
+        }
+        if !self.variables.is_empty() {
+            let variables = payload.entry("variables").or_insert_with(|| json!({}));
+            let variables = variables.as_object_mut().ok_or_else(|| Misused("/variables is no object".to_owned()))?;
+            variables.extend(self.variables.iter().map(|(name, value)| (name.clone(), json!(value))));
+        }
+        if let ("terraform", Some(dir)) = (self.kind.as_str(), &self.dir) {
+            payload.entry("action").or_insert_with(|| json!("plan"));
+            if payload["action"] != "validate" {
+                let dir = dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))?;
+                payload.entry("backend").or_insert_with(|| backend(&dir));
+            }
+        }
+        Ok(payload)
+    }
+}
+
+/// The state of a stack in the control plane: named after its folder.
+pub(crate) fn state_in_plane(dir: &Path) -> Value {
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = name.chars().map(|c| if fits(c) { c } else { '-' }).take(128).collect();
+    let name = name.trim_start_matches('.');
+    json!({ "type": "plane", "name": if name.is_empty() { "stack" } else { name } })
+}
+
+/// The state of a stack where terraform itself would keep it.
+pub(crate) fn state_beside(dir: &Path) -> Value {
+    json!({ "type": "local", "path": dir.join("terraform.tfstate") })
+}
+
+fn read(file: &Path) -> anyhow::Result<Map<String, Value>> {
+    let is_stdin = file == Path::new("-");
+    let (name, text) = if is_stdin {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read the payload from standard input")?;
+        ("standard input".to_owned(), text)
+    } else {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read the payload {}", file.display()))?;
+        (file.display().to_string(), text)
+    };
+    let wrong = |error: serde_json::Error| Misused(format!("--payload {name} is no JSON object: {error}"));
+    Ok(serde_json::from_str(&text).map_err(wrong)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        job: JobArgs,
+    }
+
+    fn payload(args: &[&str]) -> anyhow::Result<Map<String, Value>> {
+        let args = ["alethia"].iter().chain(args);
+        let job = Line::try_parse_from(args)?.job;
+        let packed = job.packed()?;
+        job.payload(packed.as_ref(), state_in_plane)
+    }
+
+    #[test]
+    fn a_folder_is_enough_for_a_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("my stack");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("main.tf"), "").unwrap();
+        let payload = payload(&["terraform", "--dir", dir.to_str().unwrap(), "--var", "a=b=c"]).unwrap();
+        assert_eq!(payload["action"], "plan");
+        assert_eq!(payload["backend"], json!({ "type": "plane", "name": "my-stack" }));
+        assert_eq!(payload["variables"], json!({ "a": "b=c" }));
+        assert_eq!(payload["source"]["archive"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn what_the_file_says_stays() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"action": "output", "backend": {"type": "plane", "name": "x"}}"#).unwrap();
+        let payload = payload(&["terraform", "--payload", file.path().to_str().unwrap()]).unwrap();
+        assert_eq!(payload["action"], "output");
+        assert_eq!(payload["backend"]["name"], "x");
+    }
+
+    #[test]
+    fn a_payload_that_is_no_object_is_refused_with_its_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for bad in ["", "[]", "{", "nonsense"] {
+            std::fs::write(file.path(), bad).unwrap();
+            let error = payload(&["x", "--payload", file.path().to_str().unwrap()]).unwrap_err();
+            assert!(error.is::<Misused>() && error.to_string().contains("--payload"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_folder_has_a_name_that_a_state_may_have() {
+        for (dir, name) in
+            [("/a/b.c", "b.c"), ("/a/.hidden", "hidden"), ("/", "stack"), ("/a/ünder score", "-nder-score")]
+        {
+            assert_eq!(state_in_plane(Path::new(dir))["name"], name);
+        }
+    }
+}

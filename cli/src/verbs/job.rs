@@ -1,0 +1,344 @@
+//! `job`: what a user does with jobs.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstream::println;
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+use wire::{Job, JobId, JobStatus, SubmitRequest, Timestamp};
+
+use crate::api::{Api, Explanation, JobQuery};
+use crate::config::UserArgs;
+use crate::ending::{Ending, Misused};
+use crate::follow::follow;
+use crate::log_printer::LogPrinter;
+use crate::output;
+use crate::payload::{JobArgs, name_and_value, state_in_plane};
+
+#[derive(Subcommand)]
+pub(crate) enum JobVerb {
+    /// Submit a job
+    Submit(SubmitArgs),
+    /// List jobs, newest first
+    List(ListArgs),
+    /// Show one job
+    Show(OneJob),
+    /// Print a job's log
+    Logs(LogsArgs),
+    /// Ask for a job's end
+    Cancel(CancelArgs),
+    /// Submit the same job again
+    Retry(RetryArgs),
+    /// Say why a job stands where it stands
+    Explain(OneJob),
+}
+
+#[derive(Args)]
+pub(crate) struct SubmitArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Apply exactly the plan of this job
+    #[arg(long, value_name = "JOB", conflicts_with_all = ["dir", "payload", "action", "destroy", "variables"])]
+    plan: Option<JobId>,
+    /// A runner must carry this label to take the job; may be repeated
+    #[arg(long = "label", value_name = "K=V", value_parser = name_and_value)]
+    labels: Vec<(String, String)>,
+    /// How long it may run, for example 45m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// Print its log until it has ended, and exit as it did
+    #[arg(long, short)]
+    follow: bool,
+    #[command(flatten)]
+    user: UserArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// Only those with this status, for example FAILED
+    #[arg(long)]
+    status: Option<JobStatus>,
+    /// Only those of this kind
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+    #[command(flatten)]
+    user: UserArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct OneJob {
+    #[arg(value_name = "ID")]
+    id: JobId,
+    #[command(flatten)]
+    user: UserArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    one: OneJob,
+    /// Go on until the job has ended, and exit as it did
+    #[arg(long, short)]
+    follow: bool,
+    /// The bytes as the tool wrote them, and nothing else
+    #[arg(long, conflicts_with = "follow")]
+    raw: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CancelArgs {
+    #[command(flatten)]
+    one: OneJob,
+    /// Without grace: what the tool was doing may be half done, and terraform may lose state
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    one: OneJob,
+    /// Print the new job's log until it has ended, and exit as it did
+    #[arg(long, short)]
+    follow: bool,
+}
+
+pub(crate) async fn run(verb: JobVerb) -> anyhow::Result<ExitCode> {
+    match verb {
+        JobVerb::Submit(args) => return submit(args).await,
+        JobVerb::Logs(args) => return logs(args).await,
+        JobVerb::Retry(args) => {
+            let api = args.one.user.api()?;
+            let job = api.retry(&args.one.id).await?;
+            return submitted(&api, job, args.follow, args.one.user.json).await;
+        }
+        JobVerb::List(args) => list(args).await?,
+        JobVerb::Show(args) => {
+            let job = args.user.api()?.job(&args.id).await?;
+            if args.user.json { output::json(&job)? } else { show(&job) }
+        }
+        JobVerb::Cancel(args) => {
+            let job = args.one.user.api()?.cancel(&args.one.id, args.force).await?;
+            if args.one.user.json { output::json(&job)? } else { println!("{} {}", job.id, cancelled(&job)) }
+        }
+        JobVerb::Explain(args) => explain(&args).await?,
+    }
+    Ok(Ending::Done.into())
+}
+
+fn cancelled(job: &Job) -> String {
+    if job.status.is_terminal() {
+        format!("is {}", output::status(job.status))
+    } else {
+        "is asked to stop; its tool gets one interrupt and its grace".to_owned()
+    }
+}
+
+async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
+    let api = args.user.api()?;
+    let packed = args.job.packed()?;
+    let mut payload = args.job.payload(packed.as_ref(), state_in_plane)?;
+    if args.plan.is_some() {
+        payload.insert("action".to_owned(), "apply".into());
+    }
+    if let Some(packed) = packed {
+        api.upload_source(packed.archive).await?;
+    }
+    let request = SubmitRequest {
+        job_type: args.job.kind,
+        config_snapshot: Value::Object(payload),
+        plan_job_id: args.plan,
+        labels: args.labels.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>(),
+        timeout_s: args.timeout.map(|timeout| timeout.as_secs()),
+        ..SubmitRequest::default()
+    };
+    let job = api.submit(&request).await?;
+    submitted(&api, job, args.follow, args.user.json).await
+}
+
+/// A job that was just submitted: its id, or all that becomes of it.
+async fn submitted(api: &Api, job: Job, follow: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+    if !follow {
+        if as_json {
+            output::json(&job)?;
+        } else {
+            println!("{}", job.id);
+            output::note(&format!("follow it: alethia job logs -f {}", job.id));
+        }
+        return Ok(Ending::Done.into());
+    }
+    if !as_json {
+        output::note(&format!("job {}", job.id));
+    }
+    let ended = watch(api, &job.id, as_json).await?;
+    Ok(ended.into())
+}
+
+/// Prints a job's log and how it ended. Ctrl-C leaves the job alone.
+async fn watch(api: &Api, id: &JobId, as_json: bool) -> anyhow::Result<Ending> {
+    let mut printer = LogPrinter::new(as_json);
+    let job = tokio::select! {
+        job = follow(api, id, &mut printer) => job?,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("cannot listen for Ctrl-C")?;
+            output::note(&format!("\nthe job goes on; follow it: alethia job logs -f {id}   end it: alethia job cancel {id}"));
+            return Ok(Ending::Interrupted);
+        }
+    };
+    if as_json {
+        output::json(&job)?;
+    } else {
+        ended(&job);
+    }
+    Ok(Ending::of_job(job.status))
+}
+
+/// How a job ended, and what to do next.
+pub(crate) fn ended(job: &Job) {
+    let metadata = job.execution_metadata.clone().unwrap_or_default();
+    let is_plan = metadata["plan_completed"] == true;
+    if is_plan {
+        output::plan_summary(&metadata);
+    }
+    output::outputs(&metadata);
+    println!("\njob {} {}{}", job.id, output::status(job.status), because(job));
+    if job.log_complete == Some(false) {
+        output::note("its log is not complete");
+    }
+    if is_plan && job.status == JobStatus::Success && metadata["has_changes"] == true {
+        output::note(&format!(
+            "apply exactly this plan: alethia job submit {} --plan {} --follow",
+            job.job_type, job.id
+        ));
+    }
+}
+
+fn because(job: &Job) -> String {
+    job.error_message.as_ref().map(|error| format!(": {error}")).unwrap_or_default()
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<()> {
+    let query = JobQuery { status: args.status.map(|status| status.to_string()), kind: args.kind, limit: args.limit };
+    let list = args.user.api()?.jobs(&query).await?;
+    if args.user.json {
+        return output::json(&list);
+    }
+    if list.jobs.is_empty() {
+        output::note("no such jobs");
+        return Ok(());
+    }
+    output::table(
+        &["ID", "TYPE", "STATUS", "SUBMITTED", "TOOK", "WHY"],
+        list.jobs.iter().map(|job| {
+            vec![
+                job.id.to_string(),
+                job.job_type.clone(),
+                job.status.to_string(),
+                job.created_at.map(ago).unwrap_or_default(),
+                took(job),
+                job.reason.clone().unwrap_or_default(),
+            ]
+        }),
+    );
+    if list.total > list.jobs.len() as u64 {
+        output::note(&format!("{} of {}; more with --limit", list.jobs.len(), list.total));
+    }
+    Ok(())
+}
+
+fn show(job: &Job) {
+    println!("{}  {}  {}{}", job.id, job.job_type, output::status(job.status), because(job));
+    println!("attempt    {}, {}", job.attempt, job.phase.as_str());
+    if let Some(runner) = &job.runner_id {
+        println!("runner     {runner}");
+    }
+    if let Some(plan) = &job.plan_job_id {
+        println!("plan       {plan}");
+    }
+    for (name, at) in [
+        ("submitted", job.created_at),
+        ("claimed", job.claimed_at),
+        ("started", job.started_at),
+        ("ended", job.completed_at),
+    ] {
+        if let Some(at) = at {
+            println!("{name:<10} {at}");
+        }
+    }
+    let complete = match job.log_complete {
+        Some(true) => ", complete",
+        Some(false) => ", not complete",
+        None => "",
+    };
+    println!("log        {} bytes{complete}", job.log_length);
+    let metadata = job.execution_metadata.clone().unwrap_or_default();
+    output::plan_summary(&metadata);
+    output::outputs(&metadata);
+}
+
+fn ago(at: Timestamp) -> String {
+    let seconds = (Timestamp::now().as_micros() - at.as_micros()) / 1_000_000;
+    let passed = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    format!("{} ago", rounded(passed))
+}
+
+fn took(job: &Job) -> String {
+    let (Some(start), Some(end)) = (job.started_at, job.completed_at) else { return String::new() };
+    let millis = (end.as_micros() - start.as_micros()) / 1000;
+    let took = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
+    if took < Duration::from_secs(1) { format!("{} ms", took.as_millis()) } else { rounded(took) }
+}
+
+/// The two largest units are enough.
+fn rounded(duration: Duration) -> String {
+    let text = humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+async fn logs(args: LogsArgs) -> anyhow::Result<ExitCode> {
+    let OneJob { id, user } = args.one;
+    let api = user.api()?;
+    if args.follow {
+        return Ok(watch(&api, &id, user.json).await?.into());
+    }
+    if args.raw {
+        let mut bytes = api.raw_log(&id).await?.bytes_stream();
+        let mut out = std::io::stdout().lock();
+        while let Some(bytes) = bytes.next().await {
+            out.write_all(&bytes.context("the log broke off")?).context("cannot print the log")?;
+        }
+        out.flush()?;
+        return Ok(Ending::Done.into());
+    }
+    if user.json {
+        return Err(Misused("give --raw, or --follow with --json".to_owned()).into());
+    }
+    let mut printer = LogPrinter::new(false);
+    let mut after = 0;
+    loop {
+        let page = api.log_page(&id, after).await?;
+        let Some(last) = page.logs.last() else { return Ok(Ending::Done.into()) };
+        after = last.id;
+        page.logs.iter().for_each(|entry| printer.entry(entry));
+    }
+}
+
+async fn explain(args: &OneJob) -> anyhow::Result<()> {
+    let document = args.user.api()?.explain(&args.id).await?;
+    if args.user.json {
+        return output::json(&document);
+    }
+    let explanation: Explanation = serde_json::from_value(document).context("the explanation makes no sense")?;
+    println!("{}", explanation.summary);
+    for runner in explanation.runners {
+        println!("  {}: {}", runner.name, runner.verdict);
+    }
+    Ok(())
+}

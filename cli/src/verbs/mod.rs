@@ -1,0 +1,48 @@
+//! What `alethia` can be told to do: one file per verb.
+
+mod demo;
+mod job;
+mod run;
+mod runner;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use tokio::runtime::{Builder, Runtime};
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Plan and apply a stack on this machine: a control plane and a runner, and nothing to set up
+    Demo(demo::DemoArgs),
+    /// Serve a control plane
+    Server(server::ServerArgs),
+    /// Take jobs and run them, and look after those who do
+    #[command(subcommand)]
+    Runner(runner::RunnerVerb),
+    /// Submit jobs, and see what becomes of them
+    #[command(subcommand)]
+    Job(job::JobVerb),
+    /// Run a job here and now, without a control plane
+    Run(run::RunArgs),
+}
+
+impl Verb {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Demo(args) => server_runtime()?.block_on(demo::run(args)),
+            Self::Server(args) => server_runtime()?.block_on(server::run(args)),
+            Self::Runner(verb) => runner::run(verb),
+            Self::Job(verb) => client_runtime()?.block_on(job::run(verb)),
+            Self::Run(args) => client_runtime()?.block_on(run::run(args)),
+        }
+    }
+}
+
+fn server_runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
+}
+
+fn client_runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}

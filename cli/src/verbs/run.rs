@@ -1,0 +1,106 @@
+//! `run`: a job without a control plane. The same executors, here and now.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use executor_api::{ExecutorError, ExecutorRegistry, Input, Outcome, Stop, StopReason, StopTrigger};
+use runner_host::local::LocalRun;
+use runner_host::{Config, Variables};
+use serde_json::{Map, Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::ending::{Ending, Misused};
+use crate::log_printer::LogPrinter;
+use crate::output;
+use crate::payload::{JobArgs, Packed, state_beside};
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Keep what the job makes, for example a plan, in this folder
+    #[arg(long, value_name = "DIR")]
+    artifacts: Option<PathBuf>,
+    /// Print one JSON document at the end, and no log
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let registry = ExecutorRegistry::from_linked()?;
+    let packed = args.job.packed()?;
+    let payload = args.job.payload(packed.as_ref(), state_beside)?;
+    let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
+    let artifacts = args.artifacts.unwrap_or_else(|| folder.path().join("artifacts"));
+    let settings = Config::job_settings(&Variables::of_process());
+    let payload = Value::Object(payload);
+    let run = LocalRun::new(&args.job.kind, &payload, settings, folder.path(), &artifacts)
+        .with_context(|| format!("cannot make the run's folders in {}", artifacts.display()))?;
+    bring_inputs(&run, &registry, packed.as_ref())?;
+    stop_on_signals(run.stop_trigger())?;
+    let ended = run.run(&registry, Box::new(LogPrinter::new(args.json))).await;
+    report(ended, args.json)
+}
+
+fn bring_inputs(run: &LocalRun, registry: &ExecutorRegistry, packed: Option<&Packed>) -> anyhow::Result<()> {
+    for input in run.inputs(registry).map_err(|error| Misused(error.to_string()))? {
+        match (&input, packed) {
+            (Input::Source(id), Some(packed)) if *id == packed.id => {
+                std::fs::write(run.input_file(&input), &packed.archive).context("cannot keep the packed folder")?;
+            }
+            // There is none here; what needs one says so.
+            (Input::GitToken, _) => {}
+            _ => {
+                let error = format!("the job needs {}, which only a control plane has", input.file_name());
+                return Err(Misused(error).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first signal stops the job kindly; a second one, from the keyboard, without grace. Its tools do not hear the
+/// keyboard themselves, and a terminal that is closed must not leave them with nobody to write to.
+fn stop_on_signals(stop: StopTrigger) -> anyhow::Result<()> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let (mut interrupt, mut terminate, mut hangup) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
+    tokio::spawn(async move {
+        let mut presses = 0;
+        loop {
+            tokio::select! {
+                Some(()) = interrupt.recv() => presses += 1,
+                Some(()) = terminate.recv() => {}
+                Some(()) = hangup.recv() => {}
+                else => return,
+            }
+            let force = presses > 1;
+            output::note(if force { "ending it at once" } else { "stopping it; once more ends it without grace" });
+            stop.stop(Stop { reason: StopReason::CancelledByUser, force });
+        }
+    });
+    Ok(())
+}
+
+fn report(ended: Result<Outcome, ExecutorError>, as_json: bool) -> anyhow::Result<ExitCode> {
+    let (ending, error, metadata) = match ended {
+        Ok(outcome) => (Ending::Done, None, outcome.metadata),
+        Err(ExecutorError::Stopped(StopReason::CancelledByUser)) => {
+            (Ending::Cancelled, Some("it was stopped".to_owned()), Map::new())
+        }
+        Err(error) => (Ending::Failed, Some(format!("{:#}", anyhow::Error::from(error))), Map::new()),
+    };
+    let metadata = Value::Object(metadata);
+    if as_json {
+        output::json(&json!({ "status": ending.status(), "error_message": error, "execution_metadata": metadata }))?;
+        return Ok(ending.into());
+    }
+    if metadata["plan_completed"] == true {
+        output::plan_summary(&metadata);
+    }
+    output::outputs(&metadata);
+    anstream::println!("\n{}{}", output::status(ending.status()), error.map(|e| format!(": {e}")).unwrap_or_default());
+    Ok(ending.into())
+}

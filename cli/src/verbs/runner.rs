@@ -1,0 +1,247 @@
+//! `runner`: the runner itself, and the list of runners that the control plane keeps.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anstream::println;
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use runner_host::command::RunnerCommand;
+use serde_json::{Map, Value, json};
+use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
+
+use crate::api::Api;
+use crate::config::UserArgs;
+use crate::ending::{Ending, Misused};
+use crate::output;
+use crate::payload::name_and_value;
+
+#[derive(Subcommand)]
+pub(crate) enum RunnerVerb {
+    #[command(flatten)]
+    Here(RunnerCommand),
+    /// Make a runner known to the control plane, and get what it needs to start
+    Register(RegisterArgs),
+    /// List the runners
+    List(UserArgs),
+    /// Show one runner
+    Show(OneRunner),
+    /// Ask a runner to finish what it has and leave
+    Drain(OneRunner),
+    /// Forget a runner; its token is worth nothing from then on
+    Remove(OneRunner),
+    /// Give a runner a new token; the old one is worth nothing from then on
+    RotateToken(RotateArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct RegisterArgs {
+    /// What people will call it; unique
+    #[arg(long)]
+    name: String,
+    /// Whom it works for: self-hosted or cloud-hosted
+    #[arg(long, default_value = "self-hosted")]
+    mode: RunnerMode,
+    /// What it offers to jobs that ask for it; may be repeated
+    #[arg(long = "label", value_name = "K=V", value_parser = name_and_value)]
+    labels: Vec<(String, String)>,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    user: UserArgs,
+}
+
+/// Where the new token goes.
+#[derive(Args)]
+struct Target {
+    /// Write the runner's variables to this new file, readable by its owner only, instead of printing them
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct OneRunner {
+    /// The runner's id or name
+    #[arg(value_name = "ID")]
+    runner: String,
+    #[command(flatten)]
+    user: UserArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateArgs {
+    #[command(flatten)]
+    one: OneRunner,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn run(verb: RunnerVerb) -> anyhow::Result<ExitCode> {
+    match verb {
+        RunnerVerb::Here(command) => Ok(command.run()),
+        other => super::client_runtime()?.block_on(ask(other)),
+    }
+}
+
+async fn ask(verb: RunnerVerb) -> anyhow::Result<ExitCode> {
+    match verb {
+        RunnerVerb::Here(_) => unreachable!("has a runtime of its own"),
+        RunnerVerb::Register(args) => register(args).await?,
+        RunnerVerb::List(user) => list(&user).await?,
+        RunnerVerb::Show(args) => show(&args).await?,
+        RunnerVerb::Drain(args) => {
+            let (api, runner) = args.find().await?;
+            done(&args.user, &api.drain_runner(runner.id.as_str()).await?, &format!("{} drains", runner.name))?;
+        }
+        RunnerVerb::Remove(args) => {
+            let (api, runner) = args.find().await?;
+            done(&args.user, &api.remove_runner(runner.id.as_str()).await?, &format!("{} is forgotten", runner.name))?;
+        }
+        RunnerVerb::RotateToken(args) => {
+            let (api, runner) = args.one.find().await?;
+            let file = args.target.open()?;
+            let answer = api.rotate_token(runner.id.as_str()).await?;
+            hand_over(&api, &answer, file, args.target.env_file.as_deref(), args.one.user.json)?;
+        }
+    }
+    Ok(Ending::Done.into())
+}
+
+async fn register(args: RegisterArgs) -> anyhow::Result<()> {
+    let api = args.user.api()?;
+    // Before the runner exists: a token that cannot be kept would be lost.
+    let file = args.target.open()?;
+    let labels = args.labels.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let request = RegisterRequest { name: args.name, mode: args.mode, labels };
+    let answer = match api.register(&request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            if let Some(file) = &args.target.env_file {
+                let _ = std::fs::remove_file(file);
+            }
+            return Err(error.into());
+        }
+    };
+    hand_over(&api, &answer, file, args.target.env_file.as_deref(), args.user.json)
+}
+
+impl Target {
+    fn open(&self) -> anyhow::Result<Option<File>> {
+        let open = |path: &PathBuf| {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            file.with_context(|| format!("cannot make the file {}; it must not exist yet", path.display()))
+        };
+        self.env_file.as_ref().map(open).transpose()
+    }
+}
+
+/// Gives the token to its owner: this once.
+fn hand_over(
+    api: &Api,
+    answer: &RegisterAnswer,
+    file: Option<File>,
+    path: Option<&Path>,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let runner = &answer.runner;
+    let variables = [
+        ("ALETHIA_WEB_ORIGIN", api.origin()),
+        ("ALETHIA_WORKER_ID", runner.id.as_str()),
+        ("ALETHIA_WORKER_TOKEN", &answer.runner_token),
+        ("ALETHIA_WORKER_MODE", runner.mode.as_str()),
+    ];
+    let lines: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    if let (Some(mut file), Some(path)) = (file, path) {
+        file.write_all(lines.as_bytes())
+            .and_then(|()| file.sync_all())
+            .context("cannot write the runner's variables")?;
+        if as_json {
+            return output::json(&json!({ "runner": runner, "env_file": path }));
+        }
+        println!("{} is runner {}; its variables are in {}", runner.name, runner.id, path.display());
+        output::note(&format!("start it: set -a; . {}; set +a; alethia runner start", shell_path(path)));
+        return Ok(());
+    }
+    if as_json {
+        let variables: Map<String, Value> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        return output::json(&json!({ "runner": runner, "variables": variables }));
+    }
+    print!("{lines}");
+    output::note("the token is shown this once: put these lines into a file that only the runner's user can read");
+    Ok(())
+}
+
+/// `.` looks a bare name up on the PATH.
+fn shell_path(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains('/') { text } else { format!("./{text}") }
+}
+
+fn done(user: &UserArgs, answer: &Value, text: &str) -> anyhow::Result<()> {
+    if user.json {
+        return output::json(answer);
+    }
+    println!("{text}");
+    Ok(())
+}
+
+impl OneRunner {
+    /// The runner with this id or name.
+    async fn find(&self) -> anyhow::Result<(Api, RunnerInfo)> {
+        let api = self.user.api()?;
+        let known = api.runners().await?;
+        let found = known.into_iter().find(|runner| runner.id.as_str() == self.runner || runner.name == self.runner);
+        let unknown = || Misused(format!("no runner {:?}; see `alethia runner list`", self.runner));
+        Ok((api, found.ok_or_else(unknown)?))
+    }
+}
+
+async fn list(user: &UserArgs) -> anyhow::Result<()> {
+    let runners = user.api()?.runners().await?;
+    if user.json {
+        return output::json(&json!({ "runners": runners }));
+    }
+    if runners.is_empty() {
+        output::note("no runner yet: `alethia runner register --name NAME`");
+        return Ok(());
+    }
+    output::table(
+        &["ID", "NAME", "STATUS", "JOBS", "VERSION", "LABELS"],
+        runners.iter().map(|runner| {
+            vec![
+                runner.id.to_string(),
+                runner.name.clone(),
+                runner.status.as_str().to_owned(),
+                runner.jobs.len().to_string(),
+                runner.version.clone().unwrap_or_default(),
+                output::labels(&runner.labels),
+            ]
+        }),
+    );
+    Ok(())
+}
+
+async fn show(args: &OneRunner) -> anyhow::Result<()> {
+    let (_, runner) = args.find().await?;
+    if args.user.json {
+        return output::json(&runner);
+    }
+    println!("{}  {}  {}", runner.id, runner.name, runner.status.as_str());
+    println!("mode        {}", runner.mode.as_str());
+    println!("version     {}", runner.version.as_deref().unwrap_or("-"));
+    println!("labels      {}", output::labels(&runner.labels));
+    println!("last heard  {}", runner.last_heartbeat.map_or("never".to_owned(), |at| at.to_string()));
+    for job in &runner.jobs {
+        println!("job         {job}");
+    }
+    for kind in &runner.kinds {
+        let tools: Vec<_> =
+            kind.tools.iter().filter_map(|tool| Some(format!("{} {}", tool.name, tool.found.as_ref()?))).collect();
+        println!("kind        {}  {}", kind.kind, tools.join(", "));
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `server`: a control plane in this process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use control_plane::{Config, ControlPlane, Limits, Timings};
+use executor_api::{ExecutorPlugin, ExecutorRegistry};
+use runner_host::Variables;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use crate::ending::{Ending, Misconfigured};
+
+#[derive(Args)]
+pub(crate) struct ServerArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", env = "ALETHIA_LISTEN", default_value = config::DEFAULT_LISTEN)]
+    listen: SocketAddr,
+    /// Where everything is kept [default: alethia in the user's data folder]
+    #[arg(long, value_name = "DIR", env = "ALETHIA_DATA_DIR")]
+    data: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
+    let variables = Variables::of_process();
+    init_tracing(&variables.log_filter());
+    let data = match args.data {
+        Some(data) => data,
+        None => config::default_data_dir(&variables)?,
+    };
+    // Heard from the start: a signal while the folder is opened is not lost.
+    let shutdown = on_signal()?;
+    let plane = open(args.listen, data.clone()).await?;
+    anstream::println!("serving http://{} from {}", plane.address(), data.display());
+    if plane.created_admin_token() {
+        anstream::println!("the administrator's token is in {}", plane.admin_token_file().display());
+    }
+    if !plane.address().ip().is_loopback() {
+        tracing::warn!("this address is open to the network, and tokens travel over it: put TLS in front of it");
+    }
+    plane.run(shutdown).await?;
+    Ok(Ending::Done.into())
+}
+
+/// A control plane that knows the kinds of this program.
+pub(crate) async fn open(listen: SocketAddr, data_dir: PathBuf) -> anyhow::Result<ControlPlane> {
+    let registry = ExecutorRegistry::from_linked()?;
+    let kinds = registry.iter().map(ExecutorPlugin::info).collect();
+    let config = Config { listen, data_dir, kinds, timings: Timings::default(), limits: Limits::default() };
+    Ok(control_plane::start(config).await.map_err(|error| Misconfigured(format!("{error:#}")))?)
+}
+
+/// Cancelled by SIGTERM and by Ctrl-C.
+fn on_signal() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("leaving; running jobs go on and report to the next start");
+        cancel.cancel();
+    });
+    Ok(token)
+}
+
+/// Our own messages, on standard error.
+pub(crate) fn init_tracing(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
