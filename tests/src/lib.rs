@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The system from outside: what its tests share.
+
+pub mod seed_client;
+pub mod seed_plane;
