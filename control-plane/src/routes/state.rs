@@ -1,5 +1,5 @@
-//! Terraform's `http` backend. Its client knows 200, 404, and 423 with the holder's lock info; it shows no other
-//! body to a person, so what matters to people stands in the lock info.
+//! Terraform's `http` backend. Its client knows 200, 404, and 423 with the holder's lock info. Of that it shows a
+//! person nothing but the id (1.11), so there the id says who holds the state, too.
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -88,7 +88,7 @@ pub(super) async fn lock(
     let info = LockInfo::parse(&body::read(request_body, LOCK_BYTES).await?).ok_or(StateError::NotALock)?;
     match storage.states.lock(&user.org, &name, &user.actor, &info).await {
         Ok(()) => Ok(StatusCode::OK.into_response()),
-        Err(StateError::Locked(held)) => Ok((StatusCode::LOCKED, Json(for_terraform(&held))).into_response()),
+        Err(StateError::Locked(held)) => Ok((StatusCode::LOCKED, Json(for_loser(&held))).into_response()),
         Err(error) => Err(error.into()),
     }
 }
@@ -142,6 +142,13 @@ fn for_terraform(held: &Held) -> Map<String, Value> {
     if document.get("Info").is_none_or(|info| info == "") {
         document.insert("Info".to_owned(), Value::String(who(&held.holder)));
     }
+    document
+}
+
+/// The same for the one who did not get the lock: `ID` is all that terraform shows of it, below "already locked".
+fn for_loser(held: &Held) -> Map<String, Value> {
+    let mut document = for_terraform(held);
+    document.insert("ID".to_owned(), Value::String(format!("{} ({})", held.info.id, who(&held.holder))));
     document
 }
 

@@ -57,8 +57,10 @@ async fn a_state_is_saved_under_its_lock_and_survives_a_restart() {
     let refused = other.lock("M").await;
     assert_eq!(refused.status(), 423);
     let info: Value = refused.json().await.unwrap();
-    assert_eq!((info["ID"].as_str(), info["Who"].as_str()), (Some("L"), Some("me")));
-    assert!(info["Info"].as_str().unwrap().contains("job j, attempt 1, on runner runner-1"), "{info}");
+    assert_eq!(info["ID"], "L (held by job j, attempt 1, on runner runner-1)");
+    assert_eq!((&info["Info"], &info["Who"]), (&json!("held by job j, attempt 1, on runner runner-1"), &json!("me")));
+    let asked: Value = other.request(Method::GET, "/lock").send().await.unwrap().json().await.unwrap();
+    assert_eq!((&asked["ID"], &asked["Info"]), (&json!("L"), &info["Info"]));
     for (caller, query) in [(&other, ""), (&other, "?ID=L"), (&holder, ""), (&holder, "?ID=M")] {
         assert_eq!(caller.save(query, 9).await, 409, "{} {query}", caller.user);
     }

@@ -1,8 +1,10 @@
 //! What terraform says when it fails, as short as a person wants it.
 
+use std::fmt;
+
 use serde::Serialize;
 
-/// A lock that somebody else holds, as terraform prints it.
+/// A lock that somebody else holds, as far as terraform says it. What it does not say is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StateLock {
     /// What `force-unlock` wants.
@@ -15,8 +17,23 @@ pub struct StateLock {
     pub who: String,
     /// When it was taken.
     pub created: String,
-    /// What the backend adds.
+    /// What the backend adds: the control plane says who the holder is.
     pub info: String,
+}
+
+impl fmt::Display for StateLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, operation, who, created, info, .. } = self;
+        f.write_str("the state is locked")?;
+        if !who.is_empty() {
+            write!(f, " by {who} since {created} ({operation})")?;
+        }
+        let comma = if info.is_empty() { "" } else { ", " };
+        write!(
+            f,
+            " with id {id}{comma}{info}; wait for its end, or if that process is dead for certain, unlock it by that id"
+        )
+    }
 }
 
 const MOST_LINES: usize = 30;
@@ -44,6 +61,28 @@ pub(crate) fn errors(stderr: &str) -> String {
 
 /// The lock that terraform met, if that is why it failed.
 pub(crate) fn state_lock(stderr: &str) -> Option<StateLock> {
+    lock_of_http(stderr).or_else(|| lock_info(stderr))
+}
+
+/// The `http` backend shows only the id of the lock that is held (terraform 1.11); the "Lock Info" below it is
+/// terraform's own request. Our plane puts the holder behind the id: `ID=<id> (<holder>)`.
+fn lock_of_http(stderr: &str) -> Option<StateLock> {
+    let (_, rest) = stderr.split_once("already locked:")?;
+    let message = rest.split("Lock Info:").next().unwrap_or(rest);
+    // Wrapped at the width of a terminal, in a box.
+    let words: Vec<_> =
+        message.split(|c: char| c.is_whitespace() || c == '│').filter(|word| !word.is_empty()).collect();
+    let message = words.join(" ");
+    let id = message.strip_prefix("ID=")?;
+    let (id, holder) = match id.split_once(" (") {
+        Some((id, holder)) => (id, holder.split(')').next().unwrap_or(holder)),
+        None => (id.split(' ').next().unwrap_or(id), ""),
+    };
+    Some(StateLock { id: id.to_owned(), info: holder.to_owned(), ..StateLock::default() })
+}
+
+/// What the other backends print is the holder's own.
+fn lock_info(stderr: &str) -> Option<StateLock> {
     let (_, block) = stderr.split_once("Lock Info:")?;
     let mut lock = StateLock::default();
     for line in block.lines().skip(1) {
@@ -87,20 +126,42 @@ pub(crate) fn hint(stderr: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const LOCKED: &str = "\
+    /// Terraform 1.11.4 with the `http` backend; the second id is its own.
+    const LOCKED_HTTP: &str = "\
 ╷
 │ Error: Error acquiring the state lock
 │ 
 │ Error message: HTTP remote state already locked:
-│ ID=6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10
+│ ID=11111111-2222-3333-4444-555555555555 (held by job
+│ 0192f0c1-5a5b-7c6d-8e9f-000000000001, attempt 2, on runner r-1)
 │ Lock Info:
 │   ID:        6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10
 │   Path:      
 │   Operation: OperationTypeApply
+│   Who:       root@us
+│   Version:   1.11.4
+│   Created:   2026-11-20 10:00:00.000000001 +0000 UTC
+│   Info:      
+│ 
+│ 
+│ Terraform acquires a state lock to protect the state from being written
+╵
+";
+
+    const LOCKED_S3: &str = "\
+╷
+│ Error: Error acquiring the state lock
+│ 
+│ Error message: operation error S3: PutObject, https response error
+│ StatusCode: 412, api error PreconditionFailed
+│ Lock Info:
+│   ID:        6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10
+│   Path:      bucket/key
+│   Operation: OperationTypeApply
 │   Who:       deploy@build-7
 │   Version:   1.11.4
 │   Created:   2026-11-20 10:00:00.000000001 +0000 UTC
-│   Info:      held by job x
+│   Info:      
 │ 
 │ 
 │ Terraform acquires a state lock to protect the state from being written
@@ -108,11 +169,26 @@ mod tests {
 ";
 
     #[test]
-    fn a_lock_names_its_holder() {
-        let lock = state_lock(LOCKED).unwrap();
+    fn a_lock_in_the_plane_names_its_holder_and_not_us() {
+        let lock = state_lock(LOCKED_HTTP).unwrap();
+        assert_eq!(lock.id, "11111111-2222-3333-4444-555555555555");
+        assert_eq!(lock.info, "held by job 0192f0c1-5a5b-7c6d-8e9f-000000000001, attempt 2, on runner r-1");
+        assert_eq!(lock.who, "");
+        let text = lock.to_string();
+        assert!(text.starts_with("the state is locked with id 11111111-2222-3333-4444-555555555555, held by job"));
+        let of_another_plane = "already locked:\nID=x-y\n\nLock Info:\n  ID: z\n";
+        assert_eq!(state_lock(of_another_plane), Some(StateLock { id: "x-y".to_owned(), ..StateLock::default() }));
+    }
+
+    #[test]
+    fn a_lock_elsewhere_names_its_holder() {
+        let lock = state_lock(LOCKED_S3).unwrap();
         assert_eq!(lock.id, "6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10");
-        assert_eq!((lock.who.as_str(), lock.info.as_str()), ("deploy@build-7", "held by job x"));
+        assert_eq!((lock.who.as_str(), lock.path.as_str()), ("deploy@build-7", "bucket/key"));
         assert_eq!(lock.operation, "OperationTypeApply");
+        let text = lock.to_string();
+        assert!(text.starts_with("the state is locked by deploy@build-7 since 2026-11-20"), "{text}");
+        assert!(text.contains("(OperationTypeApply) with id 6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10; wait"), "{text}");
         assert_eq!(state_lock("Error: something else"), None);
     }
 

@@ -277,12 +277,7 @@ impl<'a> Terraform<'a> {
         let said = &finished.stderr_tail;
         let mut message = diagnostics::errors(said);
         if let Some(lock) = diagnostics::state_lock(said) {
-            let info = if lock.info.is_empty() { String::new() } else { format!(", {}", lock.info) };
-            message = format!(
-                "the state is locked by {} since {} ({}, lock id {}{info}); wait for its end, or if that process is dead for certain, \
-                 unlock it by that id",
-                lock.who, lock.created, lock.operation, lock.id
-            );
+            message = lock.to_string();
         } else if let Some(hint) = diagnostics::hint(said) {
             message = format!("{message}\n{hint}");
         }
