@@ -167,6 +167,11 @@ impl FrameReader {
         (self.position, self.offset) = (batch.next_position, batch.end);
     }
 
+    /// The offset of the next frame's first byte.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Goes to where the plane wants the log from: the frame that holds this offset.
     pub(crate) fn seek(&mut self, wanted: u64) -> io::Result<()> {
         let (mut position, mut offset) = (0, 0);
@@ -186,18 +191,26 @@ impl FrameReader {
 
     /// Length and digest of all whole frames: for a process that left no outcome.
     pub(crate) fn summarize(file: &Path) -> io::Result<LogSummary> {
+        Self::summarize_until(file, u64::MAX)
+    }
+
+    /// Length and digest of the frames that end before or at this offset.
+    pub(crate) fn summarize_until(file: &Path, end: u64) -> io::Result<LogSummary> {
         let mut reader = Self::open(file)?;
-        let mut digest = Sha256::new();
+        let (mut digest, mut length) = (Sha256::new(), 0);
         while let Some(batch) = reader.next(MAX_FRAME_BYTES)? {
             let mut rest = &batch.frames[..];
             while let Ok((frame, more)) = Frame::split_first(rest) {
-                digest.update(frame.bytes);
+                if frame.header.end() <= end {
+                    digest.update(frame.bytes);
+                    length = frame.header.end();
+                }
                 rest = more;
             }
             reader.advance(&batch);
         }
         let sha256 = hex::encode(digest.finalize());
-        Ok(LogSummary { length: reader.offset, sha256, dropped_bytes: 0 })
+        Ok(LogSummary { length, sha256, dropped_bytes: 0 })
     }
 }
 

@@ -316,7 +316,7 @@ async fn ready<T>(future: &mut Option<std::pin::Pin<Box<impl Future<Output = T>>
     }
 }
 
-async fn prepare(config: Config, registry: ExecutorRegistry, state_dir: &Path) -> Result<Runner, RunError> {
+pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_dir: &Path) -> Result<Runner, RunError> {
     let client = Client::new(&config.origin, &config.runner_id, &config.token)
         .map_err(|error| RunError::Config(format!("cannot make connections: {}", crate::chain(&error))))?;
     let jobs_dir = state_dir.join("jobs");

@@ -1,11 +1,9 @@
 //! The log: frames to a plane of protocol 2, chunks of text to one of the seed's contract.
 
 use bytes::Bytes;
-use reqwest::StatusCode;
 use wire::{AppendAnswer, Frame, LogPost};
 
-use super::{Delivery, Stopped, refused};
-use crate::client::ClientError;
+use super::{Delivery, Stopped, is_about_content, refused};
 use crate::job_directory::LOG;
 use crate::job_log::FrameReader;
 use crate::runner::Dialect;
@@ -33,7 +31,13 @@ impl<'a> LogDelivery<'a> {
 
     /// The plane lacks what comes after this offset.
     pub(super) fn go_on_from(&mut self, offset: u64) -> Result<(), Stopped> {
+        self.given_up = false;
         Ok(self.reader.seek(offset)?)
+    }
+
+    /// Where the part begins that the plane will not have, if there is one.
+    pub(super) fn given_up_at(&self) -> Option<u64> {
+        self.given_up.then(|| self.reader.offset())
     }
 
     /// Delivers about one request's worth; false if there is nothing.
@@ -61,13 +65,11 @@ impl<'a> LogDelivery<'a> {
         let call = || runner.client.append_log(job, *attempt, offset, frames.clone());
         match self.delivery.insist("deliver log", call).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(error) => match error.status() {
-                Some(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY) => {
-                    tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a part of the log; the job will say that its log is not complete");
-                    Ok(None)
-                }
-                _ => Err(refused(&error)),
-            },
+            Err(error) if is_about_content(&error) => {
+                tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a part of the log; the job will say that its log is not complete");
+                Ok(None)
+            }
+            Err(error) => Err(refused(&error)),
         }
     }
 
@@ -76,14 +78,23 @@ impl<'a> LogDelivery<'a> {
         while let Ok((frame, more)) = Frame::split_first(rest) {
             let text = String::from_utf8_lossy(frame.bytes).replace('\0', "\u{FFFD}");
             for chunk in chunks(&text) {
-                let post = LogPost { log_chunk: chunk.to_owned(), stream_type: frame.header.stream };
-                let Delivery { runner, job, attempt, .. } = self.delivery;
-                let call = || runner.client.post_log(job, *attempt, &post);
-                self.delivery.insist("deliver log", call).await.map_err(|error: ClientError| refused(&error))?;
+                self.post_chunk(LogPost { log_chunk: chunk.to_owned(), stream_type: frame.header.stream }).await?;
             }
             rest = more;
         }
         Ok(())
+    }
+
+    async fn post_chunk(&self, post: LogPost) -> Result<(), Stopped> {
+        let Delivery { runner, job, attempt, .. } = self.delivery;
+        let call = || runner.client.post_log(job, *attempt, &post);
+        match self.delivery.insist("deliver log", call).await {
+            Err(error) if is_about_content(&error) => {
+                tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a piece of log; it is missing there");
+                Ok(())
+            }
+            answer => answer.map_err(|error| refused(&error)),
+        }
     }
 }
 

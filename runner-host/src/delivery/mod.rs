@@ -4,6 +4,8 @@ mod commit;
 mod log;
 mod outbox;
 mod outcome;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -102,7 +104,7 @@ impl Delivery<'_> {
                 continue;
             }
             if has_outcome {
-                match outcome::deliver(self).await? {
+                match outcome::deliver(self, log.given_up_at()).await? {
                     outcome::Answer::Taken(status) => return Ok(status),
                     outcome::Answer::LogBehind(offset) => {
                         log.go_on_from(offset)?;
@@ -131,6 +133,14 @@ impl Delivery<'_> {
         };
         call.retry(pauses()).when(worth_waiting).notify(|error, pause| say(what, error, pause)).await
     }
+}
+
+/// Whether a refusal is about what was sent: that costs what was sent, not the job.
+pub(crate) fn is_about_content(error: &ClientError) -> bool {
+    matches!(
+        error.status(),
+        Some(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)
+    )
 }
 
 /// What a refusal means for the whole attempt.

@@ -3,11 +3,11 @@
 use std::fs;
 
 use bytes::Bytes;
-use reqwest::StatusCode;
+use serde_json::{Map, Value};
 use wire::{JobStatus, StatusReport};
 
-use super::{Delivery, Stopped, refused};
-use crate::client::{ClientError, Upload};
+use super::{Delivery, Stopped, is_about_content, refused};
+use crate::client::Upload;
 use crate::job_directory::{ArtifactRecord, JobDirectory, OutboxEntry};
 use crate::runner::Dialect;
 
@@ -15,19 +15,7 @@ use crate::runner::Dialect;
 pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped> {
     let Some((file, entry)) = delivery.directory.next_outbox()? else { return Ok(false) };
     match entry {
-        OutboxEntry::Progress(metadata) => {
-            let report = StatusReport {
-                status: JobStatus::Processing,
-                error_message: None,
-                execution_metadata: Some(metadata.into()),
-                phase: None,
-                reason: None,
-                log: None,
-                finished_at: None,
-            };
-            let call = || delivery.runner.client.report(delivery.job, delivery.attempt, &report);
-            delivery.insist("deliver progress", call).await.map_err(|error| refused(&error))?;
-        }
+        OutboxEntry::Progress(metadata) => publish(delivery, metadata).await?,
         OutboxEntry::Artifact { record, file } => {
             let bytes = Bytes::from(fs::read(file)?);
             upload(delivery, &record, bytes).await?;
@@ -35,6 +23,26 @@ pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped
     }
     JobDirectory::remove_outbox(&file)?;
     Ok(true)
+}
+
+async fn publish(delivery: &Delivery<'_>, metadata: Map<String, Value>) -> Result<(), Stopped> {
+    let report = StatusReport {
+        status: JobStatus::Processing,
+        error_message: None,
+        execution_metadata: Some(metadata.into()),
+        phase: None,
+        reason: None,
+        log: None,
+        finished_at: None,
+    };
+    let call = || delivery.runner.client.report(delivery.job, delivery.attempt, &report);
+    match delivery.insist("deliver progress", call).await {
+        Err(error) if is_about_content(&error) => {
+            tracing::error!(error = crate::chain(&error), job.id = %delivery.job, "the control plane refuses what a job says of its progress");
+            Ok(())
+        }
+        answer => answer.map_err(|error| refused(&error)),
+    }
 }
 
 async fn upload(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) -> Result<(), Stopped> {
@@ -55,16 +63,13 @@ async fn upload(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) 
             Ok(())
         }
     };
-    answer.or_else(|error| not_taken(delivery, record, &error))
-}
-
-/// An artifact that is too large or misnamed costs itself, not the job.
-fn not_taken(delivery: &Delivery<'_>, record: &ArtifactRecord, error: &ClientError) -> Result<(), Stopped> {
-    match error.status() {
-        Some(StatusCode::PAYLOAD_TOO_LARGE | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) => {
-            tracing::error!(error = crate::chain(error), job.id = %delivery.job, artifact = record.name, "the control plane refuses an artifact");
-            Ok(())
+    match answer {
+        // It costs itself, not the job; who looks for it finds out why it is not there.
+        Err(error) if is_about_content(&error) => {
+            let why = crate::chain(&error);
+            tracing::error!(why, job.id = %job, artifact = record.name, "the control plane refuses an artifact");
+            publish(delivery, Map::from_iter([(format!("artifact_refused:{}", record.name), why.into())])).await
         }
-        _ => Err(refused(error)),
+        answer => answer.map_err(|error| refused(&error)),
     }
 }

@@ -1,11 +1,12 @@
 //! The end: reported after the last byte of log, until it is acknowledged.
 
 use serde_json::Value;
-use wire::{JobStatus, StatusReport};
+use wire::{JobStatus, LogSummary, StatusReport};
 
-use super::{Delivery, Stopped, refused};
+use super::{Delivery, Stopped, is_about_content, refused};
 use crate::client::ClientError;
-use crate::job_directory::{OUTCOME, OutcomeRecord};
+use crate::job_directory::{LOG, OUTCOME, OutcomeRecord};
+use crate::job_log::FrameReader;
 use crate::runner::Dialect;
 
 /// What the plane says to the end.
@@ -16,10 +17,15 @@ pub(super) enum Answer {
     LogBehind(u64),
 }
 
-/// Reports how the job ended.
-pub(super) async fn deliver(delivery: &Delivery<'_>) -> Result<Answer, Stopped> {
+/// Reports how the job ended. Of its log the plane will never have what comes after `given_up_at`.
+pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -> Result<Answer, Stopped> {
     let outcome: Option<OutcomeRecord> = delivery.directory.read(OUTCOME)?;
-    let outcome = outcome.ok_or_else(|| std::io::Error::other("the outcome has gone"))?;
+    let mut outcome = outcome.ok_or_else(|| std::io::Error::other("the outcome has gone"))?;
+    if let Some(end) = given_up_at {
+        let kept = FrameReader::summarize_until(&delivery.directory.file(LOG), end)?;
+        let dropped_bytes = outcome.log.dropped_bytes + (outcome.log.length - kept.length);
+        outcome.log = LogSummary { dropped_bytes, ..kept };
+    }
     let is_two = delivery.dialect == Dialect::Two;
     let report = StatusReport {
         status: outcome.status,
@@ -35,14 +41,33 @@ pub(super) async fn deliver(delivery: &Delivery<'_>) -> Result<Answer, Stopped> 
         // The seed's runners send their results with a PROCESSING of its own.
         let progress =
             StatusReport { status: JobStatus::Processing, execution_metadata: Some(metadata.clone()), ..plain() };
-        report_it(delivery, &progress).await?;
+        match report_it(delivery, &progress).await {
+            Ok(_) => {}
+            // The report below says so.
+            Err(error) if is_about_content(&error) => {}
+            Err(error) => return Err(refused(&error)),
+        }
     }
-    report_it(delivery, &report).await
+    let answer = match report_it(delivery, &report).await {
+        Err(error) if is_about_content(&error) && report.execution_metadata.is_some() => {
+            report_it(delivery, &without_metadata(report, &error)).await
+        }
+        answer => answer,
+    };
+    answer.map_err(|error| refused(&error))
+}
+
+/// How a job ended is worth more than what it has to say.
+fn without_metadata(report: StatusReport, error: &ClientError) -> StatusReport {
+    let why = format!("its metadata could not be stored: {}", crate::chain(error));
+    tracing::error!(why, "a job is reported without its metadata");
+    let error_message = Some(report.error_message.map_or(why.clone(), |said| format!("{said}; {why}")));
+    StatusReport { error_message, execution_metadata: None, ..report }
 }
 
 /// The first word to a plane of the seed's contract.
 pub(super) async fn say_that_it_runs(delivery: &Delivery<'_>) -> Result<(), Stopped> {
-    report_it(delivery, &plain()).await.map(drop)
+    report_it(delivery, &plain()).await.map(drop).map_err(|error| refused(&error))
 }
 
 fn plain() -> StatusReport {
@@ -57,11 +82,11 @@ fn plain() -> StatusReport {
     }
 }
 
-async fn report_it(delivery: &Delivery<'_>, report: &StatusReport) -> Result<Answer, Stopped> {
+async fn report_it(delivery: &Delivery<'_>, report: &StatusReport) -> Result<Answer, ClientError> {
     let call = || delivery.runner.client.report(delivery.job, delivery.attempt, report);
     match delivery.insist("report a job", call).await {
         Ok(()) => Ok(Answer::Taken(report.status)),
         Err(ClientError::LogBehind(offset)) => Ok(Answer::LogBehind(offset)),
-        Err(error) => Err(refused(&error)),
+        Err(error) => Err(error),
     }
 }

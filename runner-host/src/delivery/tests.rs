@@ -1,0 +1,499 @@
+//! Delivery against a plane that has bad days. The directory is written by hand; the socket is real.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use executor_api::{
+    Executor, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, JobSettings, LogWriter, Outcome,
+};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use wire::{Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
+
+use super::{Delivered, run};
+use crate::config::Config;
+use crate::job_directory::{
+    ArtifactRecord, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord,
+};
+use crate::job_log::{FrameWriter, LogTotals};
+use crate::runner::{self, Dialect, Runner};
+
+/// Longer than any of these deliveries takes; an endless one ends here.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
+/// What happens to a call instead of what should.
+enum Weather {
+    Fine,
+    /// Nothing is stored, and this is answered.
+    Answer(u16),
+    /// Nothing is stored, and the connection is cut.
+    LostBefore,
+    /// It is stored, and the connection is cut.
+    LostAfter,
+}
+
+/// Decides by the name of a call and how many of that name came before it.
+type Forecast = fn(&str, usize) -> Weather;
+
+/// All that the plane has.
+#[derive(Default)]
+struct Stored {
+    /// The names of all calls, in order.
+    calls: Vec<String>,
+    log: Vec<u8>,
+    posts: Vec<(String, String)>,
+    reports: Vec<Value>,
+    artifacts: BTreeMap<String, Bytes>,
+    forgets_at_the_report: bool,
+}
+
+/// A plane of protocol 2, as far as delivery needs one.
+#[derive(Clone)]
+struct Plane {
+    stored: Arc<Mutex<Stored>>,
+    forecast: Forecast,
+}
+
+impl Plane {
+    fn new(forecast: Forecast) -> Self {
+        Self { stored: Arc::default(), forecast }
+    }
+
+    fn stored(&self) -> std::sync::MutexGuard<'_, Stored> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn listen(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        origin
+    }
+
+    fn take(&self, name: &str, query: &str, body: Bytes) -> Response {
+        let mut stored = self.stored();
+        match name {
+            "log" => stored.append(query, &body),
+            "logs" => stored.post(&body),
+            "status" => stored.report(&body),
+            "heartbeat" => Json(json!({ "success": true, "protocol": 2 })).into_response(),
+            artifact => {
+                stored.artifacts.insert(artifact.to_owned(), body);
+                StatusCode::OK.into_response()
+            }
+        }
+    }
+}
+
+async fn answer(State(plane): State<Plane>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    let before = {
+        let mut stored = plane.stored();
+        let before = stored.calls.iter().filter(|call| **call == name).count();
+        stored.calls.push(name.clone());
+        before
+    };
+    match (plane.forecast)(&name, before) {
+        Weather::Fine => plane.take(&name, &query, body),
+        Weather::Answer(status) => {
+            (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": format!("no {name}") }))).into_response()
+        }
+        Weather::LostBefore => cut(),
+        Weather::LostAfter => {
+            drop(plane.take(&name, &query, body));
+            cut()
+        }
+    }
+}
+
+/// Ends the task that serves the connection, and the connection with it, without a word.
+fn cut() -> ! {
+    std::panic::resume_unwind(Box::new("the connection is cut"))
+}
+
+impl Stored {
+    fn append(&mut self, query: &str, body: &[u8]) -> Response {
+        let offset: usize = query.strip_prefix("offset=").unwrap().parse().unwrap();
+        let mut status = StatusCode::RANGE_NOT_SATISFIABLE;
+        if offset == self.log.len() {
+            status = StatusCode::OK;
+            let mut rest = body;
+            while let Ok((frame, more)) = Frame::split_first(rest) {
+                assert_eq!(frame.header.offset, self.log.len() as u64, "frames follow one another");
+                self.log.extend_from_slice(frame.bytes);
+                rest = more;
+            }
+            assert!(rest.is_empty(), "only whole frames are sent");
+        }
+        (status, Json(json!({ "offset": self.log.len() }))).into_response()
+    }
+
+    fn post(&mut self, body: &[u8]) -> Response {
+        let post: Value = serde_json::from_slice(body).unwrap();
+        let text = |name: &str| post[name].as_str().unwrap().to_owned();
+        self.posts.push((text("stream_type"), text("log_chunk")));
+        StatusCode::CREATED.into_response()
+    }
+
+    fn report(&mut self, body: &[u8]) -> Response {
+        let report: Value = serde_json::from_slice(body).unwrap();
+        if std::mem::take(&mut self.forgets_at_the_report) {
+            self.log.clear();
+        }
+        if report["log"]["length"].as_u64().is_some_and(|length| length > self.log.len() as u64) {
+            return (StatusCode::RANGE_NOT_SATISFIABLE, Json(json!({ "offset": self.log.len() }))).into_response();
+        }
+        self.reports.push(report);
+        Json(json!({ "success": true })).into_response()
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.calls.iter().filter(|call| **call == name).count()
+    }
+}
+
+struct Nothing;
+
+#[async_trait]
+impl Executor for Nothing {
+    async fn execute(&self, _: &JobContext) -> Result<Outcome, ExecutorError> {
+        Ok(Outcome::success())
+    }
+}
+
+static PLUGIN: ExecutorPlugin = ExecutorPlugin::new::<Value>("test", &Nothing);
+
+/// A run that has ended: its directory, and who delivers it.
+struct Run {
+    folder: tempfile::TempDir,
+    directory: JobDirectory,
+    claimed: Claimed,
+    writer: FrameWriter,
+    totals: LogTotals,
+    dialect: Dialect,
+}
+
+impl Run {
+    fn new(dialect: Dialect) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let job = json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 3 });
+        let claimed = Claimed { job: serde_json::from_value(job).unwrap(), log_limit_bytes: u64::MAX };
+        let directory = JobDirectory::create(folder.path(), &claimed, &JobSettings::default()).unwrap();
+        let (writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX).unwrap();
+        Self { folder, directory, claimed, writer, totals, dialect }
+    }
+
+    fn log(&mut self, stream: LogStream, bytes: &[u8]) {
+        self.writer.append(stream, Timestamp::now(), bytes);
+    }
+
+    fn artifact(&self, number: u32, name: &str, bytes: &[u8]) {
+        let sha256 = hex::encode(Sha256::digest(bytes));
+        let record = ArtifactRecord { name: name.to_owned(), media_type: "x/y".to_owned(), sha256 };
+        self.directory.put_artifact(number, &record, bytes).unwrap();
+    }
+
+    fn progress(&self, number: u32, key: &str) {
+        let metadata = Map::from_iter([(key.to_owned(), json!(number))]);
+        self.directory.put_progress(number, &metadata).unwrap();
+    }
+
+    /// Writes how it ended; returns what its log is.
+    fn end(&self) -> LogSummary {
+        let log = self.totals.finish();
+        let outcome = OutcomeRecord {
+            status: JobStatus::Success,
+            reason: None,
+            error_message: None,
+            metadata: Map::from_iter([("result".to_owned(), json!(1))]),
+            phase: Phase::Preparing,
+            log: log.clone(),
+            finished_at: Timestamp::now(),
+        };
+        self.directory.write(OUTCOME, &outcome).unwrap();
+        log
+    }
+
+    async fn runner(&self, origin: &str) -> Runner {
+        let state = self.folder.path().join("state");
+        std::fs::create_dir(&state).unwrap();
+        let token = SecretString::from("t".to_owned());
+        let config = Config::new(origin, "r".parse().unwrap(), token, state.clone());
+        let registry = ExecutorRegistry::new([&PLUGIN]).unwrap();
+        let runner = runner::prepare(config, registry, &state).await.unwrap();
+        runner.dialect.send_replace(Some(self.dialect));
+        runner
+    }
+
+    async fn deliver_to(&self, plane: &Plane) -> Delivered {
+        let runner = self.runner(&plane.listen().await).await;
+        let (_process, ended) = watch::channel(true);
+        let delivered = tokio::time::timeout(TOO_LONG, run(&runner, &self.directory, &self.claimed, ended)).await;
+        let calls = || plane.stored().calls.iter().take(20).cloned().collect::<Vec<_>>();
+        delivered.unwrap_or_else(|_| panic!("not delivered in time: {:?}", calls()))
+    }
+}
+
+fn is_taken(delivered: &Delivered) -> bool {
+    matches!(delivered, Delivered::All { status: JobStatus::Success })
+}
+
+/// Too large for two of them to travel together.
+fn large(fill: u8) -> Vec<u8> {
+    vec![fill; 700 * 1024]
+}
+
+#[tokio::test]
+async fn what_may_pass_is_waited_for_and_everything_arrives_once_and_in_order() {
+    let plane = Plane::new(|name, before| match (name, before) {
+        ("heartbeat", _) => Weather::Fine,
+        (_, 0) => Weather::Answer(503),
+        (_, 1) => Weather::LostBefore,
+        _ => Weather::Fine,
+    });
+    let mut job = Run::new(Dialect::Two);
+    job.log(LogStream::Stdout, b"one\n");
+    job.log(LogStream::Stderr, b"\0\xff two\n");
+    job.progress(1, "first");
+    job.artifact(2, "a.txt", b"bytes");
+    job.progress(3, "third");
+    job.directory.write(COMMIT, &Map::new()).unwrap();
+    let log = job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+
+    let stored = plane.stored();
+    assert_eq!(stored.log, b"one\n\0\xff two\n");
+    assert_eq!(stored.artifacts["a.txt"], "bytes");
+    let [commit, first, third, end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+    assert_eq!((&commit["status"], &commit["phase"]), (&json!("PROCESSING"), &json!("committed")));
+    assert_eq!(first["execution_metadata"], json!({ "first": 1 }));
+    assert_eq!(third["execution_metadata"], json!({ "third": 3 }));
+    assert_eq!((&end["status"], &end["log"]), (&json!("SUCCESS"), &serde_json::to_value(&log).unwrap()));
+    let committed: Committed = job.directory.read(COMMITTED).unwrap().unwrap();
+    assert_eq!(committed.refused, None);
+    assert!(job.directory.next_outbox().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn neither_a_revoked_token_nor_a_full_disk_loses_a_result() {
+    let plane = Plane::new(|_, before| match before {
+        0 => Weather::Answer(401),
+        1 => Weather::Answer(507),
+        2 => Weather::Answer(429),
+        _ => Weather::Fine,
+    });
+    let job = Run::new(Dialect::Two);
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    assert_eq!(plane.stored().count("status"), 4);
+}
+
+#[tokio::test]
+async fn a_lost_answer_stores_nothing_twice() {
+    let plane = Plane::new(|_, before| if before == 0 { Weather::LostAfter } else { Weather::Fine });
+    let mut job = Run::new(Dialect::Two);
+    job.log(LogStream::Stdout, &large(b'a'));
+    job.log(LogStream::Stdout, &large(b'b'));
+    job.artifact(1, "a.txt", b"bytes");
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    assert!(stored.log == [large(b'a'), large(b'b')].concat(), "{} bytes", stored.log.len());
+    assert_eq!(stored.reports[0], stored.reports[1], "the same report again");
+}
+
+#[tokio::test]
+async fn the_log_goes_on_where_the_plane_wants_it() {
+    let plane = Plane::new(|_, _| Weather::Fine);
+    // An earlier start of the runner has delivered a part.
+    plane.stored().log = large(b'a');
+    let mut job = Run::new(Dialect::Two);
+    for fill in *b"abc" {
+        job.log(LogStream::Stdout, &large(fill));
+    }
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    assert!(stored.log == [large(b'a'), large(b'b'), large(b'c')].concat(), "{} bytes", stored.log.len());
+    assert_eq!(stored.count("log"), 3, "one refused, two taken");
+}
+
+#[tokio::test]
+async fn a_report_that_comes_before_the_end_of_the_log_sends_what_is_missing() {
+    let plane = Plane::new(|_, _| Weather::Fine);
+    let mut job = Run::new(Dialect::Two);
+    job.log(LogStream::Stdout, b"one\n");
+    job.log(LogStream::Stdout, b"two\n");
+    job.end();
+    // It was put back to an older state.
+    plane.stored().forgets_at_the_report = true;
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    assert_eq!(plane.stored().calls, ["log", "status", "log", "status"]);
+    assert_eq!(plane.stored().log, b"one\ntwo\n");
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_over_delivers_nothing_more() {
+    let forecasts: [(&str, Forecast); 4] = [
+        ("log", |name, _| if name == "log" { Weather::Answer(409) } else { Weather::Fine }),
+        ("log", |name, _| if name == "log" { Weather::Answer(404) } else { Weather::Fine }),
+        ("a.txt", |name, _| if name == "a.txt" { Weather::Answer(409) } else { Weather::Fine }),
+        ("status", |name, _| if name == "status" { Weather::Answer(409) } else { Weather::Fine }),
+    ];
+    for (last, forecast) in forecasts {
+        let plane = Plane::new(forecast);
+        let mut job = Run::new(Dialect::Two);
+        job.log(LogStream::Stdout, b"one\n");
+        job.artifact(1, "a.txt", b"bytes");
+        job.end();
+        let Delivered::Refused { why } = job.deliver_to(&plane).await else { panic!("{last}: taken") };
+        assert!(why.contains(&format!("no {last}")), "{why}");
+        assert_eq!(plane.stored().calls.last().map(String::as_str), Some(last));
+        assert_eq!(plane.stored().count(last), 1, "a refusal is not tried again");
+    }
+}
+
+#[tokio::test]
+async fn log_that_the_plane_refuses_costs_itself_and_the_report_says_so() {
+    let forecasts: [Forecast; 3] = [
+        |name, before| if name == "log" && before == 1 { Weather::Answer(400) } else { Weather::Fine },
+        |name, before| if name == "log" && before == 1 { Weather::Answer(413) } else { Weather::Fine },
+        |name, before| if name == "log" && before == 1 { Weather::Answer(422) } else { Weather::Fine },
+    ];
+    for forecast in forecasts {
+        let plane = Plane::new(forecast);
+        let mut job = Run::new(Dialect::Two);
+        for fill in *b"abc" {
+            job.log(LogStream::Stdout, &large(fill));
+        }
+        job.artifact(1, "a.txt", b"bytes");
+        job.end();
+        assert!(is_taken(&job.deliver_to(&plane).await));
+        let stored = plane.stored();
+        assert!(stored.log == large(b'a'), "{} bytes", stored.log.len());
+        assert_eq!(stored.artifacts["a.txt"], "bytes");
+        let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+        let expected = LogSummary {
+            length: large(b'a').len() as u64,
+            sha256: hex::encode(Sha256::digest(large(b'a'))),
+            dropped_bytes: 2 * large(b'b').len() as u64,
+        };
+        assert_eq!(end["log"], serde_json::to_value(&expected).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_artifact_that_is_too_large_costs_itself_and_the_job_says_so() {
+    let plane = Plane::new(|name, _| if name == "big.bin" { Weather::Answer(413) } else { Weather::Fine });
+    let job = Run::new(Dialect::Two);
+    job.artifact(1, "big.bin", b"too large");
+    job.artifact(2, "a.txt", b"bytes");
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    assert_eq!(stored.artifacts.keys().map(String::as_str).collect::<Vec<_>>(), ["a.txt"]);
+    assert_eq!(stored.count("big.bin"), 1);
+    let said =
+        stored.reports.iter().find_map(|report| report["execution_metadata"]["artifact_refused:big.bin"].as_str());
+    assert!(said.is_some_and(|why| why.contains("413") && why.contains("no big.bin")), "{:?}", stored.reports);
+}
+
+#[tokio::test]
+async fn metadata_that_the_plane_refuses_costs_itself_and_not_the_result() {
+    let plane = Plane::new(|name, before| match (name, before) {
+        ("status", 0) => Weather::Answer(422),
+        ("status", 1) => Weather::Answer(413),
+        _ => Weather::Fine,
+    });
+    let job = Run::new(Dialect::Two);
+    job.progress(1, "too large");
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+    assert_eq!((&end["status"], &end["execution_metadata"]), (&json!("SUCCESS"), &Value::Null));
+    let said = end["error_message"].as_str().unwrap();
+    assert!(said.contains("its metadata could not be stored") && said.contains("no status"), "{said}");
+}
+
+#[tokio::test]
+async fn a_refused_commit_point_is_written_down_after_the_orders_are_heard() {
+    let plane = Plane::new(|name, before| match (name, before) {
+        ("status", 0) => Weather::Answer(409),
+        _ => Weather::Fine,
+    });
+    let job = Run::new(Dialect::Two);
+    job.directory.write(COMMIT, &Map::new()).unwrap();
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let committed: Committed = job.directory.read(COMMITTED).unwrap().unwrap();
+    assert!(committed.refused.is_some_and(|why| why.contains("no status")));
+    assert_eq!(plane.stored().calls, ["status", "heartbeat", "status"]);
+}
+
+#[tokio::test]
+async fn a_process_that_left_no_outcome_is_reported_with_all_that_it_wrote() {
+    let plane = Plane::new(|_, _| Weather::Fine);
+    let mut job = Run::new(Dialect::Two);
+    job.log(LogStream::Stdout, b"last words\n");
+    job.directory.write(COMMITTED, &Committed { refused: None }).unwrap();
+    let delivered = job.deliver_to(&plane).await;
+    assert!(matches!(delivered, Delivered::All { status: JobStatus::Failed }));
+    let stored = plane.stored();
+    assert_eq!(stored.log, b"last words\n");
+    let end = &stored.reports[0];
+    assert_eq!(end["reason"], serde_json::to_value(Reason::ProcessLost).unwrap());
+    assert!(end["error_message"].as_str().unwrap().contains("nobody knows how far it came"), "{end}");
+}
+
+#[tokio::test]
+async fn a_plane_of_the_seeds_contract_gets_text_in_order() {
+    let plane = Plane::new(|name, before| match name {
+        "logs" if before % 2 == 0 => Weather::Answer(503),
+        _ => Weather::Fine,
+    });
+    let mut job = Run::new(Dialect::Seed);
+    job.log(LogStream::Stdout, b"one\n");
+    job.log(LogStream::Stderr, b"two \0 \xff\n");
+    job.log(LogStream::System, b"three\n");
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    let posts = [("STDOUT", "one\n"), ("STDERR", "two \u{fffd} \u{fffd}\n"), ("SYSTEM", "three\n")];
+    assert_eq!(stored.posts, posts.map(|(stream, text)| (stream.to_owned(), text.to_owned())));
+    let statuses: Vec<_> = stored.reports.iter().map(|report| report["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["PROCESSING", "PROCESSING", "SUCCESS"]);
+    for field in ["phase", "reason", "log", "finished_at"] {
+        assert!(stored.reports.iter().all(|report| report[field].is_null()), "{field} is none of the seed's");
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_the_seeds_plane_refuses_costs_itself() {
+    let plane = Plane::new(|name, before| match (name, before) {
+        ("logs", 1) => Weather::Answer(400),
+        _ => Weather::Fine,
+    });
+    let mut job = Run::new(Dialect::Seed);
+    for text in ["one\n", "two\n", "three\n"] {
+        job.log(LogStream::Stdout, text.as_bytes());
+    }
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    assert_eq!(stored.posts.iter().map(|(_, text)| text.as_str()).collect::<String>(), "one\nthree\n");
+    assert_eq!(stored.reports.last().unwrap()["status"], "SUCCESS");
+}
