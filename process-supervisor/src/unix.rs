@@ -1,5 +1,6 @@
 //! The only code that talks to the operating system about processes other than the one child of `supervise`.
 
+use std::ffi::{CStr, CString, c_char};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
-    test_kill_process_group, wait, waitpgid,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+    set_dumpable_behavior, test_kill_process_group, wait, waitpgid,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
@@ -164,9 +165,48 @@ pub(crate) fn spawn_in_new_session(command: &Command, output: File) -> io::Resul
     child.spawn()
 }
 
+/// Keeps this process's secrets from other processes of the same user, which could read its memory and, in
+/// `/proc/PID/environ`, its first environment. The variables read as empty from then on. Call it before any other
+/// thread starts.
+///
+/// # Errors
+/// If another thread runs, which may be reading the environment, or the system refuses. Nothing is hidden then.
+pub fn hide_secrets(variables: &[&str]) -> io::Result<()> {
+    #[expect(unsafe_code, reason = "the standard library copies values, and here the original is wanted")]
+    unsafe extern "C" {
+        fn getenv(name: *const c_char) -> *mut c_char;
+    }
+    if fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("another thread may be reading the environment"));
+    }
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    for name in variables {
+        let name = CString::new(*name)?;
+        // SAFETY: `getenv` returns null or a text that ends with NUL, in memory that is ours to write; no other thread
+        // exists that could read or move it.
+        #[expect(unsafe_code, reason = "nothing else reaches the block that the kernel shows to others")]
+        unsafe {
+            let value = getenv(name.as_ptr());
+            if !value.is_null() {
+                value.write_bytes(0, CStr::from_ptr(value).count_bytes());
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_not_touched_while_somebody_may_read_them() {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || wait.recv());
+        assert!(hide_secrets(&["PATH"]).is_err());
+        drop(end);
+        assert!(other.join().unwrap().is_err());
+    }
 
     #[test]
     fn a_programs_name_may_hold_anything() {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use executor_api::ExecutorRegistry;
 
-use crate::config::{Config, Variables};
+use crate::config::{Config, SECRETS, Variables};
 use crate::shutdown::ShutdownSignals;
 use crate::{doctor, job_process, kinds, run};
 
@@ -124,6 +124,12 @@ fn start(args: &StartArgs) -> ExitCode {
         Ok(registry) => registry,
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
+    if let Err(error) = process_supervisor::hide_secrets(SECRETS) {
+        tracing::warn!(
+            error = crate::chain(&error),
+            "jobs can read the runner's token; start the runner with a token file"
+        );
+    }
     block_on(async {
         let signals = match ShutdownSignals::of_process() {
             Ok(signals) => signals,

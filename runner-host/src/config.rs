@@ -50,6 +50,9 @@ pub const VARIABLES: &[&str] = &[
     "ALETHIA_LISTEN",
 ];
 
+/// What only this process may know, also where jobs run as the same user.
+pub(crate) const SECRETS: &[&str] = &["ALETHIA_WORKER_TOKEN", "ALETHIA_RUNNER_TOKEN", "ALETHIA_TOKEN"];
+
 /// What a tool of a job inherits from the runner's environment without being asked for.
 const PASSED_ON: &[&str] = &[
     "PATH",
