@@ -24,6 +24,11 @@ use crate::runner::{Order, Runner};
 /// Runs one claimed job until all of it is delivered.
 pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
     let Some(job) = claim.job else { return };
+    if runner.holds(&job.id, job.attempt_no()) {
+        // A plane of the seed's contract, which knows no attempts, gives a job again when it has not heard of us for
+        // long. What runs goes on; a second one would run beside it, in the same directory.
+        return tracing::warn!(job.id = %job.id, "was given a job that it has already; that one goes on");
+    }
     let mut settings = runner.config.job_settings.clone();
     settings.plane = claim
         .access

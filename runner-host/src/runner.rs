@@ -113,6 +113,11 @@ impl Runner {
         received
     }
 
+    /// Whether it is looked after already.
+    pub(crate) fn holds(&self, job: &JobId, attempt: AttemptNo) -> bool {
+        self.lock_held().contains_key(&(job.clone(), attempt))
+    }
+
     /// The job is over for us.
     pub(crate) fn let_go(&self, job: &JobId, attempt: AttemptNo) {
         self.lock_held().remove(&(job.clone(), attempt));

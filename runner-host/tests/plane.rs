@@ -371,6 +371,26 @@ async fn a_job_that_is_cancelled_while_its_inputs_are_fetched_never_starts() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_given_twice_runs_once() {
+    let (plane, origin) = Plane::start(|name, before| match (name, before) {
+        (CLAIM, 0 | 1) => Some(one_job("quiet")),
+        _ if name.starts_with("GET /api/sources/") => Some(Answer::Silence),
+        _ => None,
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::start_with(Config { slots: 3, ..config(&origin, folder.path()) });
+    plane.until(CLAIM, 3).await;
+    let source = format!("GET /api/sources/{}", "0".repeat(64));
+    plane.until(&source, 1).await;
+    // Drain, then stop what is left.
+    runner.leave.leave();
+    runner.leave.leave();
+    runner.ended().await.unwrap();
+    assert_eq!((plane.calls_of(&source).len(), plane.calls_of(STATUS).len()), (1, 1));
+}
+
+#[tokio::test]
 async fn what_an_earlier_start_left_is_taken_up_put_away_or_left_alone() {
     let (plane, origin) = Plane::start(|_, _| None).await;
     let folder = tempfile::tempdir().unwrap();
