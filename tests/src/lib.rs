@@ -1,4 +1,14 @@
 //! The system from outside: what its tests share.
 
+pub mod client;
+pub mod fake_terraform;
+mod kinds;
+pub mod ledger;
+pub mod plane;
+pub mod process;
+mod program;
+pub mod rig;
+pub mod runner;
 pub mod seed_client;
 pub mod seed_plane;
+pub mod steps;
