@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use process_supervisor::DetachedProcess;
 use tokio::task::JoinSet;
@@ -37,29 +38,51 @@ fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>)
             directory.format()
         )));
     }
-    let process = living_process(directory)?;
-    let state = match (&process, directory.has(OUTCOME)) {
-        (Some(_), _) => "it runs",
-        (None, true) => "it has ended",
-        (None, false) => "its process is gone",
-    };
-    tracing::info!(job.id = %claimed.job.id, attempt = claimed.job.attempt, state, "taking up a job of an earlier start");
-    let orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), directory);
-    jobs.spawn(dispatch::attend(Arc::clone(runner), directory.clone(), claimed, process, orders));
+    let found = Found::look(directory)?;
+    tracing::info!(job.id = %claimed.job.id, attempt = claimed.job.attempt, state = found.as_str(), "taking up a job of an earlier start");
+    let runner = Arc::clone(runner);
+    match found {
+        Found::NotStarted(directory) => {
+            jobs.spawn(dispatch::begin(runner, directory, claimed));
+        }
+        Found::Started(process) => {
+            let orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), directory);
+            jobs.spawn(dispatch::attend(runner, directory.clone(), claimed, process, orders));
+        }
+    }
     Ok(())
 }
 
-/// The job's process, if it lives. One that was started but has not said yet who it is finds an outcome when it does,
-/// and ends; if it was quicker than we, it is taken up after all.
-fn living_process(directory: &JobDirectory) -> io::Result<Option<DetachedProcess>> {
-    if directory.process()?.is_none() && !directory.has(OUTCOME) {
-        dispatch::write_lost_outcome(directory)?;
-        if directory.process()?.is_some() {
-            fs::remove_file(directory.file(OUTCOME))?;
+/// How far a job had come when its runner went away.
+enum Found {
+    /// It has a directory, and no process.
+    NotStarted(JobDirectory),
+    /// Its process, if that still lives.
+    Started(Option<DetachedProcess>),
+}
+
+impl Found {
+    fn look(directory: &JobDirectory) -> io::Result<Self> {
+        loop {
+            if let Some(identity) = directory.process()? {
+                return Ok(Self::Started(DetachedProcess::adopt(&identity)?));
+            }
+            if directory.has(OUTCOME) {
+                return Ok(Self::Started(None));
+            }
+            if let Some(taken) = directory.take_back()? {
+                return Ok(Self::NotStarted(taken));
+            }
+            // A process was started just now, and is about to say who it is.
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
-    match directory.process()? {
-        Some(identity) => DetachedProcess::adopt(&identity),
-        None => Ok(None),
+
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::NotStarted(_) => "it was not started yet",
+            Self::Started(Some(_)) => "it runs",
+            Self::Started(None) => "its process has ended",
+        }
     }
 }

@@ -39,6 +39,11 @@ pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
         Ok(directory) => directory,
         Err(error) => return report_without_directory(&runner, &claimed, &error).await,
     };
+    begin(runner, directory, claimed).await;
+}
+
+/// Starts a job that has a directory and no process, and looks after it until all of it is delivered.
+pub(crate) async fn begin(runner: Arc<Runner>, directory: JobDirectory, claimed: Claimed) {
     // Before the inputs, which may take long: from here on its lease is extended and it can be cancelled.
     let mut orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
     let fetched = tokio::select! {

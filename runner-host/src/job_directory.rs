@@ -205,6 +205,21 @@ impl JobDirectory {
         Ok(Some(lock))
     }
 
+    /// Takes the directory from a process that was started in it and has not said yet who it is: that one finds
+    /// nothing any more, and ends. None if it has said so by now.
+    pub(crate) fn take_back(&self) -> io::Result<Option<Self>> {
+        let Some(_lock) = self.lock_process()? else { return Ok(None) };
+        if self.process()?.is_some() {
+            return Ok(None);
+        }
+        let name = self.root.file_name().unwrap_or_default().display().to_string();
+        let taken = Self { root: self.root.with_file_name(format!("{name}.again")) };
+        fs::rename(&self.root, &taken.root)?;
+        // It may have this file open already; the next process gets one that nobody else can lock.
+        fs::remove_file(taken.file(PROCESS))?;
+        Ok(Some(taken))
+    }
+
     /// Gives up the room that was kept for the outcome.
     pub(crate) fn free_reserve(&self) {
         // Missing is as good.
@@ -344,6 +359,15 @@ mod tests {
         directory.write(COMMITTED, &Committed { refused: None }).unwrap();
         assert_eq!(directory.phase(), Phase::Committed);
         assert_eq!(directory.format(), Some(FORMAT));
+    }
+
+    #[test]
+    fn what_nobody_runs_can_be_taken_back() {
+        let (_folder, directory) = directory();
+        let taken = directory.take_back().unwrap().expect("nobody runs it");
+        assert!(!directory.root().exists() && directory.claim_process().is_err(), "who comes late finds nothing");
+        let _process = taken.claim_process().unwrap().expect("it is free");
+        assert!(taken.take_back().unwrap().is_none(), "now somebody runs it");
     }
 
     #[test]

@@ -411,6 +411,7 @@ async fn what_an_earlier_start_left_is_taken_up_put_away_or_left_alone() {
     };
     let unfinished = directory("a.1", "1", None);
     let lost = directory("j-1.1", "1", Some(claim("j-1")));
+    fs::write(lost.join("process.json"), r#"{ "pid": 1, "start_ticks": 0, "boot_id": "of before" }"#).unwrap();
     let of_the_future = directory("c.1", "9", Some(claim("c")));
     let unreadable = directory("d.1", "1", Some("{".to_owned()));
     let kept = directory("e.1.lost", "1", Some(claim("e")));
