@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use executor_api::{Executor, ExecutorError, ExecutorPlugin, JobContext, LossPolicy, Outcome, inventory};
+use executor_api::{
+    Executor, ExecutorError, ExecutorPlugin, Input, Job, JobContext, LossPolicy, Outcome, inventory, params_of,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -22,6 +24,9 @@ struct LedgerParams {
     /// After it.
     #[serde(default)]
     apply: Vec<Step>,
+    /// An archive that is fetched before the start, and not looked at.
+    #[serde(default)]
+    source: Option<String>,
 }
 
 struct Ledger;
@@ -29,12 +34,17 @@ struct Ledger;
 #[async_trait]
 impl Executor for Ledger {
     async fn execute(&self, job: &JobContext) -> Result<Outcome, ExecutorError> {
-        let LedgerParams { folder, plan, apply } = job.params()?;
+        let LedgerParams { folder, plan, apply, .. } = job.params()?;
         let emitted = plan.iter().map(|step| if let Step::Emit(count) = step { *count } else { 0 }).sum();
         run(job, &folder, 0, "start", plan).await?;
         job.commit_point().await?;
         run(job, &folder, emitted, "apply", apply).await?;
         Ok(Outcome::success().with("applied", true))
+    }
+
+    fn inputs(&self, job: &Job) -> Result<Vec<Input>, ExecutorError> {
+        let LedgerParams { source, .. } = params_of(job)?;
+        Ok(source.into_iter().map(Input::Source).collect())
     }
 }
 

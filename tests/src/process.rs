@@ -159,3 +159,10 @@ pub async fn eventually<T, W: Future<Output = Option<T>>>(what: &str, mut look: 
     };
     tokio::time::timeout(TOO_LONG, found).await.unwrap_or_else(|_| panic!("{what}: that never came"))
 }
+
+/// A program on the PATH.
+#[must_use]
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    path.split(':').map(|dir| Path::new(dir).join(name)).find(|program| program.is_file())
+}
