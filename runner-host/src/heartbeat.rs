@@ -12,6 +12,8 @@ use crate::runner::{Dialect, LAST_WORDS, Order, RunError, Runner};
 
 /// With a job, or to a plane of the seed's contract.
 const OFTEN: Duration = Duration::from_secs(30);
+/// A job that was taken is shown by then. The plane waits 30 s for a sign of it.
+const SHOW: Duration = Duration::from_secs(10);
 /// While the parked claim and the open stream of events say that we live.
 const IDLE: Duration = Duration::from_secs(55);
 
@@ -51,11 +53,20 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
 pub(crate) async fn run(runner: Arc<Runner>) {
     let mut failed = false;
     loop {
-        let pause = pause(&runner, failed);
-        // A change waits for nobody; a failure is not worth more haste.
-        let _ = tokio::time::timeout(pause, runner.beat_now.notified()).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause(&runner, failed)) => {}
+            // A change waits for nobody; a failure is not worth more haste.
+            () = runner.beat_now.notified() => {}
+            () = took_a_job(&runner) => {}
+        }
         failed = !beat(&runner).await;
     }
+}
+
+/// A job that writes nothing would look like one whose claim was never answered. One that ends soon costs no heartbeat.
+async fn took_a_job(runner: &Runner) {
+    runner.holds_more.notified().await;
+    tokio::time::sleep(SHOW).await;
 }
 
 fn pause(runner: &Runner, failed: bool) -> Duration {

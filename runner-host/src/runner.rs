@@ -81,6 +81,8 @@ pub(crate) struct Runner {
     pub(crate) plane_drains: Notify,
     /// Something changed that the next heartbeat should not wait for.
     pub(crate) beat_now: Notify,
+    /// A job was taken up that no heartbeat has named yet.
+    pub(crate) holds_more: Notify,
     held: Mutex<BTreeMap<(JobId, AttemptNo), Held>>,
 }
 
@@ -110,6 +112,7 @@ impl Runner {
         let (orders, received) = mpsc::unbounded_channel();
         let held = Held { directory: directory.clone(), orders };
         self.lock_held().insert((job.clone(), attempt), held);
+        self.holds_more.notify_one();
         received
     }
 
@@ -338,6 +341,7 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
         status: watch::Sender::new(RunnerStatus::Online),
         plane_drains: Notify::new(),
         beat_now: Notify::new(),
+        holds_more: Notify::new(),
         held: Mutex::default(),
         config,
     })
