@@ -96,6 +96,7 @@ pub(crate) async fn attend(
                 _ = has_ended.wait_for(|ended| *ended) => {}
                 () = &mut control => {}
             }
+            delivery::say_late(&runner, &directory, &claimed).await;
         }
         delivered
     };

@@ -85,6 +85,22 @@ pub(crate) async fn run(
     }
 }
 
+/// Tells a plane that has given the attempt up how it really ended: it keeps that beside the job, and refuses the report
+/// all the same.
+pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed: &Claimed) {
+    let dialect = runner.dialect().await;
+    if dialect == Dialect::Seed {
+        return;
+    }
+    let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
+    if !directory.has(OUTCOME)
+        && let Err(error) = write_lost_outcome(directory)
+    {
+        return tracing::error!(error = crate::chain(&error), job.id = %job, "cannot write down how a job ended");
+    }
+    let _ = outcome::deliver(&Delivery { runner, directory, job, attempt, dialect }, None).await;
+}
+
 impl Delivery<'_> {
     async fn run(&self, mut ended: watch::Receiver<bool>) -> Result<JobStatus, Stopped> {
         let mut changes = watch_dirs(&[self.directory.root(), &self.directory.file(OUTBOX)])?;
