@@ -50,7 +50,7 @@ impl Row {
     pub(super) fn apply(&mut self, event: Event) -> Result<(), QueueError> {
         let from = self.job.status;
         self.job.status = next(from, event).ok_or_else(|| {
-            QueueError::Conflict(format!("job {} is {from}; that cannot happen to it now", self.job.id))
+            QueueError::Conflict(format!("job {} is {from}; that does not change any more", self.job.id))
         })?;
         Ok(())
     }

@@ -111,12 +111,18 @@ impl Queue {
 
     async fn check_references(&self, user: &User, request: &SubmitRequest) -> Result<(), QueueError> {
         if let Some(plan) = &request.plan_job_id {
-            let known = self.0.store.find(plan).await?.is_some_and(|row| row.org() == user.org);
-            if !known {
-                return Err(QueueError::invalid(
-                    "/plan_job_id",
-                    format!("there is no job {plan}; name a job that made a plan"),
+            let refused = |why: String| Err(QueueError::invalid("/plan_job_id", why));
+            let Some(row) = self.0.store.find(plan).await?.filter(|row| row.org() == user.org) else {
+                return refused(format!("there is no job {plan}; name a job that made a plan"));
+            };
+            if row.job.status != JobStatus::Success {
+                return refused(format!(
+                    "job {plan} is {}; only a plan that ended with SUCCESS can be applied",
+                    row.job.status
                 ));
+            }
+            if let Some(used_by) = row.plan_used_by {
+                return refused(format!("the plan of job {plan} was applied by job {used_by}; plan again"));
             }
         }
         if let Some(runner) = &request.assigned_runner_id {
