@@ -149,7 +149,7 @@ impl FrameReader {
                 Err(FrameError::Short) => break,
                 Ok(_) | Err(_) if used > 0 => break,
                 Ok(_) | Err(_) if self.is_torn(read)? => break,
-                Ok(_) | Err(_) => return Err(io::Error::other(format!("the log is damaged at offset {end}"))),
+                Ok(_) | Err(_) => return Err(damaged(format!("the log is damaged at offset {end}"))),
             }
         }
         buffer.truncate(used);
@@ -172,20 +172,22 @@ impl FrameReader {
         self.offset
     }
 
-    /// Goes to where the plane wants the log from: the frame that holds this offset.
+    /// Goes to where the plane wants the log from: the frame that begins there, or the end if there is less.
     pub(crate) fn seek(&mut self, wanted: u64) -> io::Result<()> {
-        let (mut position, mut offset) = (0, 0);
+        (self.position, self.offset) = (0, 0);
         let mut header = [0; FRAME_HEADER_BYTES];
-        while offset < wanted {
-            self.file.read_exact_at(&mut header, position)?;
-            let frame = FrameHeader::decode(&header).map_err(io::Error::other)?;
-            if frame.end() > wanted {
-                return Err(io::Error::other(format!("the plane wants the log from {wanted}, inside a frame")));
+        while self.offset < wanted {
+            match self.file.read_exact_at(&mut header, self.position) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                read => read?,
             }
-            position += FRAME_HEADER_BYTES as u64 + u64::from(frame.length);
-            offset = frame.end();
+            let frame = FrameHeader::decode(&header).map_err(|error| damaged(error.to_string()))?;
+            if frame.end() > wanted {
+                return Err(damaged(format!("the plane wants the log from {wanted}, inside a frame")));
+            }
+            self.position += FRAME_HEADER_BYTES as u64 + u64::from(frame.length);
+            self.offset = frame.end();
         }
-        (self.position, self.offset) = (position, offset);
         Ok(())
     }
 
@@ -198,7 +200,7 @@ impl FrameReader {
     pub(crate) fn summarize_until(file: &Path, end: u64) -> io::Result<LogSummary> {
         let mut reader = Self::open(file)?;
         let (mut digest, mut length) = (Sha256::new(), 0);
-        while let Some(batch) = reader.next(MAX_FRAME_BYTES)? {
+        while let Some(batch) = reader.next(MAX_FRAME_BYTES).or_else(end_at_damage)? {
             let mut rest = &batch.frames[..];
             while let Ok((frame, more)) = Frame::split_first(rest) {
                 if frame.header.end() <= end {
@@ -212,6 +214,20 @@ impl FrameReader {
         let sha256 = hex::encode(digest.finalize());
         Ok(LogSummary { length, sha256, dropped_bytes: 0 })
     }
+}
+
+/// A log that cannot be read on, for example after a power cut. See [`is_damage`].
+fn damaged(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// Whether an error is about what the log holds: reading it again will not help.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
+fn end_at_damage(error: io::Error) -> io::Result<Option<Batch>> {
+    if is_damage(&error) { Ok(None) } else { Err(error) }
 }
 
 #[cfg(test)]

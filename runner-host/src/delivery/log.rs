@@ -1,11 +1,13 @@
 //! The log: frames to a plane of protocol 2, chunks of text to one of the seed's contract.
 
+use std::io;
+
 use bytes::Bytes;
 use wire::{AppendAnswer, Frame, LogPost};
 
 use super::{Delivery, Stopped, is_about_content, refused};
 use crate::job_directory::LOG;
-use crate::job_log::FrameReader;
+use crate::job_log::{FrameReader, is_damage};
 use crate::runner::Dialect;
 
 /// About as much as one request carries.
@@ -29,10 +31,14 @@ impl<'a> LogDelivery<'a> {
         Ok(Self { delivery, reader, given_up: false })
     }
 
-    /// The plane lacks what comes after this offset.
-    pub(super) fn go_on_from(&mut self, offset: u64) -> Result<(), Stopped> {
+    /// The plane lacks what comes after this offset. What is not here either, nobody will ever have.
+    pub(super) async fn go_on_from(&mut self, offset: u64) -> Result<(), Stopped> {
         self.given_up = false;
-        Ok(self.reader.seek(offset)?)
+        self.seek(offset)?;
+        if !self.deliver_some().await? {
+            self.given_up = true;
+        }
+        Ok(())
     }
 
     /// Where the part begins that the plane will not have, if there is one.
@@ -45,11 +51,15 @@ impl<'a> LogDelivery<'a> {
         if self.given_up {
             return Ok(false);
         }
-        let Some(batch) = self.reader.next(BATCH_BYTES)? else { return Ok(false) };
+        let batch = match self.reader.next(BATCH_BYTES) {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(false),
+            Err(error) => return self.give_up(error).map(|()| false),
+        };
         match self.delivery.dialect {
             Dialect::Two => match self.append(batch.offset, &batch.frames).await? {
                 Some(AppendAnswer::Durable(_)) => self.reader.advance(&batch),
-                Some(AppendAnswer::Wanted(offset)) => self.reader.seek(offset)?,
+                Some(AppendAnswer::Wanted(offset)) => self.seek(offset)?,
                 None => self.given_up = true,
             },
             Dialect::Seed => {
@@ -58,6 +68,20 @@ impl<'a> LogDelivery<'a> {
             }
         }
         Ok(true)
+    }
+
+    fn seek(&mut self, offset: u64) -> Result<(), Stopped> {
+        self.reader.seek(offset).or_else(|error| self.give_up(error))
+    }
+
+    /// A log that is damaged costs its rest, not the job.
+    fn give_up(&mut self, error: io::Error) -> Result<(), Stopped> {
+        if !is_damage(&error) {
+            return Err(error.into());
+        }
+        tracing::error!(error = crate::chain(&error), job.id = %self.delivery.job, "the rest of a log is lost; the job will say so");
+        self.given_up = true;
+        Ok(())
     }
 
     async fn append(&self, offset: u64, frames: &Bytes) -> Result<Option<AppendAnswer>, Stopped> {

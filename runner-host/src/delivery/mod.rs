@@ -123,7 +123,7 @@ impl Delivery<'_> {
                 match outcome::deliver(self, log.given_up_at()).await? {
                     outcome::Answer::Taken(status) => return Ok(status),
                     outcome::Answer::LogBehind(offset) => {
-                        log.go_on_from(offset)?;
+                        log.go_on_from(offset).await?;
                         continue;
                     }
                 }

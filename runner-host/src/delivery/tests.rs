@@ -395,6 +395,55 @@ async fn log_that_the_plane_refuses_costs_itself_and_the_report_says_so() {
     }
 }
 
+/// What is left of a log of three lines after a power cut, and what the report says of it.
+async fn after_a_power_cut(cut: impl FnOnce(&std::path::Path), stored_before: &[u8]) -> (Vec<u8>, Value) {
+    let plane = Plane::new(|_, _| Weather::Fine);
+    plane.stored().log = stored_before.to_vec();
+    let mut job = Run::new(Dialect::Two);
+    for text in ["one\n", "two\n", "three\n"] {
+        job.log(LogStream::Stdout, text.as_bytes());
+    }
+    job.end();
+    cut(&job.directory.file(LOG));
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+    assert!(stored.calls.len() < 8, "{:?}", stored.calls);
+    (stored.log.clone(), end["log"].clone())
+}
+
+#[tokio::test]
+async fn log_that_was_lost_with_the_power_does_not_hold_up_the_report() {
+    let frame = u64::try_from(wire::FRAME_HEADER_BYTES).unwrap() + 4;
+    let shorten = |length: u64| {
+        move |log: &std::path::Path| {
+            std::fs::OpenOptions::new().write(true).open(log).unwrap().set_len(length).unwrap();
+        }
+    };
+    let flip = |log: &std::path::Path| {
+        let mut bytes = std::fs::read(log).unwrap();
+        bytes[usize::try_from(frame).unwrap() + 40] ^= 1;
+        std::fs::write(log, bytes).unwrap();
+    };
+    let zeros = |log: &std::path::Path| {
+        shorten(frame)(log);
+        shorten(frame * 4)(log);
+    };
+    let kept = |text: &str, dropped: u64| {
+        let sha256 = hex::encode(Sha256::digest(text));
+        json!({ "length": text.len(), "sha256": sha256, "dropped_bytes": dropped })
+    };
+    assert_eq!(after_a_power_cut(shorten(frame), b"").await, (b"one\n".to_vec(), kept("one\n", 10)));
+    assert_eq!(after_a_power_cut(shorten(frame + 7), b"").await, (b"one\n".to_vec(), kept("one\n", 10)));
+    assert_eq!(after_a_power_cut(flip, b"").await, (b"one\n".to_vec(), kept("one\n", 10)));
+    assert_eq!(after_a_power_cut(zeros, b"").await, (b"one\n".to_vec(), kept("one\n", 10)));
+    // The plane has more than is left here.
+    let (log, said) = after_a_power_cut(shorten(frame), b"one\ntwo\nthree\n").await;
+    assert_eq!((&log[..], &said["length"]), (&b"one\ntwo\nthree\n"[..], &json!(14)));
+    let (log, _) = after_a_power_cut(shorten(frame), b"one\ntwo\n").await;
+    assert_eq!(log, b"one\ntwo\n");
+}
+
 #[tokio::test]
 async fn an_artifact_that_is_too_large_costs_itself_and_the_job_says_so() {
     let plane = Plane::new(|name, _| if name == "big.bin" { Weather::Answer(413) } else { Weather::Fine });
