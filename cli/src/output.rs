@@ -42,7 +42,7 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header).add_rows(rows);
     for line in table.to_string().lines() {
-        println!("{}", line.trim_end());
+        println!("{}", line.trim());
     }
 }
 

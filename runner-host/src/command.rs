@@ -1,5 +1,6 @@
 //! The command line of a runner: what `alethia runner` embeds and what a team's own binary has at its top level.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -112,7 +113,7 @@ pub fn run_if_job_process() -> Option<ExitCode> {
 /// Takes jobs until a signal; see [`run`].
 fn start(args: &StartArgs) -> ExitCode {
     let variables = Variables::of_process();
-    init_tracing(&variables);
+    init_tracing(&variables.log_filter());
     for warning in variables.unknown() {
         tracing::warn!("{warning}");
     }
@@ -166,12 +167,13 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-fn init_tracing(variables: &Variables) {
-    let filter = variables.log_filter();
-    let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|_| "info".into());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+/// The messages of this process itself: on standard error, with colours if that is a terminal.
+pub fn init_tracing(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
+    let colours = std::io::stderr().is_terminal() && Variables::of_process().get("NO_COLOR").is_none();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A program that embeds the verb may have set its own.
-    let _ = subscriber.try_init();
+    let _ = subscriber.with_ansi(colours).with_target(false).try_init();
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {

@@ -177,7 +177,9 @@ impl Runner {
 /// # Errors
 /// If it cannot work at all; see [`RunError`].
 pub async fn run(config: Config, registry: ExecutorRegistry, mut signals: ShutdownSignals) -> Result<(), RunError> {
-    let state_dir = config.state_dir.clone();
+    // Job processes work elsewhere.
+    let state_dir =
+        std::path::absolute(&config.state_dir).map_err(RunError::failed("cannot find the current folder"))?;
     let _lock = lock_state_dir(&state_dir)?;
     let runner = Arc::new(prepare(config, registry, &state_dir).await?);
     let mut jobs = JoinSet::new();

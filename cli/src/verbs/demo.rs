@@ -11,6 +11,7 @@ use clap::Args;
 use control_plane::ControlPlane;
 use executor_api::ExecutorRegistry;
 use owo_colors::OwoColorize;
+use runner_host::command::init_tracing;
 use runner_host::{Config, RunError, ShutdownSignals, ShutdownTrigger, Variables};
 use serde_json::{Value, json};
 use tokio::task::{JoinError, JoinHandle};
@@ -48,7 +49,7 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    server::init_tracing(Variables::of_process().get("ALETHIA_LOG").unwrap_or("warn"));
+    init_tracing(Variables::of_process().get("ALETHIA_LOG").unwrap_or("warn"));
     let folder = match &args.dir {
         Some(dir) => Folder::Kept(std::path::absolute(dir)?),
         None => {

@@ -9,6 +9,7 @@ use clap::Args;
 use control_plane::{Config, ControlPlane, Limits, Timings};
 use executor_api::{ExecutorPlugin, ExecutorRegistry};
 use runner_host::Variables;
+use runner_host::command::init_tracing;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -69,10 +70,4 @@ fn on_signal() -> anyhow::Result<CancellationToken> {
         cancel.cancel();
     });
     Ok(token)
-}
-
-/// Our own messages, on standard error.
-pub(crate) fn init_tracing(filter: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }
