@@ -83,8 +83,16 @@ impl Process {
     /// # Panics
     /// If it ends before that, or does not say it.
     pub async fn until_said(&self, text: &str) -> String {
+        self.until_said_times(text, 1).await
+    }
+
+    /// Waits until it has said this so often, and returns all that it has said.
+    ///
+    /// # Panics
+    /// If it ends before that, or does not say it.
+    pub async fn until_said_times(&self, text: &str, times: usize) -> String {
         let mut said = self.said.clone();
-        let waited = tokio::time::timeout(TOO_LONG, said.wait_for(|said| said.contains(text))).await;
+        let waited = tokio::time::timeout(TOO_LONG, said.wait_for(|said| said.matches(text).count() >= times)).await;
         match waited {
             Ok(Ok(said)) => said.clone(),
             Ok(Err(_)) => panic!("{} ended before it said {text:?}:\n{}", self.name, self.said()),
