@@ -9,7 +9,7 @@ use serde_json::Value;
 use system_tests::proxy::{At, Call};
 use system_tests::runner::RunnerHome;
 use system_tests::scene::Scene;
-use system_tests::steps::Step::{self, Emit, Flow, Mark, Wait};
+use system_tests::steps::Step::{self, Emit, Flow, Mark};
 use wire::{JobStatus, RunnerStatus};
 
 /// A job that has passed its commit point and writes until `done`.
