@@ -6,6 +6,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wire::{
     AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, Heartbeat, HeartbeatAnswer, Job, JobId, LogAppended,
@@ -149,7 +150,7 @@ impl Client {
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Err(ClientError::LogBehind(body::<LogAppended>(answer).await?.offset));
         }
-        accepted(answer).await.map(drop)
+        acknowledged(answer).await
     }
 
     pub(crate) async fn append_log(
@@ -170,20 +171,24 @@ impl Client {
 
     pub(crate) async fn post_log(&self, job: &JobId, attempt: AttemptNo, post: &LogPost) -> Answer<()> {
         let call = self.write(Method::POST, &paths::job_logs(job.as_str()), attempt).json(post);
-        accepted(send(call).await?).await.map(drop)
+        acknowledged(send(call).await?).await
     }
 
     pub(crate) async fn put_artifact(&self, job: &JobId, attempt: AttemptNo, artifact: Upload<'_>) -> Answer<()> {
         let path = paths::artifact(job.as_str(), artifact.name);
         let call = self.write(Method::PUT, &path, attempt).timeout(STALLED);
         let call = call.header(CONTENT_TYPE, artifact.media_type).header(paths::CONTENT_SHA256, artifact.sha256);
-        accepted(send(call.body(artifact.bytes)).await?).await.map(drop)
+        let stored: Stored = json(call.body(artifact.bytes)).await?;
+        if stored.sha256 != artifact.sha256 {
+            return Err(ClientError::Nonsense(format!("it has stored {}, which was not sent", stored.sha256)));
+        }
+        Ok(())
     }
 
     pub(crate) async fn post_plan(&self, job: &JobId, attempt: AttemptNo, bytes: Bytes) -> Answer<()> {
         let call = self.write(Method::POST, &paths::plan_artifact(job.as_str()), attempt).timeout(STALLED);
         let call = call.header(CONTENT_TYPE, "application/octet-stream").body(bytes);
-        accepted(send(call).await?).await.map(drop)
+        json::<StoredPlan>(call).await.map(drop)
     }
 
     pub(crate) async fn job(&self, job: &JobId) -> Answer<Job> {
@@ -212,7 +217,7 @@ impl Client {
     }
 
     pub(crate) async fn git_token(&self, job: &JobId) -> Answer<Option<SecretString>> {
-        #[derive(serde::Deserialize)]
+        #[derive(Deserialize)]
         struct Token {
             token: Option<SecretString>,
         }
@@ -227,6 +232,25 @@ pub(crate) struct Upload<'a> {
     pub(crate) media_type: &'a str,
     pub(crate) sha256: &'a str,
     pub(crate) bytes: Bytes,
+}
+
+/// What the plane says of an artifact that it has.
+#[derive(Deserialize)]
+struct Stored {
+    sha256: String,
+}
+
+/// The same in the seed's contract.
+#[derive(Deserialize)]
+struct StoredPlan {
+    #[serde(rename = "key")]
+    _key: String,
+}
+
+/// The plane's yes.
+#[derive(Deserialize)]
+struct Acknowledgement {
+    success: bool,
 }
 
 async fn send(call: RequestBuilder) -> Answer<Response> {
@@ -245,6 +269,12 @@ async fn accepted(answer: Response) -> Answer<Response> {
     let text = answer.text().await.unwrap_or_default();
     let text = serde_json::from_str::<ErrorBody>(&text).map_or(text, |body| body.error);
     Err(ClientError::Refused { status, text: text.chars().take(500).collect() })
+}
+
+/// Not every 200 is a yes: what stands between us and the plane may answer with a page of its own.
+async fn acknowledged(answer: Response) -> Answer<()> {
+    let said: Acknowledgement = body(accepted(answer).await?).await?;
+    if said.success { Ok(()) } else { Err(ClientError::Nonsense("200 without success".to_owned())) }
 }
 
 async fn body<T: DeserializeOwned>(answer: Response) -> Answer<T> {

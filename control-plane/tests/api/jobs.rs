@@ -65,16 +65,21 @@ async fn a_plan_is_used_once() {
     let planned = plane.submit("read").await;
     runner.claim_id().await;
     runner.status(&planned, 1, json!({ "status": "SUCCESS" })).await;
+    let applies = json!({ "job_type": "change", "config_snapshot": {}, "plan_job_id": planned });
+    // Both are taken, as no one has used the plan yet.
+    let jobs = [plane.submit_as(applies.clone()).await, plane.submit_as(applies.clone()).await];
     let mut codes = vec![];
-    for _ in 0..2 {
-        let applies = json!({ "job_type": "change", "config_snapshot": {}, "plan_job_id": planned });
-        let job = plane.submit_as(applies).await;
+    for job in jobs {
         assert_eq!(runner.claim_id().await, job);
         // Twice: the answer of the first may have got lost.
         codes.extend([runner.commit(&job, 1).await, runner.commit(&job, 1).await]);
         runner.status(&job, 1, json!({ "status": "FAILED" })).await;
     }
     assert_eq!(codes, [StatusCode::OK, StatusCode::OK, StatusCode::CONFLICT, StatusCode::CONFLICT]);
+
+    let answer = plane.user(Method::POST, "/api/jobs").json(&applies).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "now it is known to be used");
+    assert_eq!(answer.json::<Value>().await.unwrap()["pointer"], "/plan_job_id");
 }
 
 #[tokio::test]

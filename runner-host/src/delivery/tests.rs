@@ -88,8 +88,10 @@ impl Plane {
             "status" => stored.report(&body),
             "heartbeat" => Json(json!({ "success": true, "protocol": 2 })).into_response(),
             artifact => {
+                let sha256 = hex::encode(Sha256::digest(&body));
                 stored.artifacts.insert(artifact.to_owned(), body);
-                StatusCode::OK.into_response()
+                // One answer for both dialects.
+                Json(json!({ "sha256": sha256, "key": artifact })).into_response()
             }
         }
     }
@@ -145,7 +147,7 @@ impl Stored {
         let post: Value = serde_json::from_slice(body).unwrap();
         let text = |name: &str| post[name].as_str().unwrap().to_owned();
         self.posts.push((text("stream_type"), text("log_chunk")));
-        StatusCode::CREATED.into_response()
+        (StatusCode::CREATED, Json(json!({ "success": true }))).into_response()
     }
 
     fn report(&mut self, body: &[u8]) -> Response {
@@ -422,7 +424,7 @@ async fn log_that_was_lost_with_the_power_does_not_hold_up_the_report() {
     };
     let flip = |log: &std::path::Path| {
         let mut bytes = std::fs::read(log).unwrap();
-        bytes[usize::try_from(frame).unwrap() + 40] ^= 1;
+        bytes[usize::try_from(frame).unwrap() + wire::FRAME_HEADER_BYTES] ^= 1;
         std::fs::write(log, bytes).unwrap();
     };
     let zeros = |log: &std::path::Path| {
