@@ -114,7 +114,7 @@ fn calm(name: &str) -> Answer {
         HEARTBEAT => Answer::Json(json!({ "success": true, "protocol": 2, "lease_s": 90 })),
         EVENTS => Answer::Events(": connected\n\n"),
         CLAIM => Answer::Silence,
-        _ => Answer::Json(json!({ "offset": 0 })),
+        _ => Answer::Json(json!({ "success": true, "offset": 0 })),
     }
 }
 
