@@ -58,6 +58,8 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let (demo, mut runner) = Demo::start(folder.path(), args.keep).await?;
     let ending = tokio::select! {
+        // First, because it may wait for Ctrl-C itself.
+        biased;
         told = demo.tell(&args) => told?,
         ended = &mut runner => bail!(early_end(ended)),
         interrupted = tokio::signal::ctrl_c() => {
@@ -157,7 +159,7 @@ impl Demo {
             self.say_where(&apply.id, args.keep);
         }
         if args.keep {
-            std::future::pending::<()>().await;
+            tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
         }
         Ok(Ending::Done)
     }

@@ -1,0 +1,294 @@
+//! The program as people and scripts meet it: exit codes, one JSON document, and errors that say what to do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use system_tests::process::{Process, eventually, find, skipped, variable};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/stacks/hello");
+const SLOW: &str = r#"
+resource "terraform_data" "slow" {
+  provisioner "local-exec" { command = "echo begun; until [ -e ${path.root}/../go ]; do sleep 0.05; done" }
+}
+"#;
+const BROKEN: &str = "resource \"terraform_data\" {}\n";
+
+fn alethia() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_alethia"))
+}
+
+/// What one call of the program came to.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    /// The whole of standard output is one document.
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+}
+
+/// A folder to work in, with what the program may know of its user.
+struct Desk {
+    folder: TempDir,
+    env: Vec<(String, String)>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let env = vec![
+            ("PATH".to_owned(), variable("PATH").unwrap_or_default()),
+            ("HOME".to_owned(), folder.path().display().to_string()),
+        ];
+        Self { folder, env }
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn arg(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    async fn run(&self, args: &[&str]) -> Said {
+        let mut command = Command::new(alethia());
+        command.args(args).env_clear().envs(self.env.iter().cloned()).current_dir(self.folder.path());
+        let output = command.kill_on_drop(true).output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn start(&self, args: &[&str]) -> Process {
+        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Process::start(&alethia(), &args, &self.env)
+    }
+
+    /// A control plane, whose administrator then works at this desk.
+    async fn serve(&mut self) -> Process {
+        let server = self.start(&["server", "--listen", "127.0.0.1:0", "--data", &self.arg("plane")]);
+        let said = server.until_said("serving http://").await;
+        server.until_said("administrator's token is in").await;
+        let origin = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        self.set("ALETHIA_WEB_ORIGIN", &origin);
+        self.set("ALETHIA_TOKEN_FILE", &self.arg("plane/admin-token"));
+        server
+    }
+
+    /// A runner, as the README registers and starts it.
+    async fn hire(&self) -> Process {
+        let file = self.arg("runner.env");
+        self.run(&["runner", "register", "--name", "laptop", "--env-file", &file]).await.expect(0);
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it holds a token");
+        let mut env = self.env.clone();
+        env.extend(fs::read_to_string(&file).unwrap().lines().filter_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+        }));
+        let args = ["runner", "start", "--state-dir", &self.arg("runner")].map(str::to_owned);
+        let runner = Process::start(&alethia(), &args, &env);
+        runner.until_said("ready for jobs").await;
+        runner
+    }
+
+    fn stack(&self, name: &str, text: &str) -> String {
+        fs::create_dir_all(self.path(name)).unwrap();
+        fs::write(self.path(name).join("main.tf"), text).unwrap();
+        self.arg(name)
+    }
+}
+
+async fn leaves(mut process: Process) {
+    process.signal(Signal::TERM);
+    assert!(process.ended().await.success());
+}
+
+fn has_terraform() -> bool {
+    let there = find("terraform").is_some();
+    if !there {
+        skipped("terraform is not on PATH");
+    }
+    there
+}
+
+#[tokio::test]
+async fn three_processes_plan_and_apply() {
+    if !has_terraform() {
+        return;
+    }
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let runner = desk.hire().await;
+
+    let planned = desk.run(&["job", "submit", "terraform", "--dir", HELLO, "--follow"]).await.expect(0);
+    assert!(planned.out.contains("Plan: 5 to add, 0 to change, 0 to destroy"), "{}", planned.out);
+    let hint = planned.err.lines().find(|line| line.contains("apply exactly this plan: alethia ")).unwrap().to_owned();
+    let hint = hint.split_once("alethia ").unwrap().1.to_owned();
+    let hint: Vec<_> = hint.split_whitespace().collect();
+    let plan = hint[hint.iter().position(|word| *word == "--plan").unwrap() + 1];
+    assert!(!planned.out.contains('\u{1b}'), "no colours where nobody looks");
+
+    let applied = desk.run(&hint).await.expect(0);
+    assert!(applied.out.contains("Apply complete! Resources: 5 added"), "{}", applied.out);
+    assert!(applied.out.contains("password = (sensitive)"), "{}", applied.out);
+
+    let again = desk.run(&hint).await.expect(1);
+    assert!(again.err.contains("/plan_job_id: the plan of job") && again.err.contains("plan again"), "{}", again.err);
+
+    let jobs = desk.run(&["job", "list", "--json"]).await.expect(0).json();
+    assert_eq!((jobs["total"].as_u64(), jobs["jobs"][1]["id"].as_str()), (Some(2), Some(plan)));
+    let shown = desk.run(&["job", "show", plan, "--json"]).await.expect(0).json();
+    assert_eq!((&shown["status"], &shown["log_complete"]), (&Value::from("SUCCESS"), &Value::from(true)));
+    let raw = desk.run(&["job", "logs", plan, "--raw"]).await.expect(0);
+    assert_eq!(Some(raw.out.len() as u64), shown["log_length"].as_u64());
+
+    leaves(runner).await;
+    leaves(server).await;
+}
+
+#[tokio::test]
+async fn the_exit_code_is_that_of_the_job() {
+    if !has_terraform() {
+        return;
+    }
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let runner = desk.hire().await;
+
+    let broken = desk.stack("broken", BROKEN);
+    let failed = desk.run(&["job", "submit", "terraform", "--dir", &broken, "--follow"]).await.expect(1);
+    assert!(failed.out.contains("FAILED"), "{}", failed.out);
+    let failed = desk.run(&["job", "submit", "terraform", "--dir", &broken, "--follow", "--json"]).await.expect(1);
+    let lines = failed.out.trim_end().split_inclusive("\n{\n").last().unwrap_or_default();
+    assert!(lines.contains("\"FAILED\""), "it ends with the job: {}", failed.out);
+
+    let slow = desk.stack("slow", SLOW);
+    let args = ["job", "submit", "terraform", "--dir", &slow, "--action", "apply", "--json"];
+    let job = desk.run(&args).await.expect(0).json()["id"].as_str().unwrap().to_owned();
+    let mut follower = desk.start(&["job", "logs", "--follow", &job]);
+    follower.until_said("begun").await;
+    follower.signal(Signal::INT);
+    assert_eq!(follower.ended().await.code(), Some(130));
+    follower.until_said(&format!("the job goes on; follow it: alethia job logs -f {job}")).await;
+    let shown = desk.run(&["job", "show", &job, "--json"]).await.expect(0).json();
+    assert_eq!(shown["status"], "PROCESSING", "Ctrl-C of one who looks on changes nothing");
+
+    let mut follower = desk.start(&["job", "logs", "--follow", &job]);
+    follower.until_said("begun").await;
+    desk.run(&["job", "cancel", &job]).await.expect(0);
+    assert_eq!(follower.ended().await.code(), Some(3), "{}", follower.said());
+
+    leaves(runner).await;
+    leaves(server).await;
+}
+
+#[tokio::test]
+async fn wrong_input_is_refused_with_its_place_and_a_remedy() {
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    fs::write(desk.path("payload.json"), r#"{ "action": "plna" }"#).unwrap();
+    for (args, code, says) in [
+        (vec!["job", "sumbit"], 2, "a similar subcommand exists: 'submit'"),
+        (vec!["job", "submit", "terrafrom"], 1, "/job_type: unknown kind \"terrafrom\"; known are: terraform"),
+        (vec!["job", "submit", "terraform", "--payload", "payload.json"], 1, "/action: "),
+        (vec!["job", "show", "0"], 1, "there is no such job"),
+        (vec!["job", "submit", "terraform", "--dir", "nowhere"], 1, "nowhere"),
+        (vec!["job", "list", "--limit", "1000"], 2, "1000"),
+        (vec!["job", "list", "--origin", "ftp://plane"], 78, "--origin"),
+        (vec!["job", "list", "--origin", "http://127.0.0.1:1"], 1, "does not answer; is it running?"),
+        (vec!["job", "list", "--token-file", "nowhere"], 78, "nowhere"),
+        (vec!["runner", "start"], 78, "ALETHIA_WORKER_ID"),
+    ] {
+        let said = desk.run(&args).await.expect(code);
+        assert!(said.err.contains(says), "{args:?}: {}", said.err);
+        assert!(!said.err.contains("panicked"), "{args:?}: {}", said.err);
+    }
+    let said = desk.run(&["job", "submit", "terraform", "--payload", "payload.json", "--json"]).await.expect(1);
+    let document = said.json();
+    assert_eq!(document["pointer"], "/config_snapshot/action", "{document}");
+    assert!(document["error"].as_str().unwrap().contains("plna"), "{document}");
+
+    let port = desk.env.iter().find(|(name, _)| name == "ALETHIA_WEB_ORIGIN").unwrap().1.clone();
+    let listen = port.strip_prefix("http://").unwrap();
+    let second = desk.run(&["server", "--listen", listen, "--data", "other"]).await.expect(78);
+    assert!(second.err.contains(listen), "{}", second.err);
+    let second = desk.run(&["server", "--listen", "127.0.0.1:0", "--data", "plane"]).await.expect(78);
+    assert!(second.err.contains("plane"), "{}", second.err);
+    leaves(server).await;
+}
+
+#[tokio::test]
+async fn a_token_is_checked_before_it_is_sent() {
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let file = |name: &str, mode: u32, text: &str| {
+        fs::write(desk.path(name), text).unwrap();
+        fs::set_permissions(desk.path(name), fs::Permissions::from_mode(mode)).unwrap();
+        desk.arg(name)
+    };
+    let token = fs::read_to_string(desk.path("plane/admin-token")).unwrap();
+    let open = file("open", 0o644, &token);
+    let wrong = file("wrong", 0o600, &"0".repeat(64));
+    let said = desk.run(&["job", "list", "--token-file", &open]).await.expect(78);
+    assert!(said.err.contains("chmod 600"), "{}", said.err);
+    let said = desk.run(&["job", "list", "--token-file", &wrong]).await.expect(1);
+    assert!(said.err.contains("does not accept the token"), "{}", said.err);
+    assert!(!said.err.contains("000000"), "the token is not shown: {}", said.err);
+    desk.run(&["job", "list"]).await.expect(0);
+    leaves(server).await;
+}
+
+#[tokio::test]
+async fn a_job_runs_without_a_control_plane() {
+    if !has_terraform() {
+        return;
+    }
+    let desk = Desk::new();
+    let hello = Path::new(HELLO).canonicalize().unwrap().display().to_string();
+    let said = desk.run(&["run", "terraform", "--dir", &hello]).await.expect(0);
+    assert!(said.out.contains("Plan: 5 to add"), "{}\n{}", said.out, said.err);
+    let broken = desk.stack("broken", BROKEN);
+    desk.run(&["run", "terraform", "--dir", &broken]).await.expect(1);
+}
+
+#[tokio::test]
+async fn the_demo_serves_on_until_it_is_told_to_stop() {
+    if !has_terraform() {
+        return;
+    }
+    let desk = Desk::new();
+    let mut demo = desk.start(&["demo", "--keep", "--dir", &desk.arg("demo")]);
+    let said = demo.until_said("password = (sensitive)").await;
+    assert!(said.contains("Apply complete! Resources: 5 added, 0 changed, 0 destroyed."), "{said}");
+    demo.until_said("admin-token").await;
+    demo.signal(Signal::INT);
+    assert!(demo.ended().await.success(), "{}", demo.said());
+    assert!(desk.path("demo").is_dir(), "what was asked to be kept is kept");
+    let left = eventually("its runner's jobs are put away", async || {
+        let jobs = fs::read_dir(desk.path("demo/runner/jobs")).into_iter().flatten().count();
+        (jobs == 0).then_some(jobs)
+    });
+    left.await;
+}
