@@ -228,7 +228,8 @@ async fn wrong_input_is_refused_with_its_place_and_a_remedy() {
     let said = desk.run(&["job", "submit", "terraform", "--payload", "payload.json", "--json"]).await.expect(1);
     let document = said.json();
     assert_eq!(document["pointer"], "/config_snapshot/action", "{document}");
-    assert!(document["error"].as_str().unwrap().contains("plna"), "{document}");
+    let error = document["error"].as_str().unwrap();
+    assert!(error.starts_with("\"plna\" is none of: ") && error.contains("\"plan\", \"apply\""), "{document}");
 
     let port = desk.env.iter().find(|(name, _)| name == "ALETHIA_WEB_ORIGIN").unwrap().1.clone();
     let listen = port.strip_prefix("http://").unwrap();

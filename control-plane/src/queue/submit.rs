@@ -1,5 +1,7 @@
 //! New jobs, lists of jobs, and the end that a person asks for.
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 use wire::{Job, JobId, JobList, JobStatus, KindInfo, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
 
@@ -203,6 +205,26 @@ fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), QueueError> {
     let error = validator.iter_errors(payload).next();
     error.map_or(Ok(()), |error| {
         let pointer = format!("/config_snapshot{}", error.instance_path());
-        Err(QueueError::invalid(&pointer, error.to_string()))
+        Err(QueueError::invalid(&pointer, in_words(&error)))
     })
+}
+
+/// What is wrong, and what would be right where there is a choice.
+fn in_words(error: &ValidationError<'_>) -> String {
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind() else {
+        return error.to_string();
+    };
+    let firsts: Vec<_> = context.iter().filter_map(|form| form.first()).collect();
+    let words = firsts.iter().map(|first| match first.kind() {
+        ValidationErrorKind::Constant { expected_value } => Some(expected_value.to_string()),
+        _ => None,
+    });
+    if let Some(words) = words.collect::<Option<Vec<_>>>() {
+        return format!("{} is none of: {}", error.instance(), words.join(", "));
+    }
+    let forms = firsts.iter().map(|first| match first.instance_path().as_str() {
+        "" => in_words(first),
+        path => format!("{path}: {}", in_words(first)),
+    });
+    format!("it has none of the forms that are allowed: {}", forms.collect::<Vec<_>>().join("; or: "))
 }
