@@ -202,11 +202,13 @@ fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), QueueError> {
     let validator = jsonschema::draft202012::new(&kind.schema).map_err(|error| {
         QueueError::invalid("/job_type", format!("the schema of kind {:?} is damaged: {error}", kind.kind))
     })?;
-    let error = validator.iter_errors(payload).next();
-    error.map_or(Ok(()), |error| {
-        let pointer = format!("/config_snapshot{}", error.instance_path());
-        Err(QueueError::invalid(&pointer, in_words(&error)))
-    })
+    let mut errors = validator.iter_errors(payload).peekable();
+    let Some(place) = errors.peek().map(|error| error.instance_path().clone()) else { return Ok(()) };
+    // All of one place: a misspelled name is unexpected, and the right one is missing.
+    let mut said: Vec<_> =
+        errors.filter(|error| *error.instance_path() == place).map(|error| in_words(&error)).collect();
+    said.sort();
+    Err(QueueError::invalid(&format!("/config_snapshot{place}"), said.join("; ")))
 }
 
 /// What is wrong, and what would be right where there is a choice.

@@ -58,7 +58,8 @@ async fn a_team_brings_its_kind_with_its_runner() {
 
     let (status, refused) = submit(&user, json!({ "nmae": "you" })).await;
     assert_eq!(status, 400, "its schema is known now: {refused}");
-    assert!(refused["error"].as_str().unwrap().contains("nam"), "{refused}");
+    let error = refused["error"].as_str().unwrap();
+    assert!(error.contains("nmae") && error.contains("\"name\" is a required property"), "{refused}");
 
     let job = user.submit("hello", &json!({ "name": "$(id) --you", "times": 3 })).await;
     let ended = user.ended_as(&job, JobStatus::Success).await;
