@@ -6,6 +6,7 @@ use executor_api::ExecutorRegistry;
 
 use crate::command::{EXIT_CONFIG, StartArgs};
 use crate::config::{Config, Variables};
+use crate::known_versions::KnownVersions;
 use crate::registry::Capabilities;
 
 /// Prints one line per check. Fails if one of them would stop a runner.
@@ -24,7 +25,8 @@ pub(crate) async fn check(args: &StartArgs, variables: &Variables) -> ExitCode {
     }
     match ExecutorRegistry::from_linked() {
         Ok(registry) => {
-            let capabilities = Capabilities::probe(&registry, &Config::job_settings(variables)).await;
+            let capabilities =
+                Capabilities::probe(&registry, &Config::job_settings(variables), &KnownVersions::default()).await;
             for info in capabilities.usable() {
                 say(true, format!("kind {}", info.kind));
             }

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use executor_api::{ExecutorRegistry, JobSettings};
 
+use crate::known_versions::KnownVersions;
 use crate::registry::Capabilities;
 
 /// Prints the linked kinds: a list for people, or one JSON document.
 pub(crate) async fn print(registry: &ExecutorRegistry, settings: &JobSettings, json: bool) -> ExitCode {
-    let capabilities = Capabilities::probe(registry, settings).await;
+    let capabilities = Capabilities::probe(registry, settings, &KnownVersions::default()).await;
     let kinds = registry.iter().map(executor_api::ExecutorPlugin::info).collect::<Vec<_>>();
     if json {
         match serde_json::to_string_pretty(&kinds) {

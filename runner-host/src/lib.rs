@@ -27,6 +27,7 @@ mod job_directory;
 mod job_log;
 mod job_process;
 mod kinds;
+mod known_versions;
 pub mod local;
 mod registry;
 mod runner;

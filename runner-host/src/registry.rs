@@ -10,6 +10,8 @@ use semver::{Version, VersionReq};
 use tokio::sync::{mpsc, watch};
 use wire::KindInfo;
 
+use crate::known_versions::KnownVersions;
+
 /// A tool that does not say its version in this time is not offered.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -22,13 +24,14 @@ pub(crate) struct Capabilities {
 
 impl Capabilities {
     /// Looks for every tool once, all at the same time.
-    pub(crate) async fn probe(registry: &ExecutorRegistry, settings: &JobSettings) -> Self {
+    pub(crate) async fn probe(registry: &ExecutorRegistry, settings: &JobSettings, known: &KnownVersions) -> Self {
         let mut tools: BTreeMap<&str, Tool> = BTreeMap::new();
         for tool in registry.iter().flat_map(|plugin| plugin.tools()) {
             tools.insert(tool.name, *tool);
         }
-        let asked = tools.values().map(|tool| async { (tool.name, version_of(tool, settings).await) });
+        let asked = tools.values().map(|tool| async { (tool.name, version_of(tool, settings, known).await) });
         let found: BTreeMap<_, _> = futures_util::future::join_all(asked).await.into_iter().collect();
+        known.save();
         let mut capabilities = Self::default();
         for plugin in registry.iter() {
             capabilities.add(plugin, &found);
@@ -91,8 +94,17 @@ fn fitting(tool: &Tool, found: Option<&Result<Version, String>>) -> Result<Strin
     }
 }
 
-async fn version_of(tool: &Tool, settings: &JobSettings) -> Result<Version, String> {
+async fn version_of(tool: &Tool, settings: &JobSettings, known: &KnownVersions) -> Result<Version, String> {
     let program = program_of(tool, settings)?;
+    if let Some(version) = known.get(&program) {
+        return Ok(version);
+    }
+    let version = ask(tool, program.clone(), settings).await?;
+    known.put(&program, &version);
+    Ok(version)
+}
+
+async fn ask(tool: &Tool, program: PathBuf, settings: &JobSettings) -> Result<Version, String> {
     let name = program.display().to_string();
     let mut env: Environment = settings.env.iter().collect();
     env.set("HOME", std::env::temp_dir()).set("CHECKPOINT_DISABLE", "1");

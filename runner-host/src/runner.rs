@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::command::{EXIT_CONFIG, EXIT_FAILURE};
 use crate::config::Config;
 use crate::job_directory::JobDirectory;
+use crate::known_versions::KnownVersions;
 use crate::registry::Capabilities;
 use crate::shutdown::{ShutdownSignal, ShutdownSignals, Stage, Step};
 use crate::{adopt, claim, dispatch, events, heartbeat};
@@ -331,7 +332,8 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
         .map_err(|error| RunError::Config(format!("cannot make connections: {}", crate::chain(&error))))?;
     let jobs_dir = state_dir.join("jobs");
     private_dir(&jobs_dir)?;
-    let capabilities = Capabilities::probe(&registry, &config.job_settings).await;
+    let capabilities =
+        Capabilities::probe(&registry, &config.job_settings, &KnownVersions::open(state_dir.join("tools.json"))).await;
     check_capabilities(&capabilities)?;
     Ok(Runner {
         instance_id: instance_id(state_dir)?,
