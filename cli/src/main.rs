@@ -4,6 +4,7 @@ mod api;
 mod config;
 mod ending;
 mod follow;
+mod leave_requests;
 mod linked;
 mod log_printer;
 mod output;

@@ -23,6 +23,7 @@ use crate::api::{Api, ApiError};
 use crate::config::{DEFAULT_LISTEN, token_in};
 use crate::ending::{Ending, Misconfigured};
 use crate::follow::follow;
+use crate::leave_requests::LeaveRequests;
 use crate::log_printer::LogPrinter;
 use crate::{output, payload};
 
@@ -56,19 +57,25 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
             Folder::New(tempfile::Builder::new().prefix("alethia-demo-").tempdir().context("cannot make a folder")?)
         }
     };
+    // One pair of ears for the whole of it: a Ctrl-C that comes between two steps is not lost.
+    let mut requests = LeaveRequests::listen()?;
     let (demo, mut runner) = Demo::start(folder.path(), args.keep).await?;
     let ending = tokio::select! {
-        // First, because it may wait for Ctrl-C itself.
         biased;
-        told = demo.tell(&args) => told?,
+        told = demo.tell(&args) => told.map(|()| Ending::Done)?,
         ended = &mut runner => bail!(early_end(ended)),
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted.context("cannot listen for Ctrl-C")?;
+        () = requests.next() => {
             output::note("\nleaving; a job that runs is finished first (once more stops it)");
             Ending::Interrupted
         }
     };
-    demo.leave(runner).await;
+    if args.keep && ending == Ending::Done {
+        tokio::select! {
+            ended = &mut runner => bail!(early_end(ended)),
+            () = requests.next() => {}
+        }
+    }
+    demo.leave(runner, &mut requests).await;
     if !args.destroy || ending != Ending::Done {
         folder.keep();
     }
@@ -136,7 +143,7 @@ impl Demo {
     }
 
     /// Plan, apply that plan, show, and if so wanted destroy.
-    async fn tell(&self, args: &DemoArgs) -> anyhow::Result<Ending> {
+    async fn tell(&self, args: &DemoArgs) -> anyhow::Result<()> {
         let stack = self.folder.join("stack");
         write_stack(&stack)?;
         let packed = payload::pack(&stack)?;
@@ -158,10 +165,7 @@ impl Demo {
         if !args.destroy || args.keep || args.dir.is_some() {
             self.say_where(&apply.id, args.keep);
         }
-        if args.keep {
-            tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
-        }
-        Ok(Ending::Done)
+        Ok(())
     }
 
     async fn job(&self, payload: Value, plan: Option<JobId>) -> anyhow::Result<Job> {
@@ -196,12 +200,12 @@ impl Demo {
     }
 
     /// Finishes what runs; each Ctrl-C from here on asks more firmly.
-    async fn leave(self, mut runner: RunnerTask) {
+    async fn leave(self, mut runner: RunnerTask, requests: &mut LeaveRequests) {
         self.leave.leave();
         loop {
             tokio::select! {
                 _ = &mut runner => break,
-                _ = tokio::signal::ctrl_c() => self.leave.leave(),
+                () = requests.next() => self.leave.leave(),
             }
         }
         self.close.cancel();

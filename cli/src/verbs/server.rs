@@ -4,17 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use control_plane::{Config, ControlPlane, Limits, Timings};
 use executor_api::{ExecutorPlugin, ExecutorRegistry};
 use runner_host::Variables;
 use runner_host::command::init_tracing;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::ending::{Ending, Misconfigured};
+use crate::leave_requests::LeaveRequests;
 
 #[derive(Args)]
 pub(crate) struct ServerArgs {
@@ -34,7 +33,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
         None => config::default_data_dir(&variables)?,
     };
     // Heard from the start: a signal while the folder is opened is not lost.
-    let shutdown = on_signal()?;
+    let shutdown = on_request()?;
     let plane = open(args.listen, data.clone()).await?;
     anstream::println!("serving http://{} from {}", plane.address(), data.display());
     if plane.created_admin_token() {
@@ -56,16 +55,12 @@ pub(crate) async fn open(listen: SocketAddr, data_dir: PathBuf) -> anyhow::Resul
 }
 
 /// Cancelled by SIGTERM and by Ctrl-C.
-fn on_signal() -> anyhow::Result<CancellationToken> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+fn on_request() -> anyhow::Result<CancellationToken> {
+    let mut requests = LeaveRequests::listen()?;
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        requests.next().await;
         tracing::info!("leaving; running jobs go on and report to the next start");
         cancel.cancel();
     });
