@@ -1,15 +1,35 @@
 //! The commit point: the job asks, the plane answers, the answer is written down.
 
+use tokio::sync::watch;
 use wire::{JobStatus, Phase, StatusReport};
 
-use super::{Delivery, Stopped};
+use super::{Delivery, LOOK_AGAIN, Stopped};
 use crate::heartbeat;
-use crate::job_directory::{COMMIT, COMMITTED, Committed};
+use crate::job_directory::{COMMIT, COMMITTED, Committed, JobDirectory};
+
+/// Waits for the wish to commit and delivers it; returns only if our own disk fails.
+pub(super) async fn deliver_when_asked(delivery: &Delivery<'_>, mut changes: watch::Receiver<()>) -> Stopped {
+    loop {
+        changes.mark_unchanged();
+        if let Err(stopped) = deliver(delivery).await {
+            return stopped;
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
+}
+
+/// Whether the job has asked and has no answer yet.
+pub(super) fn is_open(directory: &JobDirectory) -> bool {
+    directory.has(COMMIT) && !directory.has(COMMITTED)
+}
 
 /// Delivers the wish to commit, if there is one without an answer.
-pub(super) async fn deliver(delivery: &Delivery<'_>) -> Result<(), Stopped> {
+async fn deliver(delivery: &Delivery<'_>) -> Result<(), Stopped> {
     let directory = delivery.directory;
-    if !directory.has(COMMIT) || directory.has(COMMITTED) {
+    if !is_open(directory) {
         return Ok(());
     }
     let report = StatusReport {

@@ -102,20 +102,40 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
 }
 
 impl Delivery<'_> {
-    async fn run(&self, mut ended: watch::Receiver<bool>) -> Result<JobStatus, Stopped> {
+    async fn run(&self, ended: watch::Receiver<bool>) -> Result<JobStatus, Stopped> {
         let mut changes = watch_dirs(&[self.directory.root(), &self.directory.file(OUTBOX)])?;
+        let (changed, heard) = watch::channel(());
+        let tell = async {
+            while changes.next().await.is_some() {
+                changed.send_replace(());
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = tell => unreachable!("it only tells"),
+            // Beside the rest: who waits for a yes does not wait for a log that the plane is slow to take.
+            stopped = commit::deliver_when_asked(self, heard.clone()) => Err(stopped),
+            ending = self.deliver_the_rest(heard, ended) => ending,
+        }
+    }
+
+    async fn deliver_the_rest(
+        &self,
+        mut changes: watch::Receiver<()>,
+        mut ended: watch::Receiver<bool>,
+    ) -> Result<JobStatus, Stopped> {
         let mut log = LogDelivery::open(self).await?;
         if self.dialect == Dialect::Seed {
             outcome::say_that_it_runs(self).await?;
         }
         loop {
+            changes.mark_unchanged();
             let is_over = *ended.borrow_and_update();
             if is_over && !self.directory.has(OUTCOME) {
                 write_lost_outcome(self.directory)?;
             }
             // Read before the log: what was written before the outcome is then delivered before the report.
-            let has_outcome = is_over && self.directory.has(OUTCOME);
-            commit::deliver(self).await?;
+            let has_outcome = is_over && self.directory.has(OUTCOME) && !commit::is_open(self.directory);
             if log.deliver_some().await? || outbox::deliver_one(self).await? {
                 continue;
             }
@@ -129,7 +149,7 @@ impl Delivery<'_> {
                 }
             }
             tokio::select! {
-                _ = changes.next() => {}
+                _ = changes.changed() => {}
                 _ = ended.changed() => {}
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
