@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,9 @@ struct Known {
     version: Version,
 }
 
-/// Which file a program was when it was asked.
+/// Which file a program is; taken before it is asked, so that an upgrade meanwhile is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -39,32 +39,32 @@ impl KnownVersions {
         Self { file: Some(file), known: Mutex::new(known.unwrap_or_default()) }
     }
 
-    pub(crate) fn get(&self, program: &Path) -> Option<Version> {
-        let stamp = Stamp::of(program)?;
-        let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.get(program).filter(|known| known.stamp == stamp).map(|known| known.version.clone())
+    /// None if it was never asked, or is not the file that was asked.
+    pub(crate) fn get(&self, program: &Path, stamp: Option<&Stamp>) -> Option<Version> {
+        let known = self.lock();
+        known.get(program).filter(|known| Some(&known.stamp) == stamp).map(|known| known.version.clone())
     }
 
-    pub(crate) fn put(&self, program: &Path, version: &Version) {
-        let Some(stamp) = Stamp::of(program) else { return };
-        let known = Known { stamp, version: version.clone() };
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(program.to_owned(), known);
-    }
-
-    /// Keeps them for the next start. If that does not work, the next start asks again.
-    pub(crate) fn save(&self) {
+    /// Keeps it, also for the next start. If that does not work, the next start asks again.
+    pub(crate) fn put(&self, program: &Path, stamp: Option<Stamp>, version: &Version) {
+        let Some(stamp) = stamp else { return };
+        let mut known = self.lock();
+        known.insert(program.to_owned(), Known { stamp, version: version.clone() });
         let Some(file) = &self.file else { return };
-        let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let saved = serde_json::to_vec(&*known).map_err(std::io::Error::other).and_then(|bytes| fs::write(file, bytes));
         if let Err(error) = saved {
             tracing::warn!(error = crate::chain(&error), "cannot keep the versions of tools");
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stamp {
     /// None for a script: what it starts may change while it stays the same.
-    fn of(program: &Path) -> Option<Self> {
+    pub(crate) fn of(program: &Path) -> Option<Self> {
         let mut first = [0; 2];
         File::open(program).ok()?.read_exact(&mut first).ok()?;
         if &first == b"#!" {
@@ -84,6 +84,10 @@ impl Stamp {
 mod tests {
     use super::*;
 
+    fn get(known: &KnownVersions, tool: &Path) -> Option<Version> {
+        known.get(tool, Stamp::of(tool).as_ref())
+    }
+
     #[test]
     fn a_program_that_was_changed_is_asked_again() {
         let folder = tempfile::tempdir().unwrap();
@@ -91,19 +95,18 @@ mod tests {
         let version = Version::new(1, 2, 3);
         fs::write(&tool, "\x7fELF one").unwrap();
         let known = KnownVersions::open(file.clone());
-        assert_eq!(known.get(&tool), None);
-        known.put(&tool, &version);
-        known.save();
+        assert_eq!(get(&known, &tool), None);
+        known.put(&tool, Stamp::of(&tool), &version);
 
         let known = KnownVersions::open(file.clone());
-        assert_eq!(known.get(&tool), Some(version.clone()));
+        assert_eq!(get(&known, &tool), Some(version.clone()));
         fs::remove_file(&tool).unwrap();
-        assert_eq!(known.get(&tool), None);
+        assert_eq!(get(&known, &tool), None);
         fs::write(&tool, "\x7fELF other").unwrap();
-        assert_eq!(known.get(&tool), None);
+        assert_eq!(get(&known, &tool), None);
 
         fs::write(&file, "no json").unwrap();
-        assert_eq!(KnownVersions::open(file).get(&tool), None);
+        assert_eq!(get(&KnownVersions::open(file), &tool), None);
     }
 
     #[test]
@@ -112,7 +115,7 @@ mod tests {
         let tool = folder.path().join("tool");
         fs::write(&tool, "#!/bin/sh\nexec other-tool \"$@\"\n").unwrap();
         let known = KnownVersions::default();
-        known.put(&tool, &Version::new(1, 2, 3));
-        assert_eq!(known.get(&tool), None);
+        known.put(&tool, Stamp::of(&tool), &Version::new(1, 2, 3));
+        assert_eq!(get(&known, &tool), None);
     }
 }

@@ -10,7 +10,7 @@ use semver::{Version, VersionReq};
 use tokio::sync::{mpsc, watch};
 use wire::KindInfo;
 
-use crate::known_versions::KnownVersions;
+use crate::known_versions::{KnownVersions, Stamp};
 
 /// A tool that does not say its version in this time is not offered.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +31,6 @@ impl Capabilities {
         }
         let asked = tools.values().map(|tool| async { (tool.name, version_of(tool, settings, known).await) });
         let found: BTreeMap<_, _> = futures_util::future::join_all(asked).await.into_iter().collect();
-        known.save();
         let mut capabilities = Self::default();
         for plugin in registry.iter() {
             capabilities.add(plugin, &found);
@@ -96,11 +95,12 @@ fn fitting(tool: &Tool, found: Option<&Result<Version, String>>) -> Result<Strin
 
 async fn version_of(tool: &Tool, settings: &JobSettings, known: &KnownVersions) -> Result<Version, String> {
     let program = program_of(tool, settings)?;
-    if let Some(version) = known.get(&program) {
+    let stamp = Stamp::of(&program);
+    if let Some(version) = known.get(&program, stamp.as_ref()) {
         return Ok(version);
     }
     let version = ask(tool, program.clone(), settings).await?;
-    known.put(&program, &version);
+    known.put(&program, stamp, &version);
     Ok(version)
 }
 

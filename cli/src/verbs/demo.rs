@@ -61,6 +61,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut requests = LeaveRequests::listen()?;
     let (demo, mut runner) = Demo::start(folder.path(), args.keep).await?;
     let ending = tokio::select! {
+        // What is told to its end is done, even if a Ctrl-C came with its last line.
         biased;
         told = demo.tell(&args) => told.map(|()| Ending::Done)?,
         ended = &mut runner => bail!(early_end(ended)),
