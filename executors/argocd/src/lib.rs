@@ -1,0 +1,1 @@
+//! Argo CD: a typed wrapper of the program, and the `argocd` kind.

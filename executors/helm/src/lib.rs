@@ -1,0 +1,1 @@
+//! Helm: a typed wrapper of the program, and the `helm` kind.

@@ -1,0 +1,1 @@
+//! Infracost: a typed wrapper of the program, and the `infracost` kind.

@@ -1,0 +1,1 @@
+//! kubectl: a typed wrapper of the program, and the `kubectl` kind.
