@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Cluster {
     /// The text of a kubeconfig. A secret.
-    #[schemars(extend("writeOnly" = true))]
+    #[schemars(extend("writeOnly" = true, "contentMediaType" = "application/yaml"))]
     Kubeconfig(String),
     /// The cluster that the runner itself runs in, as the service account of its pod.
     InCluster {},

@@ -212,7 +212,7 @@ impl From<QueueError> for Refusal {
             QueueError::Invalid { .. } => StatusCode::BAD_REQUEST,
             QueueError::LogBehind(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             QueueError::Database(error) => return Self::internal(error),
-            QueueError::Commit(_) => return Self::internal(&error),
+            QueueError::Commit(_) | QueueError::Vault(_) => return Self::internal(&error),
             QueueError::Log(_) => match error {
                 QueueError::Log(error) => return error.into(),
                 _ => StatusCode::INTERNAL_SERVER_ERROR,

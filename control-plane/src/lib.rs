@@ -15,6 +15,7 @@ mod server;
 pub mod sources;
 pub mod state;
 mod tokens;
+mod vault;
 mod wake;
 mod writer;
 

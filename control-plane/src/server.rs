@@ -25,6 +25,7 @@ use crate::routes::{Storage, StorageLimits};
 use crate::sources::Sources;
 use crate::state::StateStore;
 use crate::tokens::{self, Deriver};
+use crate::vault::Vault;
 use crate::wake::Wake;
 
 /// The organisation and the user that the first start makes.
@@ -100,13 +101,15 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
     let created_admin_token = first_user(&directory, &admin_token_file).await?;
     let stores = Stores::open(data, &pool, config.limits.logs)?;
     let wake = Wake::default();
+    let deriver = Deriver::open(&data.join("secret")).context("cannot use the plane's secret")?;
     let queue = Queue::new(QueueParts {
         store: Box::new(SqliteStore::new(database.clone())),
         logs: stores.logs.clone(),
         states: stores.states.clone(),
         directory: directory.clone(),
         wake: wake.clone(),
-        deriver: Deriver::open(&data.join("secret")).context("cannot use the plane's secret")?,
+        vault: Vault::new(&deriver)?,
+        deriver,
         timings: config.timings,
         linked: config.kinds,
     });

@@ -49,11 +49,26 @@ impl Deriver {
         })
     }
 
+    /// A deriver of this secret, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
     /// The state token of one attempt.
     pub(crate) fn state_token(&self, job: &wire::JobId, attempt: wire::AttemptNo) -> String {
+        hex::encode(self.derive(&format!("state {job} {attempt}")))
+    }
+
+    /// The key for one purpose.
+    pub(crate) fn key(&self, purpose: &str) -> [u8; 32] {
+        self.derive(&format!("key {purpose}"))
+    }
+
+    fn derive(&self, message: &str) -> [u8; 32] {
         // Both ends of the message are fixed in length or form, and SHA-256 twice has no length extension.
-        let inner = Sha256::new().chain_update(self.0).chain_update(format!("state {job} {attempt}")).finalize();
-        hex::encode(Sha256::new().chain_update(self.0).chain_update(inner).finalize())
+        let inner = Sha256::new().chain_update(self.0).chain_update(message).finalize();
+        Sha256::new().chain_update(self.0).chain_update(inner).finalize().into()
     }
 }
 

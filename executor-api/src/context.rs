@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wire::Job;
 
-use crate::{ExecutorError, Input, JobSettings, LogSink, StopSignal};
+use crate::{ExecutorError, ExecutorPlugin, Input, JobSettings, LogSink, StopSignal};
 
 /// The folders of one run. All exist, are private to it, and go away with it.
 #[derive(Clone, Debug)]
@@ -78,11 +78,16 @@ pub struct JobContextParts {
 pub struct JobContext(pub(crate) JobContextParts);
 
 impl JobContext {
-    /// A context for one run. Secrets of the settings are masked from here on.
+    /// A context for one run. The secrets of the settings, and those that the kind's schema marks `writeOnly` in the
+    /// payload, are masked from here on.
     #[must_use]
     pub fn new(parts: JobContextParts) -> Self {
         for secret in parts.settings.secrets() {
             parts.log.mask(secret);
+        }
+        let plugin = inventory::iter::<ExecutorPlugin>().find(|plugin| plugin.kind() == parts.job.job_type);
+        for secret in plugin.into_iter().flat_map(|plugin| plugin.secrets_in(&parts.job.config_snapshot)) {
+            parts.log.mask(&secret);
         }
         Self(parts)
     }

@@ -144,6 +144,16 @@ impl ExecutorPlugin {
         self.any_of_tools
     }
 
+    /// The secrets in a payload of this kind, as texts to hide. A document is not among them: it holds more than
+    /// secrets, and whoever reads it hides those.
+    #[must_use]
+    pub fn secrets_in(&self, payload: &Value) -> Vec<String> {
+        let places = wire::secret_places(&(self.schema)(), payload);
+        let values =
+            places.iter().filter(|place| !place.is_document).filter_map(|place| payload.pointer(&place.pointer));
+        values.flat_map(texts).collect()
+    }
+
     /// What the runner publishes.
     #[must_use]
     pub fn info(&self) -> KindInfo {
@@ -158,6 +168,16 @@ impl ExecutorPlugin {
             grace_s: self.grace.as_secs(),
             tools: self.tools.iter().map(tool).collect(),
         }
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        Value::Number(number) => vec![number.to_string()],
+        Value::Null | Value::Bool(_) => Vec::new(),
     }
 }
 

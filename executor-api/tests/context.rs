@@ -144,3 +144,28 @@ async fn an_input_that_was_not_fetched_is_an_error() {
     assert_eq!(std::fs::read(job.context.input(&Input::GitToken).unwrap()).unwrap(), b"token");
     assert!(job.context.input(&Input::Source("x".to_owned())).is_err());
 }
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct Login {
+    #[schemars(extend("writeOnly" = true))]
+    #[expect(dead_code, reason = "only its schema matters here")]
+    password: String,
+}
+
+struct Nothing;
+
+#[async_trait::async_trait]
+impl executor_api::Executor for Nothing {
+    async fn execute(&self, _: &executor_api::JobContext) -> Result<executor_api::Outcome, ExecutorError> {
+        Ok(executor_api::Outcome::success())
+    }
+}
+
+executor_api::inventory::submit! { executor_api::ExecutorPlugin::new::<Login>("login", &Nothing) }
+
+#[tokio::test]
+async fn what_the_schema_calls_a_secret_is_hidden_without_a_word_of_the_executor() {
+    let job = TestJob::builder("login", &json!({ "password": "hunter2-hunter2" })).build().unwrap();
+    job.context.run(sh(&job, "echo the password is hunter2-hunter2")).await.unwrap();
+    assert_eq!(job.log(), "the password is ***\n");
+}

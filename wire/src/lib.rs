@@ -13,6 +13,7 @@ mod log;
 pub mod paths;
 mod registration;
 mod report;
+mod secrets;
 mod submit;
 mod time;
 
@@ -27,5 +28,6 @@ pub use log::{
 };
 pub use registration::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 pub use report::{ErrorBody, LogSummary, Reason, StatusReport};
+pub use secrets::{HIDDEN, SecretPlace, secret_places};
 pub use submit::{JobList, SourceAnswer, SubmitAnswer, SubmitRequest};
 pub use time::Timestamp;

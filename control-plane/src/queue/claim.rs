@@ -155,7 +155,10 @@ impl Queue {
     }
 
     async fn answer(&self, row: Row) -> Result<Claim, QueueError> {
-        let row = self.with_log_base(row).await?;
+        let mut row = self.with_log_base(row).await?;
+        if let Some(sealed) = &row.sealed {
+            self.0.vault.reveal(&mut row.job, sealed)?;
+        }
         let state_token = self.0.deriver.state_token(&row.job.id, row.job.attempt_no());
         Ok(Claim { job: Some(row.job), cloud_identity: None, access: Some(JobAccess { state_token }) })
     }

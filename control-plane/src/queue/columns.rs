@@ -27,8 +27,8 @@ pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Resu
     let job = &row.job;
     sqlx::query(
         "INSERT INTO jobs (id, org_id, user_id, job_type, config_snapshot, labels, loss, timeout_s, assigned_runner_id, \
-         plan_job_id, cloud_identity_id, configuration_hash, status, phase, execution_metadata, created_at, updated_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         plan_job_id, cloud_identity_id, configuration_hash, status, phase, execution_metadata, created_at, updated_at, \
+         sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(job.id.as_str())
     .bind(row.org())
@@ -47,6 +47,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Resu
     .bind(job.execution_metadata.as_ref().map(Value::to_string))
     .bind(job.created_at.map(Timestamp::as_micros))
     .bind(job.updated_at.map(Timestamp::as_micros))
+    .bind(&row.sealed)
     .execute(connection)
     .await?;
     Ok(())
@@ -125,6 +126,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<Row, QueueError> {
     };
     Ok(Row {
         job,
+        sealed: row.try_get("sealed")?,
         loss: worded(row, "loss")?,
         request_id: row.try_get("request_id")?,
         confirmed: row.try_get("confirmed")?,

@@ -1,6 +1,7 @@
 //! Why the queue refused. It knows no HTTP: `access::Refusal` gives each its status code.
 
 use crate::logs::LogError;
+use crate::vault::VaultError;
 
 /// Why the queue refused. Nothing changed then.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum QueueError {
     /// The change could not be made durable.
     #[error("the change could not be saved: {0}")]
     Commit(String),
+    /// The secrets of a job cannot be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The log's files failed.
     #[error(transparent)]
     Log(#[from] LogError),

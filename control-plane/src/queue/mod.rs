@@ -26,6 +26,7 @@ use crate::directory::Directory;
 use crate::logs::LogStore;
 use crate::state::StateStore;
 use crate::tokens::Deriver;
+use crate::vault::Vault;
 use crate::wake::Wake;
 
 pub use claim::Claimant;
@@ -78,6 +79,7 @@ struct Shared {
     directory: Directory,
     wake: Wake,
     deriver: Deriver,
+    vault: Vault,
     timings: Timings,
     /// Kinds that this program links itself.
     linked: Vec<wire::KindInfo>,
@@ -96,16 +98,17 @@ pub(crate) struct QueueParts {
     pub(crate) directory: Directory,
     pub(crate) wake: Wake,
     pub(crate) deriver: Deriver,
+    pub(crate) vault: Vault,
     pub(crate) timings: Timings,
     pub(crate) linked: Vec<wire::KindInfo>,
 }
 
 impl Queue {
     pub(crate) fn new(parts: QueueParts) -> Self {
-        let QueueParts { store, logs, states, directory, wake, deriver, timings, linked } = parts;
+        let QueueParts { store, logs, states, directory, wake, deriver, vault, timings, linked } = parts;
         let (holdings, seen, beginning) = Default::default();
         let shared =
-            Shared { store, logs, states, directory, wake, deriver, timings, linked, holdings, seen, beginning };
+            Shared { store, logs, states, directory, wake, deriver, vault, timings, linked, holdings, seen, beginning };
         Self(Arc::new(shared))
     }
 

@@ -11,6 +11,8 @@ use super::transitions::{Event, next};
 pub struct Row {
     /// What the contract shows.
     pub job: Job,
+    /// The secrets of its payload, encrypted.
+    pub sealed: Option<String>,
     /// What may happen when its runner is lost; fixed at submission.
     pub loss: LossPolicy,
     /// The claim that made the current attempt.
@@ -35,6 +37,7 @@ impl Row {
     pub fn new(job: Job, loss: LossPolicy) -> Self {
         Self {
             job,
+            sealed: None,
             loss,
             request_id: None,
             confirmed: false,

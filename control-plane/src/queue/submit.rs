@@ -48,7 +48,10 @@ impl Queue {
             let error = format!("job {} is {}; cancel it, or wait for its end", old.job.id, old.job.status);
             return Err(QueueError::Conflict(error));
         }
-        let old = old.job.clone();
+        let (mut old, sealed) = (old.job.clone(), old.sealed.clone());
+        if let Some(sealed) = sealed {
+            self.0.vault.reveal(&mut old, &sealed)?;
+        }
         let request = SubmitRequest {
             job_type: old.job_type,
             config_snapshot: old.config_snapshot,
@@ -65,10 +68,11 @@ impl Queue {
     }
 
     /// Keeps a job. If a claim waits for it, one commit does for both.
-    async fn enqueue(&self, job: Job, kind: &KindInfo) -> Result<Job, QueueError> {
+    async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, QueueError> {
         let queue = self.clone();
+        let sealed = self.0.vault.hide(&mut job, &kind.schema)?;
         let reserved = self.0.wake.reserve(&job);
-        let mut row = Row::new(job, kind.loss);
+        let mut row = Row { sealed, ..Row::new(job, kind.loss) };
         if let Some(reserved) = &reserved {
             self.request(reserved.claimant(), reserved.request_id()).give(&mut row)?;
         }

@@ -7,6 +7,7 @@ mod jobs;
 mod loss;
 mod plane;
 mod runners;
+mod secrets;
 mod seed;
 mod stay;
 mod walk;

@@ -30,7 +30,8 @@ pub(crate) struct Runner {
 }
 
 fn kinds() -> Vec<KindInfo> {
-    let schema = json!({ "type": "object", "properties": { "count": { "type": "integer" }, "list": {
+    let schema = json!({ "type": "object", "properties": { "count": { "type": "integer" },
+        "token": { "type": "string", "writeOnly": true }, "list": {
         "type": "array", "items": { "type": "string" } } }, "additionalProperties": false });
     let kind = |name: &str, loss| KindInfo {
         kind: name.to_owned(),

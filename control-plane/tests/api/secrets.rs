@@ -1,0 +1,78 @@
+//! Secrets of a payload: for the runner that claims the job, and for nobody else.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::plane::Plane;
+
+const SECRET: &str = "hunter2-hunter2";
+
+fn body() -> Value {
+    json!({ "job_type": "read", "config_snapshot": { "count": 1, "token": SECRET } })
+}
+
+fn hidden() -> Value {
+    json!({ "count": 1, "token": "(hidden)" })
+}
+
+#[tokio::test]
+async fn a_secret_of_a_payload_reaches_its_runner_and_nobody_else() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let answer = plane.user(Method::POST, "/api/jobs").json(&body()).send().await.unwrap();
+    let submitted: Value = answer.json().await.unwrap();
+    assert_eq!(submitted["job"]["config_snapshot"], hidden());
+    let job = submitted["job"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(plane.job(&job).await["config_snapshot"], hidden());
+    assert_eq!(plane.get("/api/jobs").await["jobs"][0]["config_snapshot"], hidden());
+
+    let request = json!({ "request_id": wire::JobId::generate() });
+    for _ in 0..2 {
+        // The second time as after a lost answer.
+        let claimed = runner.claim(request.clone()).await.job.unwrap();
+        assert_eq!(claimed.config_snapshot, json!({ "count": 1, "token": SECRET }));
+    }
+    assert_eq!(plane.job(&job).await["config_snapshot"], hidden());
+    let other = plane.register("two").await;
+    let seen = other.call(Method::GET, &format!("/api/jobs/{job}")).send().await.unwrap();
+    assert_eq!(seen.status(), StatusCode::NOT_FOUND);
+
+    assert_eq!(runner.status(&job, 1, json!({ "status": "FAILED" })).await, StatusCode::OK);
+    let again: Value =
+        plane.user(Method::POST, &format!("/api/jobs/{job}/retry")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(again["job"]["config_snapshot"], hidden());
+    let claimed = runner.claim(json!({ "request_id": wire::JobId::generate() })).await.job.unwrap();
+    assert_eq!(claimed.config_snapshot["token"], SECRET, "the same work again has the same secret");
+
+    let folder = plane.stop().await;
+    for file in walk(folder.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()), "{} holds the secret", file.display());
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_was_parked_gets_the_secret_too() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let parked = runner.clone();
+    let claim =
+        tokio::spawn(async move { parked.claim(json!({ "request_id": wire::JobId::generate(), "wait_s": 9 })).await });
+    plane.heard_of(&runner).await;
+    plane.submit_as(body()).await;
+    assert_eq!(claim.await.unwrap().job.unwrap().config_snapshot["token"], SECRET);
+}
+
+#[tokio::test]
+async fn what_stands_for_a_secret_is_not_taken_for_one() {
+    let plane = Plane::start().await;
+    let body = json!({ "job_type": "read", "config_snapshot": { "token": "(hidden)" } });
+    let answer = plane.user(Method::POST, "/api/jobs").json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(answer.json::<Value>().await.unwrap()["pointer"], "/config_snapshot/token");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

@@ -1,0 +1,122 @@
+//! Which values of a payload are secrets: those that the kind's schema marks `writeOnly`.
+
+use serde_json::Value;
+
+/// What stands in the place of a secret wherever a job is shown.
+pub const HIDDEN: &str = "(hidden)";
+
+/// A schema that refers to itself without end stops here.
+const DEEPEST: usize = 64;
+/// A schema that branches without end: then all of the payload is taken for a secret.
+const MOST_VISITS: usize = 100_000;
+
+/// A secret in a payload.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretPlace {
+    /// JSON pointer into the payload.
+    pub pointer: String,
+    /// It is a document that holds secrets among other things, for example a kubeconfig: hide it, but not each of
+    /// its lines wherever it occurs.
+    pub is_document: bool,
+}
+
+/// The places of all secrets in a payload, each once, sorted.
+#[must_use]
+pub fn secret_places(schema: &Value, payload: &Value) -> Vec<SecretPlace> {
+    let mut walk = Walk { root: schema, places: Vec::new(), visits: 0 };
+    walk.visit(schema, payload, "", 0);
+    let Walk { mut places, visits, .. } = walk;
+    if visits > MOST_VISITS {
+        return vec![SecretPlace { pointer: String::new(), is_document: true }];
+    }
+    places.sort();
+    places.dedup();
+    places
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    places: Vec<SecretPlace>,
+    visits: usize,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, schema: &Value, value: &Value, pointer: &str, depth: usize) {
+        self.visits += 1;
+        if depth > DEEPEST || self.visits > MOST_VISITS || value.is_null() {
+            return;
+        }
+        if schema["writeOnly"] == true {
+            let is_document = schema["contentMediaType"].is_string();
+            return self.places.push(SecretPlace { pointer: pointer.to_owned(), is_document });
+        }
+        if let Some(target) = schema["$ref"].as_str().and_then(|at| self.root.pointer(at.strip_prefix('#')?)) {
+            self.visit(target, value, pointer, depth + 1);
+        }
+        for branches in ["allOf", "anyOf", "oneOf"] {
+            for branch in schema[branches].as_array().into_iter().flatten() {
+                self.visit(branch, value, pointer, depth + 1);
+            }
+        }
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    let known = schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]);
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    self.visit(known, field, &format!("{pointer}/{name}"), depth + 1);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let known = schema["prefixItems"].get(index).unwrap_or(&schema["items"]);
+                    self.visit(known, item, &format!("{pointer}/{index}"), depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pointers(schema: &Value, payload: &Value) -> Vec<String> {
+        secret_places(schema, payload).into_iter().map(|place| place.pointer).collect()
+    }
+
+    #[test]
+    fn secrets_are_found_behind_references_and_choices() {
+        let schema = json!({
+            "$defs": {
+                "Auth": { "oneOf": [
+                    { "properties": { "token": { "type": "string", "writeOnly": true } } },
+                    { "properties": { "user": { "type": "string" }, "pass~/word": { "writeOnly": true } } },
+                ] },
+            },
+            "properties": {
+                "auth": { "anyOf": [{ "$ref": "#/$defs/Auth" }, { "type": "null" }] },
+                "list": { "items": { "$ref": "#/$defs/Auth" } },
+                "map": { "additionalProperties": { "writeOnly": true } },
+                "file": { "writeOnly": true, "contentMediaType": "application/yaml" },
+            },
+        });
+        let payload = json!({ "auth": { "token": "t", "user": "u" }, "list": [{ "user": "u" }, { "pass~/word": "p" }],
+                              "map": { "a": "1", "b": null }, "file": "x: y", "other": "o" });
+        assert_eq!(pointers(&schema, &payload), ["/auth/token", "/file", "/list/1/pass~0~1word", "/map/a"]);
+        let documents: Vec<_> = secret_places(&schema, &payload).into_iter().filter(|p| p.is_document).collect();
+        assert_eq!(documents.len(), 1);
+        for place in pointers(&schema, &payload) {
+            assert!(payload.pointer(&place).is_some(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_ends() {
+        let schema = json!({ "$ref": "#/$defs/A", "$defs": { "A": { "allOf": [{ "$ref": "#/$defs/A" }] } } });
+        assert_eq!(pointers(&schema, &json!({ "a": "b" })), [""; 0]);
+        let twice = json!({ "$ref": "#/$defs/A", "$defs": { "A": { "allOf": [{ "$ref": "#/$defs/A" }, { "$ref": "#/$defs/A" }] } } });
+        assert_eq!(pointers(&twice, &json!({ "a": "b" })), [""], "all of it is hidden rather than some of it shown");
+    }
+}
