@@ -61,6 +61,15 @@ impl JobContext {
         self.supervised(command, Stdout::Log, Stopping::After(limit)).await
     }
 
+    /// Looks after a stop where things stand, so that they can be put in order: as [`Self::clean_up`], and the standard
+    /// output is returned and does not reach the log.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn clean_up_capture(&self, command: Command, limit: Duration) -> Result<Finished, ExecutorError> {
+        self.supervised(command, Stdout::Capture, Stopping::After(limit)).await
+    }
+
     async fn supervised(
         &self,
         command: Command,
