@@ -1,7 +1,8 @@
-//! What a developer and CI run: `cargo xtask test`, `cargo xtask bench`, `cargo xtask tools`.
+//! What a developer and CI run: `cargo xtask test`, `cargo xtask bench`, `cargo xtask tools`, `cargo xtask cluster`.
 //!
 //! It depends on no crate of ours, so that it works while one of them does not compile.
 
+mod cluster;
 mod process;
 mod steps;
 mod tools;
@@ -13,7 +14,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use steps::Step;
-use tools::Toolbox;
+use tools::{Spares, Toolbox};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tests, benchmarks and the tools for them")]
@@ -43,12 +44,18 @@ enum Task {
         arguments: Vec<String>,
     },
     /// Only gets the tools that the tests need
-    Tools,
+    Tools {
+        /// Also those that this machine can do without: tofu, where there is a terraform
+        #[arg(long)]
+        all: bool,
+    },
+    /// Starts a test cluster: Kubernetes, Argo CD, and moto for AWS
+    Cluster(cluster::Arguments),
 }
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
@@ -56,23 +63,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<()> {
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let cache = match arguments.cache {
         Some(cache) => cache,
         None => std::env::home_dir().context("no home directory; set XTASK_CACHE")?.join(".cache/alethia-xtask"),
     };
     let toolbox = Toolbox::new(cache)?;
     match arguments.task {
-        Task::Test { only, advisories } => steps::run(&toolbox, &only, advisories),
+        Task::Test { only, advisories } => steps::run(&toolbox, &only, advisories)?,
         Task::Bench { arguments } => {
             toolbox.terraform()?;
             process::run(&mut process::cargo(["build", "--release", "--package", "bench", "--package", "cli"]))?;
             let mut bench = process::program(process::root().join("target/release/bench"));
-            process::run(bench.args(arguments).env("PATH", toolbox.path()?))
+            process::run(bench.args(arguments).env("PATH", toolbox.path()?))?;
         }
-        Task::Tools => {
-            toolbox.terraform()?;
-            toolbox.cargo_deny().map(drop)
-        }
+        Task::Tools { all } => toolbox.get_all(if all { Spares::Also } else { Spares::Not })?,
+        Task::Cluster(arguments) => return cluster::run(&toolbox, &arguments),
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,15 +1,20 @@
 //! Starts programs for a developer: inherited terminal and environment, unlike anything in the product.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// A program in the root of the work tree.
+/// A program in the folder where we were called.
 #[expect(clippy::disallowed_methods, reason = "the wall protects jobs; this is a developer's own terminal")]
+pub(crate) fn here(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// A program in the root of the work tree.
 pub(crate) fn program(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
+    let mut command = here(program);
     command.current_dir(root());
     command
 }
@@ -49,6 +54,11 @@ fn shown(command: &Command) -> String {
 pub(crate) fn output(command: &mut Command) -> Option<Vec<u8>> {
     let output = command.output().ok()?;
     output.status.success().then_some(output.stdout)
+}
+
+/// One variable of whoever called us.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::vars_os().find(|(found, _)| found == name).map(|(_, value)| value)
 }
 
 /// The root of the work tree.

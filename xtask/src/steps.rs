@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 
+use crate::cluster::Cluster;
 use crate::process::{cargo, program, root, run as finish};
 use crate::tools::Toolbox;
 
@@ -66,7 +67,7 @@ fn timed(toolbox: &Toolbox, step: Step, advisories: bool) -> Ended {
         Step::Clippy => {
             finish(&mut cargo(["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"]))
         }
-        Step::Test => test(toolbox, &["--no-fail-fast"]),
+        Step::Test => test(toolbox),
         Step::Demo => demo(toolbox),
         Step::Docs => finish(
             cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]).env("RUSTDOCFLAGS", "-D warnings"),
@@ -94,16 +95,30 @@ fn deny(toolbox: &Toolbox, advisories: bool) -> anyhow::Result<()> {
     finish(&mut deny)
 }
 
-fn test(toolbox: &Toolbox, args: &[&str]) -> anyhow::Result<()> {
+/// All tests, in a cluster if there can be one.
+fn test(toolbox: &Toolbox) -> anyhow::Result<()> {
+    let mut tests = tests(toolbox, "--no-fail-fast")?;
+    let Some(mut cluster) = Cluster::for_tests(toolbox)? else { return finish(&mut tests) };
+    let ended = cluster.run(&mut tests)?;
+    if ended.interrupted {
+        cluster.end_us()?;
+    }
+    ensure!(ended.status.success(), "the tests ended with {}", ended.status);
+    Ok(())
+}
+
+fn tests(toolbox: &Toolbox, arg: &str) -> anyhow::Result<Command> {
     toolbox.terraform()?;
-    finish(cargo(["test", "--workspace"]).args(args).env("PATH", toolbox.path()?))
+    let mut tests = cargo(["test", "--workspace", arg]);
+    tests.env("PATH", toolbox.path()?);
+    Ok(tests)
 }
 
 /// Runs what the README shows, with the binary that the tests built instead of the release build.
 fn demo(toolbox: &Toolbox) -> anyhow::Result<()> {
     let readme = fs::read_to_string(root().join("README.md")).context("README.md cannot be read")?;
     let args = shown_demo(&readme).with_context(|| format!("README.md shows no line `{SHOWN}demo`"))?;
-    test(toolbox, &["--quiet", "--no-run"])?;
+    finish(tests(toolbox, "--no-run")?.arg("--quiet"))?;
     let mut demo = program(root().join("target/debug/alethia"));
     demo.args(&args).env("PATH", toolbox.path()?);
     if !args.contains(&"--destroy") {
