@@ -1,7 +1,7 @@
 //! All that one run may touch. Lives for one job.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wire::Job;
 
-use crate::{ExecutorError, ExecutorPlugin, Input, JobSettings, LogSink, StopSignal};
+use crate::{
+    Ambient, ExecutorError, ExecutorPlugin, Input, JobCredentials, JobSettings, LogSink, StopSignal, is_cloud_variable,
+};
 
 /// The folders of one run. All exist, are private to it, and go away with it.
 #[derive(Clone, Debug)]
@@ -75,7 +77,15 @@ pub struct JobContextParts {
 }
 
 /// All that one run may touch.
-pub struct JobContext(pub(crate) JobContextParts);
+pub struct JobContext(pub(crate) JobContextParts, OnceLock<AtCloud>);
+
+/// Who the job's tools are at a cloud.
+enum AtCloud {
+    /// The job itself.
+    Job(Box<JobCredentials>),
+    /// The runner.
+    Runner(Environment),
+}
 
 impl JobContext {
     /// A context for one run. The secrets of the settings, and those that the kind's schema marks `writeOnly` in the
@@ -89,7 +99,7 @@ impl JobContext {
         for secret in plugin.into_iter().flat_map(|plugin| plugin.secrets_in(&parts.job.config_snapshot)) {
             parts.log.mask(&secret);
         }
-        Self(parts)
+        Self(parts, OnceLock::new())
     }
 
     /// The job as claimed.
@@ -223,11 +233,44 @@ impl JobContext {
         })
     }
 
-    /// A command in the working directory with the environment that every tool gets: the operator's variables, and
-    /// this job's own HOME and TMPDIR. Nothing else is inherited.
+    /// The job's credentials at a cloud, if it has an identity.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&JobCredentials> {
+        match self.1.get() {
+            Some(AtCloud::Job(credentials)) => Some(credentials),
+            Some(AtCloud::Runner(_)) | None => None,
+        }
+    }
+
+    /// From now on every command carries them. The first call counts.
+    pub(crate) fn use_credentials(&self, credentials: JobCredentials) -> &JobCredentials {
+        match self.1.get_or_init(|| AtCloud::Job(Box::new(credentials))) {
+            AtCloud::Job(credentials) => credentials,
+            AtCloud::Runner(_) => unreachable!("a job runs once"),
+        }
+    }
+
+    /// From now on every command is who the runner is.
+    pub(crate) fn use_ambient(&self, ambient: &Ambient) {
+        let _ = self.1.set(AtCloud::Runner(ambient.iter().collect()));
+    }
+
+    /// A command in the working directory with the environment that every tool gets: the operator's variables, who
+    /// the job is at a cloud, and this job's own HOME and TMPDIR. Nothing else is inherited.
     #[must_use]
     pub fn command(&self, program: impl Into<PathBuf>) -> Command {
-        let mut env: Environment = self.0.settings.env.iter().collect();
+        let operators = self.0.settings.env.iter();
+        let (mut env, who): (Environment, _) = match self.1.get() {
+            None => (operators.collect(), None),
+            Some(AtCloud::Runner(who)) => (operators.collect(), Some(who)),
+            // Who the job is must not be mixed with who the runner is.
+            Some(AtCloud::Job(credentials)) => {
+                (operators.filter(|(name, _)| !is_cloud_variable(name)).collect(), Some(credentials.environment()))
+            }
+        };
+        for (name, value) in who.into_iter().flat_map(Environment::iter) {
+            env.set(name, value);
+        }
         env.set("HOME", &self.0.paths.home).set("TMPDIR", &self.0.paths.temp);
         Command::new(program, env, self.work_dir())
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::{ExecutorError, Input, Job, JobContext};
+use crate::{CloudIdentity, ExecutorError, Input, Job, JobContext};
 
 /// Runs jobs of one kind. A unit struct: all that varies comes with the job.
 #[async_trait]
@@ -25,6 +25,16 @@ pub trait Executor: Send + Sync {
     fn inputs(&self, job: &Job) -> Result<Vec<Input>, ExecutorError> {
         let _ = job;
         Ok(Vec::new())
+    }
+
+    /// Who the job is at a cloud, where the payload says it. Believed only where the runner's operator lets a job be
+    /// anybody that the runner can be; else the control plane alone decides. Pure.
+    ///
+    /// # Errors
+    /// [`ExecutorError::InvalidInput`] if the payload does not say it properly.
+    fn identity(&self, job: &Job) -> Result<Option<CloudIdentity>, ExecutorError> {
+        let _ = job;
+        Ok(None)
     }
 }
 

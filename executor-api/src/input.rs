@@ -20,6 +20,12 @@ pub enum Input {
     JobRecord(JobId),
     /// A token for the git host of the job's owner. The file is the token; missing if there is none. A secret.
     GitToken,
+    /// A token of OpenID Connect by which the plane says who this job is, for a cloud that trusts the plane. The file
+    /// is the JWT; the runner replaces it at 70 % of its life; missing if the plane issues none. A secret.
+    OidcToken {
+        /// Who is to believe it, for example `sts.amazonaws.com`.
+        audience: String,
+    },
 }
 
 impl Input {
@@ -31,6 +37,8 @@ impl Input {
             Self::Artifact { job_id, name } => format!("artifact-{job_id}-{name}"),
             Self::JobRecord(id) => format!("job-{id}.json"),
             Self::GitToken => "git-token".to_owned(),
+            // An audience is no file name, and a job has one.
+            Self::OidcToken { .. } => "oidc-token".to_owned(),
         }
     }
 }

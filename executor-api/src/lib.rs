@@ -4,8 +4,10 @@
 //! through its context. It is handed one job, runs tools, and says how it ended.
 
 mod context;
+mod credentials;
 mod error;
 mod executor;
+mod hidden_verb;
 mod input;
 mod log_sink;
 mod mask;
@@ -16,8 +18,14 @@ mod stop;
 pub mod testing;
 
 pub use context::{Artifact, ArtifactBody, JobBackend, JobContext, JobContextParts, JobPaths, params_of};
+pub use credentials::{
+    AMBIENT_SECRETS, Ambient, CloudCluster, CloudSettings, ClusterEndpoint, CredentialPlugin, CredentialRequest,
+    CredentialSession, CredentialSource, JobCredentials, RunAs, credential_folder, credential_inputs,
+    credential_source, is_cloud_variable, run_as,
+};
 pub use error::ExecutorError;
 pub use executor::{Executor, Outcome};
+pub use hidden_verb::HiddenVerb;
 pub use input::Input;
 pub use log_sink::{LogSink, LogWriter};
 pub use plugin::{ExecutorPlugin, ExecutorRegistry, RegistryError, Tool, minutes};
@@ -25,7 +33,7 @@ pub use process_supervisor::{Command, Environment, ProcessExit};
 pub use run::Finished;
 pub use settings::{JobSettings, PlaneAccess, StorageSettings};
 pub use stop::{Stop, StopReason, StopSignal, StopTrigger};
-pub use wire::{Job, JobId, JobStatus, LogStream, LossPolicy};
+pub use wire::{CloudIdentity, Job, JobId, JobStatus, LogStream, LossPolicy};
 
 /// For `inventory::submit!` without a dependency of one's own.
 pub use inventory;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::CloudSettings;
+
 /// Settings of one job. Holds secrets: it has no `Debug` that shows them, and its file has mode 0600.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,6 +24,8 @@ pub struct JobSettings {
     pub cache_dir: Option<PathBuf>,
     /// Tools by name, where the operator says which program to use. Others are looked up in `env`'s PATH.
     pub tools: BTreeMap<String, PathBuf>,
+    /// What the operator set about clouds.
+    pub cloud: CloudSettings,
 }
 
 impl std::fmt::Debug for JobSettings {
