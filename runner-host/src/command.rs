@@ -1,11 +1,11 @@
 //! The command line of a runner: what `alethia runner` embeds and what a team's own binary has at its top level.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use executor_api::ExecutorRegistry;
+use executor_api::{AMBIENT_SECRETS, ExecutorRegistry, HiddenVerb};
 
 use crate::config::{Config, SECRETS, Variables};
 use crate::shutdown::ShutdownSignals;
@@ -96,18 +96,19 @@ impl RunnerCommand {
     }
 }
 
-/// The first line of every binary that starts a runner: this process may be one of its job processes.
+/// The first line of every binary that starts a runner: this process may be one of its job processes, or a hidden
+/// verb that a tool of a job calls.
 #[must_use]
 pub fn run_if_job_process() -> Option<ExitCode> {
-    let mut args = std::env::args_os().skip(1);
-    if args.next()? != job_process::VERB {
-        return None;
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    if args.first()? != job_process::VERB {
+        return HiddenVerb::run_if_asked(&args);
     }
-    let Some(dir) = args.next() else {
+    let Some(dir) = args.get(1) else {
         eprintln!("{} is for the runner itself and needs a job directory", job_process::VERB);
         return Some(ExitCode::from(2));
     };
-    Some(job_process::run(&PathBuf::from(dir)))
+    Some(job_process::run(Path::new(dir)))
 }
 
 /// Takes jobs until a signal; see [`run`].
@@ -125,7 +126,7 @@ fn start(args: &StartArgs) -> ExitCode {
         Ok(registry) => registry,
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
-    if let Err(error) = process_supervisor::hide_secrets(SECRETS) {
+    if let Err(error) = process_supervisor::hide_secrets(&[SECRETS, AMBIENT_SECRETS].concat()) {
         tracing::warn!(
             error = crate::chain(&error),
             "jobs can read the runner's token; start the runner with a token file"

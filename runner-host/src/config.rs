@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use executor_api::{JobSettings, StorageSettings};
+use executor_api::{Ambient, JobSettings, StorageSettings};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use wire::{RunnerId, RunnerMode};
@@ -43,6 +43,10 @@ pub const VARIABLES: &[&str] = &[
     "ALETHIA_ONCE",
     "ALETHIA_IDLE_EXIT",
     "ALETHIA_HANDOVER",
+    "ALETHIA_AMBIENT_IDENTITY",
+    "ALETHIA_AWS_SESSION",
+    "ALETHIA_AWS_SESSION_TAGS",
+    "ALETHIA_CLOUD_ENDPOINTS",
     // Read by other verbs of the same binary; no typing errors here.
     "ALETHIA_TOKEN",
     "ALETHIA_TOKEN_FILE",
@@ -102,6 +106,8 @@ pub struct Config {
     pub log_limit_bytes: u64,
     /// What jobs may know of all this.
     pub job_settings: JobSettings,
+    /// Who we are at a cloud. Job processes get it; their tools do not.
+    pub ambient: Ambient,
 }
 
 /// Everything that is wrong with the settings, at once.
@@ -131,6 +137,7 @@ impl Config {
             handover: false,
             log_limit_bytes: DEFAULT_LOG_LIMIT,
             job_settings: Self::job_settings(&Variables::of_process()),
+            ambient: Variables::of_process().ambient(),
         }
     }
 
@@ -156,6 +163,7 @@ impl Config {
             infracost_api_key: variables.get("INFRACOST_API_KEY").map(str::to_owned),
             cache_dir: variables.get("ALETHIA_CACHE_DIR").map(PathBuf::from),
             tools: tools.collect(),
+            cloud: crate::cloud::settings(variables),
         }
     }
 }
@@ -170,6 +178,11 @@ impl Variables {
     pub fn of_process() -> Self {
         let text = |name: OsString, value: OsString| Some((name.into_string().ok()?, value.into_string().ok()?));
         Self(std::env::vars_os().filter_map(|(name, value)| text(name, value)).collect())
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A variable that is set and not empty.

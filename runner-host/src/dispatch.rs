@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use backon::Retryable;
-use executor_api::{Input, LogWriter, PlaneAccess, Stop, StopReason};
+use executor_api::{Input, LogWriter, PlaneAccess, Stop, StopReason, credential_folder, credential_inputs};
 use process_supervisor::{Command, DetachedProcess, Environment, spawn_detached};
 use secrecy::ExposeSecret;
 use serde_json::Map;
@@ -34,7 +34,8 @@ pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
         .access
         .map(|access| PlaneAccess { origin: runner.config.origin.clone(), state_token: access.state_token });
     tracing::info!(job.id = %job.id, attempt = job.attempt, kind = job.job_type, "claimed a job");
-    let claimed = Claimed { job, log_limit_bytes: runner.config.log_limit_bytes };
+    let cloud_identity = claim.cloud_identity;
+    let claimed = Claimed { job, log_limit_bytes: runner.config.log_limit_bytes, cloud_identity };
     let directory = match JobDirectory::create(&runner.jobs_dir, &claimed, &settings) {
         Ok(directory) => directory,
         Err(error) => return report_without_directory(&runner, &claimed, &error).await,
@@ -172,7 +173,11 @@ fn wanted(order: Order, directory: &JobDirectory) -> Option<Stop> {
 async fn fetch_inputs(runner: &Runner, claimed: &Claimed, directory: &JobDirectory) -> Result<(), (Reason, String)> {
     let plugin = runner.registry.get(&claimed.job.job_type);
     let plugin = plugin.map_err(|error| (Reason::InvalidInput, error.to_string()))?;
-    let inputs = plugin.executor().inputs(&claimed.job);
+    let cloud = &runner.config.job_settings.cloud;
+    let inputs = plugin.executor().inputs(&claimed.job).and_then(|mut inputs| {
+        inputs.extend(credential_inputs(claimed.cloud_identity.as_ref(), cloud)?);
+        Ok(inputs)
+    });
     for input in inputs.map_err(|error| (error.reason(), crate::chain(&error)))? {
         let file = directory.paths().inputs.join(input.file_name());
         let fetched =
@@ -211,6 +216,8 @@ async fn fetch(client: &Client, claimed: &Claimed, input: &Input) -> Result<Opti
             let token = client.git_token(&claimed.job.id).await?;
             Ok(token.map(|token| (token.expose_secret().as_bytes().to_vec(), None)))
         }
+        // No plane issues one yet.
+        Input::OidcToken { .. } => Ok(None),
     }
 }
 
@@ -233,6 +240,9 @@ fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The same program again, in a session of its own, with an environment that holds nothing of ours.
 fn start(runner: &Runner, directory: &JobDirectory) -> Result<DetachedProcess, (Reason, String)> {
     let mut env: Environment = runner.config.job_settings.env.iter().collect();
+    for (name, value) in runner.config.ambient.iter() {
+        env.set(name, value);
+    }
     env.set("HOME", directory.paths().home);
     // This file and no other, even if an upgrade has put a new one in its place.
     let command = Command::new("/proc/self/exe", env, directory.root()).arg(job_process::VERB).arg(directory.root());
@@ -263,6 +273,8 @@ fn refuse(directory: &JobDirectory, (reason, text): &(Reason, String)) -> io::Re
 
 /// The process is gone and has not said how it ended.
 pub(crate) fn write_lost_outcome(directory: &JobDirectory) -> io::Result<()> {
+    // It had no time to take its credentials away.
+    let _ = fs::remove_dir_all(credential_folder(&directory.paths()));
     let said = fs::read(directory.file(PROCESS_OUTPUT)).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let last: Vec<_> = said.trim().lines().rev().take(5).collect();

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wire::{AttemptNo, Job, JobId, JobStatus, LogSummary, Phase, Reason, Timestamp};
+use wire::{AttemptNo, CloudIdentity, Job, JobId, JobStatus, LogSummary, Phase, Reason, Timestamp};
 
 /// The layout that this version writes. It adopts its own and the one before.
 pub(crate) const FORMAT: u32 = 1;
@@ -48,6 +48,8 @@ const RESERVE_BYTES: usize = 64 * 1024;
 pub(crate) struct Claimed {
     pub(crate) job: Job,
     pub(crate) log_limit_bytes: u64,
+    #[serde(default)]
+    pub(crate) cloud_identity: Option<CloudIdentity>,
 }
 
 /// The answer to a commit point.
@@ -318,7 +320,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let job =
             serde_json::from_value(json!({ "id": "j", "job_type": "k", "status": "CLAIMED", "attempt": 2 })).unwrap();
-        let claimed = Claimed { job, log_limit_bytes: 1 };
+        let claimed = Claimed { job, log_limit_bytes: 1, cloud_identity: None };
         let directory = JobDirectory::create(folder.path(), &claimed, &JobSettings::default()).unwrap();
         (folder, directory)
     }

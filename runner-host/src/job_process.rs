@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use executor_api::{
-    Artifact, ArtifactBody, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobBackend, JobContext, JobContextParts,
-    JobSettings, LogSink, Outcome, Stop, StopReason, StopSignal, StopTrigger,
+    AMBIENT_SECRETS, Ambient, Artifact, ArtifactBody, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobBackend,
+    JobContext, JobContextParts, JobSettings, LogSink, Outcome, RunAs, Stop, StopReason, StopSignal, StopTrigger,
+    run_as,
 };
 use futures_util::{FutureExt, StreamExt};
 use process_supervisor::{become_subreaper, kill_descendants};
@@ -20,6 +21,8 @@ use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use wire::{Job, JobStatus, Phase, Reason, Timestamp};
 
+use crate::cloud;
+use crate::config::Variables;
 use crate::directory_watch::watch;
 use crate::dispatch::status_for;
 use crate::job_directory::{
@@ -45,8 +48,11 @@ const ERROR_CHARS: usize = 16 * 1024;
 /// Runs the job in `dir` to its outcome. Exits with success whenever there is one, whatever it says.
 pub(crate) fn run(dir: &Path) -> ExitCode {
     let directory = JobDirectory::at(dir.to_owned());
+    let ambient = Variables::of_process().ambient();
+    // While there is one thread. Where it fails, tools of other users still cannot read us.
+    let _ = process_supervisor::hide_secrets(AMBIENT_SECRETS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(run_to_outcome(&directory)));
+    let ended = runtime.and_then(|runtime| runtime.block_on(run_to_outcome(&directory, ambient)));
     // Whatever the tools left behind, also in sessions of their own.
     let _ = kill_descendants();
     match ended {
@@ -58,7 +64,7 @@ pub(crate) fn run(dir: &Path) -> ExitCode {
     }
 }
 
-async fn run_to_outcome(directory: &JobDirectory) -> io::Result<()> {
+async fn run_to_outcome(directory: &JobDirectory, ambient: Ambient) -> io::Result<()> {
     become_subreaper()?;
     // Before anybody can know us by name: from here on SIGTERM means "look into stop.json".
     let mut terminate = signal(SignalKind::terminate())?;
@@ -70,7 +76,7 @@ async fn run_to_outcome(directory: &JobDirectory) -> io::Result<()> {
     }
     let claimed: Claimed = directory.read(CLAIM)?.ok_or_else(|| io::Error::other("there is no claim"))?;
     let (stop, stopped) = StopSignal::new();
-    let job = run_job(directory, claimed, stop.clone(), stopped);
+    let job = run_job(directory, claimed, ambient, stop.clone(), stopped);
     let orders = async {
         loop {
             pass_on_stop(directory, &stop);
@@ -94,7 +100,13 @@ fn pass_on_stop(directory: &JobDirectory, stop: &StopTrigger) {
     }
 }
 
-async fn run_job(directory: &JobDirectory, claimed: Claimed, stop: StopTrigger, stopped: StopSignal) -> io::Result<()> {
+async fn run_job(
+    directory: &JobDirectory,
+    claimed: Claimed,
+    ambient: Ambient,
+    stop: StopTrigger,
+    stopped: StopSignal,
+) -> io::Result<()> {
     let (writer, totals) = FrameWriter::open(&directory.file(LOG), claimed.log_limit_bytes)?;
     let log = LogSink::new(Box::new(writer));
     let registry = ExecutorRegistry::from_linked().map_err(io::Error::other)?;
@@ -112,7 +124,8 @@ async fn run_job(directory: &JobDirectory, claimed: Claimed, stop: StopTrigger, 
                 grace: plugin.cancel_grace(),
                 backend,
             });
-            let work = execute(plugin, &context, stopped);
+            let who = cloud::run_as(claimed.cloud_identity, plugin, context.job(), &context.settings().cloud, ambient);
+            let work = execute(plugin, &context, who, stopped);
             let ended = within(timeout, &stop, work).await;
             log.flush();
             Ending::of(ended, &context, directory)
@@ -135,8 +148,14 @@ fn timeout(job: &Job, plugin: &ExecutorPlugin) -> Duration {
 type Ended = Result<Result<Outcome, ExecutorError>, String>;
 
 /// Runs the executor. One that does not return long after it was asked to stop is left where it is.
-async fn execute(plugin: &ExecutorPlugin, context: &JobContext, mut stopped: StopSignal) -> Ended {
-    let work = AssertUnwindSafe(plugin.executor().execute(context)).catch_unwind();
+async fn execute(
+    plugin: &ExecutorPlugin,
+    context: &JobContext,
+    who: Result<RunAs, ExecutorError>,
+    mut stopped: StopSignal,
+) -> Ended {
+    let work = async { run_as(context, who?, plugin.executor().execute(context)).await };
+    let work = AssertUnwindSafe(work).catch_unwind();
     let deaf = async {
         let mut stop = stopped.changed_from(None).await;
         loop {

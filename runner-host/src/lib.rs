@@ -15,6 +15,7 @@
 mod adopt;
 mod claim;
 mod client;
+mod cloud;
 pub mod command;
 mod config;
 mod delivery;

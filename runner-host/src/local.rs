@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use executor_api::{
-    Artifact, ArtifactBody, ExecutorError, ExecutorRegistry, Input, JobBackend, JobContext, JobContextParts, JobPaths,
-    JobSettings, LogSink, LogWriter, Outcome, StopSignal, StopTrigger,
+    Ambient, Artifact, ArtifactBody, CloudIdentity, CloudSettings, ExecutorError, ExecutorRegistry, Input, JobBackend,
+    JobContext, JobContextParts, JobPaths, JobSettings, LogSink, LogWriter, Outcome, StopSignal, StopTrigger, run_as,
 };
 use serde_json::{Map, Value};
 use wire::{Job, JobId};
+
+use crate::{Variables, cloud};
 
 /// One run. All its folders lie in one folder of the caller's.
 pub struct LocalRun {
@@ -17,6 +19,8 @@ pub struct LocalRun {
     folder: PathBuf,
     artifacts: PathBuf,
     settings: JobSettings,
+    identity: Option<CloudIdentity>,
+    ambient: Ambient,
     stop: StopTrigger,
     signal: StopSignal,
 }
@@ -41,12 +45,20 @@ impl LocalRun {
         }
         std::fs::create_dir_all(&artifacts)?;
         let (stop, signal) = StopSignal::new();
-        Ok(Self { job: job_of(kind, payload), folder, artifacts, settings, stop, signal })
+        // Who starts it here and now may let it be whoever he is.
+        let settings = JobSettings { cloud: CloudSettings { ambient_identity: true, ..settings.cloud }, ..settings };
+        let ambient = Variables::of_process().ambient();
+        Ok(Self { job: job_of(kind, payload), folder, artifacts, settings, identity: None, ambient, stop, signal })
     }
 
     /// The job, for a caller that wants to change it, for example its `plan_job_id`.
     pub fn job_mut(&mut self) -> &mut Job {
         &mut self.job
+    }
+
+    /// Who the job is at a cloud; else it is whoever runs it, or whom its payload names.
+    pub fn run_as(&mut self, identity: CloudIdentity) {
+        self.identity = Some(identity);
     }
 
     /// Asks the run to stop: as often as one likes, from anywhere.
@@ -91,7 +103,8 @@ impl LocalRun {
             grace: plugin.cancel_grace(),
             backend: Arc::clone(&backend) as Arc<dyn JobBackend>,
         });
-        let ended = plugin.executor().execute(&context).await;
+        let who = cloud::run_as(self.identity, plugin, context.job(), &context.settings().cloud, self.ambient);
+        let ended = run_as(&context, who?, plugin.executor().execute(&context)).await;
         log.flush();
         let outcome = ended?;
         let mut metadata = backend.take_progress();

@@ -42,6 +42,7 @@ impl<'a> Reader<'a> {
         let handover = self.switch("ALETHIA_HANDOVER", self.args.handover);
         let log_limit_bytes = self.log_limit();
         self.check_job_settings();
+        self.problems.extend(crate::cloud::problems(self.variables, mode));
         match (origin, runner_id, token, state_dir) {
             (Some(origin), Some(runner_id), Some(token), Some(state_dir)) if self.problems.is_empty() => Ok(Config {
                 origin,
@@ -57,6 +58,7 @@ impl<'a> Reader<'a> {
                 handover,
                 log_limit_bytes,
                 job_settings: Config::job_settings(self.variables),
+                ambient: self.variables.ambient(),
             }),
             _ => Err(ConfigError { problems: self.problems }),
         }

@@ -192,7 +192,8 @@ impl Run {
     fn new(dialect: Dialect) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let job = json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 3 });
-        let claimed = Claimed { job: serde_json::from_value(job).unwrap(), log_limit_bytes: u64::MAX };
+        let job = serde_json::from_value(job).unwrap();
+        let claimed = Claimed { job, log_limit_bytes: u64::MAX, cloud_identity: None };
         let directory = JobDirectory::create(folder.path(), &claimed, &JobSettings::default()).unwrap();
         let (writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX).unwrap();
         Self { folder, directory, claimed, writer, totals, dialect }
