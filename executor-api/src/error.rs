@@ -28,6 +28,10 @@ pub enum ExecutorError {
         /// What it said, as short as possible: its own error lines, and a hint where we know one.
         message: String,
     },
+    /// Every tool worked, and yet what was asked for did not come about: an application that stays unhealthy, for one.
+    /// An answer, not an accident.
+    #[error("{0}")]
+    Unsuccessful(String),
     /// A tool is missing or its version does not fit.
     #[error("{0}")]
     ToolMissing(String),
@@ -72,7 +76,7 @@ impl ExecutorError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::InvalidInput { .. } => Reason::InvalidInput,
-            Self::ToolFailed { .. } => Reason::ToolFailed,
+            Self::ToolFailed { .. } | Self::Unsuccessful(_) => Reason::ToolFailed,
             Self::Stopped(reason) => reason.as_reason(),
             Self::CommitRefused(_) => Reason::LeaseLost,
             Self::ToolMissing(_) | Self::Spawn(_) | Self::Io { .. } | Self::Other(_) => Reason::RunnerError,
