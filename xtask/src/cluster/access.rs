@@ -62,3 +62,16 @@ users:
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn a_kubeconfig_is_complete_in_itself() {
+        let text = text(6443, "a certificate\n", "secret");
+        assert!(text.contains("\n      server: https://127.0.0.1:6443\n"), "{text}");
+        assert!(text.contains("\n      certificate-authority-data: YSBjZXJ0aWZpY2F0ZQo=\n"), "{text}");
+        assert!(text.contains("\n    user: { token: secret }\n"), "{text}");
+    }
+}

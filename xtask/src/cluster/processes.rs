@@ -176,3 +176,15 @@ impl Ended {
         code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_was_killed_has_the_code_that_a_shell_says() {
+        for (raw, code) in [(0, 0), (7 << 8, 7), (9, 137), (15, 143)] {
+            assert_eq!(Ended { status: ExitStatus::from_raw(raw), interrupted: false }.code(), code);
+        }
+    }
+}

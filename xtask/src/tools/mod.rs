@@ -5,6 +5,7 @@ mod argocd;
 mod cargo_deny;
 mod debian;
 mod go;
+mod go_build;
 mod kubernetes;
 mod moto;
 mod terraform;
