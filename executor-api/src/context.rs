@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use process_supervisor::{Command, Environment};
+use semver::VersionReq;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wire::Job;
@@ -219,18 +220,25 @@ impl JobContext {
         }
     }
 
-    /// The program of a tool: the operator's choice, else the first on the job's PATH.
+    /// The program of a tool: the operator's choice, else the first on the job's PATH, else the newest that was installed
+    /// with `alethia tools install` and that the tool's kind can use.
     ///
     /// # Errors
     /// [`ExecutorError::ToolMissing`] with the remedy.
     pub fn tool(&self, name: &str) -> Result<PathBuf, ExecutorError> {
-        if let Some(program) = self.0.settings.tools.get(name) {
-            return Ok(program.clone());
-        }
-        let path = self.0.settings.env.get("PATH").map(String::as_str).unwrap_or_default();
-        which::which_in(name, Some(path), "/").map_err(|_| {
-            ExecutorError::ToolMissing(format!("{name} is not on the runner's PATH ({path}); install it there"))
+        self.0.settings.program(name, &usable_versions(&self.0.job.job_type, name)).ok_or_else(|| {
+            let path = self.0.settings.env.get("PATH").map(String::as_str).unwrap_or_default();
+            ExecutorError::ToolMissing(format!(
+                "{name} is not on the runner's PATH ({path}); install it there, or with `alethia tools install {name}`"
+            ))
         })
+    }
+
+    /// The newest version of a tool that was installed with `alethia tools install` and is `wanted`. For a job that
+    /// asks for a version which [`Self::tool`] is not.
+    #[must_use]
+    pub fn installed_tool(&self, name: &str, wanted: &VersionReq) -> Option<PathBuf> {
+        self.0.settings.installed(name, wanted)
     }
 
     /// The job's credentials at a cloud, if it has an identity.
@@ -274,6 +282,14 @@ impl JobContext {
         env.set("HOME", &self.0.paths.home).set("TMPDIR", &self.0.paths.temp);
         Command::new(program, env, self.work_dir())
     }
+}
+
+/// The versions of a tool that the job's kind can use, or another kind that the job composes.
+fn usable_versions(kind: &str, name: &str) -> VersionReq {
+    let mut plugins: Vec<_> = inventory::iter::<ExecutorPlugin>().collect();
+    plugins.sort_by_key(|plugin| (plugin.kind() != kind, plugin.kind()));
+    let tool = plugins.iter().flat_map(|plugin| plugin.tools()).find(|tool| tool.name == name);
+    tool.and_then(|tool| VersionReq::parse(tool.versions).ok()).unwrap_or(VersionReq::STAR)
 }
 
 /// The payload of a job as a type.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 
-use crate::CloudSettings;
+use crate::{CloudSettings, InstalledTools};
 
 /// Settings of one job. Holds secrets: it has no `Debug` that shows them, and its file has mode 0600.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub struct JobSettings {
     pub cache_dir: Option<PathBuf>,
     /// Tools by name, where the operator says which program to use. Others are looked up in `env`'s PATH.
     pub tools: BTreeMap<String, PathBuf>,
+    /// Where `alethia tools install` puts tools; used for what is not on `env`'s PATH, or where a job asks for a version.
+    pub tools_dir: Option<PathBuf>,
     /// What the operator set about clouds.
     pub cloud: CloudSettings,
 }
@@ -57,6 +60,23 @@ pub struct StorageSettings {
 }
 
 impl JobSettings {
+    /// The program of a tool: the operator's choice, else the first on the PATH, else the newest installed version that
+    /// is `wanted`. Only the last is checked: an upgrade of what is on the PATH is the operator's to make, and what was
+    /// installed beside it must not be one.
+    #[must_use]
+    pub fn program(&self, name: &str, wanted: &VersionReq) -> Option<PathBuf> {
+        let path = self.env.get("PATH").map(String::as_str).unwrap_or_default();
+        let chosen = self.tools.get(name).cloned();
+        chosen.or_else(|| which::which_in(name, Some(path), "/").ok()).or_else(|| self.installed(name, wanted))
+    }
+
+    /// The newest installed version of a tool that is `wanted`.
+    #[must_use]
+    pub fn installed(&self, name: &str, wanted: &VersionReq) -> Option<PathBuf> {
+        let dir = self.tools_dir.as_ref()?;
+        InstalledTools::at(dir).newest(name, wanted).map(|(_, program)| program)
+    }
+
     /// Every secret in here: none of them may reach a log.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let storage = self.storage.iter().flat_map(|s| [s.key_id.as_str(), s.secret_key.as_str()]);

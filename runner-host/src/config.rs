@@ -38,6 +38,10 @@ pub const VARIABLES: &[&str] = &[
     "ALETHIA_JOB_LOG_LIMIT",
     "ALETHIA_TERRAFORM",
     "ALETHIA_TOFU",
+    "ALETHIA_HELM",
+    "ALETHIA_KUBECTL",
+    "ALETHIA_ARGOCD",
+    "ALETHIA_INFRACOST",
     "ALETHIA_CACHE_DIR",
     "ALETHIA_LOG",
     "ALETHIA_ONCE",
@@ -52,6 +56,17 @@ pub const VARIABLES: &[&str] = &[
     "ALETHIA_TOKEN_FILE",
     "ALETHIA_DATA_DIR",
     "ALETHIA_LISTEN",
+    "ALETHIA_TOOLS_MIRROR",
+];
+
+/// Where the operator says which program a tool is.
+const TOOLS: &[(&str, &str)] = &[
+    ("terraform", "ALETHIA_TERRAFORM"),
+    ("tofu", "ALETHIA_TOFU"),
+    ("helm", "ALETHIA_HELM"),
+    ("kubectl", "ALETHIA_KUBECTL"),
+    ("argocd", "ALETHIA_ARGOCD"),
+    ("infracost", "ALETHIA_INFRACOST"),
 ];
 
 /// What only this process may know, also where jobs run as the same user.
@@ -154,8 +169,7 @@ impl Config {
     pub fn job_settings(variables: &Variables) -> JobSettings {
         let mut env = variables.passed_on();
         env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
-        let tools = [("terraform", "ALETHIA_TERRAFORM"), ("tofu", "ALETHIA_TOFU")];
-        let tools = tools.into_iter().filter_map(|(tool, name)| Some((tool.to_owned(), variables.get(name)?.into())));
+        let tools = TOOLS.iter().filter_map(|(tool, name)| Some(((*tool).to_owned(), variables.get(name)?.into())));
         JobSettings {
             env,
             plane: None,
@@ -163,6 +177,7 @@ impl Config {
             infracost_api_key: variables.get("INFRACOST_API_KEY").map(str::to_owned),
             cache_dir: variables.get("ALETHIA_CACHE_DIR").map(PathBuf::from),
             tools: tools.collect(),
+            tools_dir: variables.cache_dir().map(|dir| dir.join("tools")),
             cloud: crate::cloud::settings(variables),
         }
     }
@@ -189,6 +204,13 @@ impl Variables {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Where what can be fetched again is kept: the operator's choice, else the XDG cache folder of this user.
+    fn cache_dir(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let users = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        absolute("ALETHIA_CACHE_DIR").or_else(|| Some(users()?.join("alethia")))
     }
 
     /// The filter of the runner's own messages, as `tracing` reads it.

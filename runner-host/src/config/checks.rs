@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use url::{Host, Url};
 use wire::{RunnerId, RunnerMode};
 
-use super::{Config, ConfigError, DEFAULT_LOG_LIMIT, Variables};
+use super::{Config, ConfigError, DEFAULT_LOG_LIMIT, TOOLS, Variables};
 use crate::command::StartArgs;
 
 /// A timer beyond this is a typing error.
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
     }
 
     fn check_job_settings(&mut self) {
-        for name in ["ALETHIA_TERRAFORM", "ALETHIA_TOFU", "ALETHIA_CACHE_DIR"] {
+        for name in TOOLS.iter().map(|(_, name)| *name).chain(["ALETHIA_CACHE_DIR"]) {
             if self.variables.get(name).is_some_and(|path| !Path::new(path).is_absolute()) {
                 self.problems.push(format!("{name} is not an absolute path"));
             }
