@@ -4,6 +4,7 @@
 //! nothing. What a payload says reaches the program through files, or as `-key=value`, never as an option of its own.
 
 mod backend;
+mod configuration;
 mod diagnostics;
 mod kind;
 mod params;

@@ -4,6 +4,8 @@ use executor_api::ExecutorError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::configuration;
+
 /// What stands where a sensitive value was.
 const SENSITIVE: &str = "(sensitive value)";
 
@@ -19,6 +21,10 @@ pub(crate) struct PlanDocument {
     resource_drift: Vec<Resource>,
     #[serde(default)]
     output_changes: Map<String, Value>,
+    #[serde(default)]
+    configuration: Value,
+    #[serde(default)]
+    variables: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,7 +141,7 @@ impl PlanDocument {
     }
 
     /// The plan with its values, for people who review it: sensitive ones taken out. Parts of the original that hold
-    /// values without saying which are sensitive (variables, prior state, configuration) are left out.
+    /// values without saying which are sensitive (variables, prior state, most of the configuration) are left out.
     pub(crate) fn redacted(&self) -> Value {
         let shown = |resource: &Resource| {
             let change = &resource.change;
@@ -165,6 +171,7 @@ impl PlanDocument {
             "resource_changes": self.resource_changes.iter().map(shown).collect::<Vec<_>>(),
             "resource_drift": self.resource_drift.iter().map(shown).collect::<Vec<_>>(),
             "output_changes": outputs,
+            "configuration": configuration::shown(&self.configuration, &self.variables),
         })
     }
 }

@@ -61,7 +61,7 @@ impl<'a> Terraform<'a> {
         for (name, value) in [("TF_IN_AUTOMATION", "1"), ("TF_INPUT", "0"), ("CHECKPOINT_DISABLE", "1")] {
             env.set(name, value);
         }
-        let found = Self {
+        let mut found = Self {
             job,
             program,
             engine,
@@ -71,7 +71,7 @@ impl<'a> Terraform<'a> {
             plan_args: vec![],
             common_args: vec![],
         };
-        found.check_version(params.version.as_deref()).await?;
+        found.choose_version(params.version.as_deref()).await?;
         Ok(found.with_arguments(params))
     }
 
@@ -96,11 +96,30 @@ impl<'a> Terraform<'a> {
         }
     }
 
-    /// Asked only where the payload cares: it costs a start of the program.
-    async fn check_version(&self, wanted: Option<&str>) -> Result<(), ExecutorError> {
+    /// Takes another version that is installed, where the payload wants one that the usual program is not. Asked only
+    /// where the payload cares: it costs a start of the program.
+    async fn choose_version(&mut self, wanted: Option<&str>) -> Result<(), ExecutorError> {
         let Some(wanted) = wanted else { return Ok(()) };
         let wanted_req =
             semver::VersionReq::parse(wanted).map_err(|error| ExecutorError::invalid("/version", error.to_string()))?;
+        let why = match self.version().await {
+            Ok(version) if wanted_req.matches(&version) => return Ok(()),
+            Ok(version) => format!("the runner has {version}"),
+            Err(ExecutorError::ToolMissing(why)) => why,
+            Err(other) => return Err(other),
+        };
+        let name = self.engine.program();
+        let Some(program) = self.job.installed_tool(name, &wanted_req) else {
+            return Err(ExecutorError::ToolMissing(format!(
+                "the job wants {name} {wanted}, and {why}; `alethia tools install {name}@VERSION` there puts one beside it"
+            )));
+        };
+        self.job.log().system(format!("taking {}, as the job wants {name} {wanted} and {why}", program.display()));
+        self.program = program;
+        Ok(())
+    }
+
+    async fn version(&self) -> Result<semver::Version, ExecutorError> {
         let name = self.engine.program();
         let asked = self.job.capture(self.command("version", ["-json".to_owned()]));
         let answer = tokio::time::timeout(VERSION_LIMIT, asked).await.map_err(|_| {
@@ -111,13 +130,7 @@ impl<'a> Terraform<'a> {
                 "`{name} version -json` does not answer as {name} does; is it the real program?"
             ))
         })?;
-        if wanted_req.matches(&answer.terraform_version) {
-            return Ok(());
-        }
-        let found = answer.terraform_version;
-        Err(ExecutorError::ToolMissing(format!(
-            "the job wants {name} {wanted} and the runner has {found}; install another there"
-        )))
+        Ok(answer.terraform_version)
     }
 
     fn command(&self, verb: &str, args: impl IntoIterator<Item = String>) -> Command {

@@ -1,5 +1,6 @@
 //! The real program on stacks that need no provider.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use executor_api::testing::{TestJob, TestJobBuilder};
@@ -221,6 +222,34 @@ async fn a_stack_is_validated_without_its_state() {
     let invalid = json!({ "action": "validate", "source": { "files": { "main.tf": text } } });
     let error = run(&builder(&invalid).build().unwrap()).await.unwrap_err().to_string();
     assert!(error.starts_with("/source: the stack is not valid: Unsupported argument"), "{error}");
+}
+
+#[tokio::test]
+async fn a_version_that_is_installed_beside_the_usual_one_is_taken_where_a_job_asks_for_it() {
+    let tools = tempfile::tempdir().unwrap();
+    let usual = builder(&json!({})).build().unwrap().context.tool("terraform").unwrap();
+    for version in ["99.0.0", "99.1.0", "100.0.0"] {
+        let folder = tools.path().join("terraform").join(version);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("terraform"), format!("#!/bin/sh\nexec {} \"$@\"\n", usual.display())).unwrap();
+        std::fs::set_permissions(folder.join("terraform"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let job = |version: &str| {
+        let payload = json!({ "action": "validate", "source": { "files": { "main.tf": STACK } }, "version": version });
+        builder(&payload).settings(|settings| settings.tools_dir = Some(tools.path().to_owned())).build().unwrap()
+    };
+    let asked = job(">=99, <100");
+    assert_eq!(run(&asked).await.unwrap().metadata["valid"], true);
+    let taken = tools.path().join("terraform/99.1.0/terraform");
+    assert!(asked.log().contains(&format!("taking {}", taken.display())), "{}", asked.log());
+
+    let content = job(">=1");
+    run(&content).await.unwrap();
+    assert!(!content.log().contains("taking"), "the usual one will do: {}", content.log());
+
+    let error = run(&job(">=101")).await.unwrap_err().to_string();
+    assert!(error.contains("the job wants terraform >=101, and the runner has"), "{error}");
+    assert!(error.contains("alethia tools install terraform@VERSION"), "{error}");
 }
 
 #[test]
