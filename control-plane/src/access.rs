@@ -55,6 +55,8 @@ pub struct User {
     pub id: String,
     /// Of which organisation. Safe as the name of a folder.
     pub org: String,
+    /// Runs the plane: may add people, and runners that work for all organisations.
+    pub is_platform: bool,
 }
 
 /// Who uses a state.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
-use wire::{AttemptNo, JobId, JobStatus, paths};
+use wire::{AttemptNo, JobId, JobStatus, RunnerMode, paths};
 
 use crate::access::{Access, JobWrite, Progress, Refusal, StateUser, User};
 use crate::artifacts::Digest;
@@ -23,6 +23,9 @@ pub(crate) struct AuthenticatedRunner(pub(crate) Runner);
 
 /// The user that calls.
 pub(crate) struct AuthenticatedUser(pub(crate) User);
+
+/// Somebody who runs the plane.
+pub(crate) struct PlatformUser(pub(crate) User);
 
 /// The attempt that a runner's write belongs to.
 pub(crate) struct Attempt(pub(crate) AttemptNo);
@@ -40,6 +43,16 @@ impl FromRequestParts<Plane> for AuthenticatedUser {
 
     async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
         user(&plane.directory, &parts.headers).map(Self)
+    }
+}
+
+impl FromRequestParts<Plane> for PlatformUser {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
+        let user = user(&plane.directory, &parts.headers)?;
+        let refused = || Refusal::new(StatusCode::FORBIDDEN, "only who runs the control plane may do that");
+        if user.is_platform { Ok(Self(user)) } else { Err(refused()) }
     }
 }
 
@@ -108,13 +121,21 @@ impl Gate {
     }
 }
 
+/// Whether a person may drain, remove or give a new token to a runner.
+pub(crate) fn manages(user: &User, runner: &Runner) -> bool {
+    match runner.mode {
+        RunnerMode::SelfHosted => runner.org == user.org,
+        RunnerMode::CloudHosted => user.is_platform,
+    }
+}
+
 /// Whose runner this is, for a call of a user or of the runner itself.
 pub(crate) fn runner_of_caller(directory: &Directory, headers: &HeaderMap, id: &str) -> Result<Runner, Refusal> {
     let found = if claims_to_be_runner(headers) {
         Some(runner(directory, headers)?).filter(|itself| itself.id.as_str() == id)
     } else {
         let user = user(directory, headers)?;
-        id.parse().ok().and_then(|id| directory.runner(&id)).filter(|runner| runner.org == user.org)
+        id.parse().ok().and_then(|id| directory.runner(&id)).filter(|runner| manages(&user, runner))
     };
     found.ok_or_else(|| Refusal::not_found("runner"))
 }

@@ -3,15 +3,20 @@
 use wire::RunnerStatus;
 
 use crate::directory::{Directory, Runner};
+use crate::identities::Identities;
+use crate::oidc::Issuer;
 use crate::queue::{Queue, QueueError};
 use crate::wake::Wake;
 
-/// Queue, directory and waiters. Cheap to clone.
+/// Queue, directory, waiters, and who jobs are elsewhere. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Plane {
     pub(crate) queue: Queue,
     pub(crate) directory: Directory,
     pub(crate) wake: Wake,
+    pub(crate) identities: Identities,
+    /// None where nobody could ask it: the plane has no public address.
+    pub(crate) oidc: Option<Issuer>,
 }
 
 impl Plane {

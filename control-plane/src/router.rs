@@ -14,12 +14,15 @@ use wire::paths;
 
 use crate::access::Refusal;
 use crate::plane::Plane;
-use crate::routes::{Storage, runner_side, storage_router, user_side};
+use crate::routes::{Storage, identities, oidc, runner_side, storage_router, user_side, users};
 
 /// All routes.
 pub(crate) fn router(plane: Plane, storage: Storage) -> Router {
     runner_routes()
         .merge(user_routes())
+        .merge(identity_routes())
+        .route(paths::OPENID_CONFIGURATION, get(oidc::configuration))
+        .route(paths::JWKS, get(oidc::keys))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(user_side::ready))
         .layer(DefaultBodyLimit::disable())
@@ -56,6 +59,7 @@ fn runner_routes() -> Router<Plane> {
         .route(paths::HEARTBEAT_RUNNERS, post(runner_side::heartbeat))
         .route("/api/jobs/{id}/status", put(runner_side::status))
         .route("/api/jobs/{id}/git-token", post(runner_side::git_token))
+        .route("/api/jobs/{id}/oidc-token", post(runner_side::oidc_token))
         .route("/api/runners/{id}/events", get(runner_side::events))
         .route("/api/workers/{id}/events", get(runner_side::events))
         .route("/api/runners/{id}/metadata", patch(runner_side::metadata))
@@ -63,8 +67,22 @@ fn runner_routes() -> Router<Plane> {
         .route("/api/workers/{id}", axum::routing::delete(user_side::remove))
 }
 
+fn identity_routes() -> Router<Plane> {
+    Router::new()
+        .route(paths::IDENTITIES, get(identities::list))
+        .route("/api/cloud-identities/{id}", get(identities::show).delete(identities::remove))
+        .route(paths::VERIFIED_IDENTITIES, get(identities::verified))
+        .route("/api/cli/providers/{provider}/init", post(identities::init))
+        .route("/api/cli/providers/{provider}/connect", post(identities::connect))
+        .route("/api/cli/providers/{provider}/verify", post(identities::verify))
+        .route("/api/cli/providers/{provider}/disconnect", post(identities::disconnect))
+        .route("/api/cli/providers/{provider}/status", get(identities::status))
+}
+
 fn user_routes() -> Router<Plane> {
     Router::new()
+        .route(paths::USERS, post(users::add).get(users::list))
+        .route("/api/users/{id}", axum::routing::delete(users::remove))
         .route(paths::JOBS, post(user_side::submit).get(user_side::list))
         .route("/api/jobs/{id}", get(user_side::show))
         .route("/api/jobs/{id}/cancel", post(user_side::cancel))

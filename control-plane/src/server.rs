@@ -11,14 +11,18 @@ use rustix::fs::{FlockOperation, flock};
 use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 use wire::KindInfo;
 
+use crate::access::User;
 use crate::artifacts::{ArtifactRecords, BlobStore};
 use crate::connections;
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::gate::Gate;
+use crate::identities::Identities;
 use crate::logs::{LogLimits, LogStore};
+use crate::oidc::Issuer;
 use crate::plane::Plane;
 use crate::queue::{Queue, QueueParts, SqliteStore, Timings, reaper};
 use crate::routes::{Storage, StorageLimits};
@@ -45,6 +49,8 @@ pub struct Config {
     pub timings: Timings,
     /// How much is too much.
     pub limits: Limits,
+    /// Scheme, host and port under which the world knows the plane; needed to vouch for jobs at clouds.
+    pub public_url: Option<Url>,
 }
 
 /// How much is too much.
@@ -101,6 +107,7 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
     let created_admin_token = first_user(&directory, &admin_token_file).await?;
     let stores = Stores::open(data, &pool, config.limits.logs)?;
     let wake = Wake::default();
+    let identities = Identities::new(database.clone());
     let deriver = Deriver::open(&data.join("secret")).context("cannot use the plane's secret")?;
     let queue = Queue::new(QueueParts {
         store: Box::new(SqliteStore::new(database.clone())),
@@ -109,6 +116,7 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         directory: directory.clone(),
         wake: wake.clone(),
         vault: Vault::new(&deriver)?,
+        identities: identities.clone(),
         deriver,
         timings: config.timings,
         linked: config.kinds,
@@ -123,7 +131,10 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         access: Gate::shared(queue.clone(), directory.clone()),
         limits: config.limits.requests,
     };
-    let router = crate::router::router(Plane { queue: queue.clone(), directory, wake: wake.clone() }, storage);
+    let key = data.join("oidc-key.pem");
+    let oidc = config.public_url.map(|origin| Issuer::open(&origin, &key)).transpose()?;
+    let plane = Plane { queue: queue.clone(), directory, wake: wake.clone(), identities, oidc };
+    let router = crate::router::router(plane, storage);
     let parts = Parts { queue, wake, database, lock };
     Ok(ControlPlane { listener, address, router, admin_token_file, created_admin_token, parts })
 }
@@ -199,6 +210,7 @@ async fn first_user(directory: &Directory, file: &Path) -> anyhow::Result<bool> 
     }
     let token = tokens::generate()?;
     tokens::write_secret(file, &token).with_context(|| format!("cannot write {}", file.display()))?;
-    directory.add_user(FIRST_ORG, FIRST_USER, &token).await?;
+    let user = User { id: FIRST_USER.to_owned(), org: FIRST_ORG.to_owned(), is_platform: true };
+    directory.add_user(user, &token).await?;
     Ok(true)
 }

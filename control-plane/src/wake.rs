@@ -155,8 +155,11 @@ impl Wake {
     /// The resting claim that has waited longest and may take a job that is about to be kept.
     pub(crate) fn reserve(&self, job: &Job) -> Option<Reserved> {
         let mut parked = lock(&self.0.claims);
-        let fits =
-            |waiting: &Waiting| !waiting.is_looking && !waiting.wake.is_closed() && waiting.claimant.may_take(job);
+        let fits = |waiting: &Waiting| {
+            // Two jobs could be given at once to one that works for one identity at a time: the database decides.
+            let is_sure = !waiting.is_looking && !waiting.claimant.is_cloud_hosted();
+            is_sure && !waiting.wake.is_closed() && waiting.claimant.may_take(job)
+        };
         let number = parked.claims.iter().find(|(_, waiting)| fits(waiting)).map(|(number, _)| *number)?;
         Some(Reserved { wake: self.clone(), waiting: parked.claims.remove(&number)? })
     }
@@ -274,11 +277,18 @@ mod tests {
     use serde_json::{Map, json};
 
     fn job(id: &str) -> Job {
-        serde_json::from_value(json!({ "id": id, "job_type": "k", "status": "QUEUED" })).unwrap()
+        serde_json::from_value(json!({ "id": id, "org_id": "o", "job_type": "k", "status": "QUEUED" })).unwrap()
     }
 
     fn park(wake: &Wake, runner: &str, request_id: &str) -> Parking {
-        let claimant = Claimant { runner: runner.parse().unwrap(), org: None, kinds: None, labels: Map::new() };
+        let claimant = Claimant {
+            runner: runner.parse().unwrap(),
+            org: Some("o".to_owned()),
+            kinds: None,
+            labels: Map::new(),
+            identity: None,
+            bond: None,
+        };
         wake.park(claimant, Some(request_id))
     }
 

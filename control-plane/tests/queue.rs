@@ -29,7 +29,14 @@ fn id(number: i64) -> JobId {
 }
 
 fn claimant(runner: &str) -> Claimant {
-    Claimant { runner: runner.parse().unwrap(), org: Some("acme".to_owned()), kinds: None, labels: Map::new() }
+    Claimant {
+        runner: runner.parse().unwrap(),
+        org: Some("acme".to_owned()),
+        kinds: None,
+        labels: Map::new(),
+        identity: None,
+        bond: None,
+    }
 }
 
 fn take(claimant: Claimant, request_id: Option<&str>) -> Take {

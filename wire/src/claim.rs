@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Job;
+use crate::{CloudIdentity, Job};
 
 /// `POST /api/jobs/claim` of protocol 2. A client of the seed's contract sends no body and is answered at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,30 +45,4 @@ impl std::fmt::Debug for JobAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("JobAccess(hidden)")
     }
-}
-
-/// Who a job is at a cloud provider. Fields that do not apply are empty.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CloudIdentity {
-    /// `aws`, `gcp` or `azure`.
-    pub provider: String,
-    /// AWS: the role to assume.
-    pub role_arn: String,
-    /// AWS: the external id that the role's trust asks for.
-    pub external_id: String,
-    /// AWS: the account.
-    pub account_id: String,
-    /// GCP: the project.
-    pub project_id: String,
-    /// GCP: the service account to impersonate.
-    pub service_account_email: String,
-    /// GCP: an external-account document, as a string.
-    pub wif_config: String,
-    /// Azure: the tenant.
-    pub tenant_id: String,
-    /// Azure: the application.
-    pub client_id: String,
-    /// Azure: the subscription.
-    pub subscription_id: String,
 }

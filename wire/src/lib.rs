@@ -6,19 +6,25 @@
 
 mod claim;
 mod heartbeat;
+mod identity;
 mod ids;
 mod job;
 mod kind;
 mod log;
 pub mod paths;
+mod people;
 mod registration;
 mod report;
 mod secrets;
 mod submit;
 mod time;
 
-pub use claim::{Claim, ClaimRequest, CloudIdentity, JobAccess};
+pub use claim::{Claim, ClaimRequest, JobAccess};
 pub use heartbeat::{CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, PROTOCOL, RunnerEvent, RunnerStatus};
+pub use identity::{
+    CloudIdentity, ConnectAnswer, ConnectRequest, IdentityInfo, InitAnswer, InitRequest, OidcTokenAnswer,
+    OidcTokenRequest, VerifyRequest,
+};
 pub use ids::{AttemptNo, JobId, RunnerId};
 pub use job::{Job, JobStatus, Phase};
 pub use kind::{KindInfo, LossPolicy, ToolInfo};
@@ -26,6 +32,7 @@ pub use log::{
     AppendAnswer, FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader, LogAppended, LogEntry, LogPage, LogPost,
     LogStream, MAX_FRAME_BYTES,
 };
+pub use people::{UserAnswer, UserInfo, UserRequest};
 pub use registration::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 pub use report::{ErrorBody, LogSummary, Reason, StatusReport};
 pub use secrets::{HIDDEN, SecretPlace, secret_places};

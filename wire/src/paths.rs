@@ -38,6 +38,41 @@ pub const RUNNERS: &str = "/api/runners";
 /// `POST`: make a runner; user's token.
 pub const REGISTER: &str = "/api/runners/register";
 
+/// `POST` add, `GET` list; the token of somebody who runs the plane.
+pub const USERS: &str = "/api/users";
+/// `GET` all identities of an organisation; user's token.
+pub const IDENTITIES: &str = "/api/cloud-identities";
+/// `GET` the verified ones: the seed's route.
+pub const VERIFIED_IDENTITIES: &str = "/api/cli/cloud-identities";
+/// `GET`: who issues the tokens of jobs, for clouds that trust the plane. Public.
+pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// `GET`: the keys that those tokens are signed with. Public.
+pub const JWKS: &str = "/.well-known/jwks.json";
+
+/// `DELETE`: a user.
+#[must_use]
+pub fn user(id: &str) -> String {
+    format!("/api/users/{id}")
+}
+
+/// `GET`, `DELETE`: an identity.
+#[must_use]
+pub fn identity(id: &str) -> String {
+    format!("/api/cloud-identities/{id}")
+}
+
+/// `POST`: `init`, `connect`, `verify` or `disconnect` an identity.
+#[must_use]
+pub fn provider(provider: &str, verb: &str) -> String {
+    format!("/api/cli/providers/{provider}/{verb}")
+}
+
+/// `POST`: a token that says who the job is, for its runner.
+#[must_use]
+pub fn oidc_token(id: &str) -> String {
+    format!("/api/jobs/{id}/oidc-token")
+}
+
 /// `GET`: one job, for its runner or a user.
 #[must_use]
 pub fn job(id: &str) -> String {

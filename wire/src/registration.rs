@@ -49,6 +49,9 @@ pub struct RegisterRequest {
     pub mode: RunnerMode,
     /// What it offers to jobs that ask for labels.
     pub labels: Map<String, Value>,
+    /// The only identity whose jobs it takes, besides those that are assigned to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_identity_id: Option<String>,
 }
 
 /// The token is shown this once and stored only as a digest.

@@ -217,10 +217,10 @@ impl Demo {
 /// The usual address if people are to come by, any other if it is taken.
 async fn listen(data: &Path, keep: bool) -> anyhow::Result<ControlPlane> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    if keep && let Ok(plane) = server::open(DEFAULT_LISTEN.parse()?, data.to_owned()).await {
+    if keep && let Ok(plane) = server::open(DEFAULT_LISTEN.parse()?, data.to_owned(), None).await {
         return Ok(plane);
     }
-    server::open(any, data.to_owned()).await
+    server::open(any, data.to_owned(), None).await
 }
 
 /// A folder that was used before has a runner already.

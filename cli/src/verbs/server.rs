@@ -10,6 +10,7 @@ use executor_api::{ExecutorPlugin, ExecutorRegistry};
 use runner_host::Variables;
 use runner_host::command::init_tracing;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::config;
 use crate::ending::{Ending, Misconfigured};
@@ -23,6 +24,9 @@ pub(crate) struct ServerArgs {
     /// Where everything is kept [default: alethia in the user's data folder]
     #[arg(long, value_name = "DIR", env = "ALETHIA_DATA_DIR")]
     data: Option<PathBuf>,
+    /// Scheme, host and port under which the world knows this plane, for clouds that are to trust the tokens of its jobs
+    #[arg(long, value_name = "URL", env = "ALETHIA_PUBLIC_URL")]
+    public_url: Option<Url>,
 }
 
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
@@ -34,7 +38,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     };
     // Heard from the start: a signal while the folder is opened is not lost.
     let shutdown = on_request()?;
-    let plane = open(args.listen, data.clone()).await?;
+    let plane = open(args.listen, data.clone(), args.public_url).await?;
     anstream::println!("serving http://{} from {}", plane.address(), data.display());
     if plane.created_admin_token() {
         anstream::println!("the administrator's token is in {}", plane.admin_token_file().display());
@@ -47,10 +51,15 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A control plane that knows the kinds of this program.
-pub(crate) async fn open(listen: SocketAddr, data_dir: PathBuf) -> anyhow::Result<ControlPlane> {
+pub(crate) async fn open(
+    listen: SocketAddr,
+    data_dir: PathBuf,
+    public_url: Option<Url>,
+) -> anyhow::Result<ControlPlane> {
     let registry = ExecutorRegistry::from_linked()?;
     let kinds = registry.iter().map(ExecutorPlugin::info).collect();
-    let config = Config { listen, data_dir, kinds, timings: Timings::default(), limits: Limits::default() };
+    let (timings, limits) = (Timings::default(), Limits::default());
+    let config = Config { listen, data_dir, kinds, timings, limits, public_url };
     Ok(control_plane::start(config).await.map_err(|error| Misconfigured(format!("{error:#}")))?)
 }
 

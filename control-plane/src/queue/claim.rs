@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wire::{AttemptNo, Claim, ClaimRequest, Job, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp};
+use wire::{
+    AttemptNo, Claim, ClaimRequest, CloudIdentity, Job, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
+};
 
 use super::{Queue, QueueError, Row, Take, detached};
 use crate::directory::Runner;
@@ -22,6 +24,25 @@ pub struct Claimant {
     pub kinds: Option<Vec<String>>,
     /// What it offers.
     pub labels: Map<String, Value>,
+    /// The only identity whose jobs it takes, besides those that are assigned to it.
+    pub identity: Option<String>,
+    /// For whom it works now, and for nobody else until it is free; only for a runner that works for all.
+    pub bond: Option<Bond>,
+}
+
+/// For whom a runner works. One that works for all organisations works for one of their identities at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bond {
+    org: Option<String>,
+    identity: Option<String>,
+}
+
+impl Bond {
+    /// For whom a job is.
+    #[must_use]
+    pub fn of(job: &Job) -> Self {
+        Self { org: job.org_id.clone(), identity: job.cloud_identity_id.clone() }
+    }
 }
 
 impl Claimant {
@@ -31,7 +52,21 @@ impl Claimant {
         let mut labels = runner.labels.clone();
         labels.extend(request.labels.clone());
         let org = (runner.mode == RunnerMode::SelfHosted).then(|| runner.org.clone());
-        Self { runner: runner.id.clone(), org, kinds: request.kinds.clone(), labels }
+        let identity = runner.cloud_identity_id.clone();
+        Self { runner: runner.id.clone(), org, kinds: request.kinds.clone(), labels, identity, bond: None }
+    }
+
+    /// Whether it works for all organisations.
+    #[must_use]
+    pub fn is_cloud_hosted(&self) -> bool {
+        self.org.is_none()
+    }
+
+    /// The same while it holds these jobs.
+    #[must_use]
+    pub fn holding(mut self, held: &[Row]) -> Self {
+        self.bond = held.first().filter(|_| self.is_cloud_hosted()).map(|row| Bond::of(&row.job));
+        self
     }
 
     /// Whether it may have this job; the other half of the rule is that the job waits.
@@ -48,6 +83,13 @@ impl Claimant {
         }
         if job.assigned_runner_id.as_ref().is_some_and(|assigned| *assigned != self.runner) {
             return Some("the job is assigned to another runner".to_owned());
+        }
+        if self.bond.as_ref().is_some_and(|bond| *bond != Bond::of(job)) {
+            return Some("works for another identity now".to_owned());
+        }
+        let is_assigned = job.assigned_runner_id.as_ref() == Some(&self.runner);
+        if !is_assigned && self.identity.is_some() && self.identity != job.cloud_identity_id {
+            return Some("takes only jobs of the identity that it was made for".to_owned());
         }
         if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&job.job_type)) {
             return Some(format!("cannot run the kind {:?}", job.job_type));
@@ -77,7 +119,7 @@ impl Queue {
     /// If the database or the log's files fail.
     pub async fn claim(&self, runner: &Runner, request: &ClaimRequest) -> Result<Claim, QueueError> {
         let until = Instant::now() + Duration::from_secs(request.wait_s).min(self.0.timings.claim_wait);
-        let claimant = Claimant::new(runner, request);
+        let unbound = Claimant::new(runner, request);
         let request_id = request.request_id.as_deref();
         let mut orders = self.0.wake.orders(&runner.id);
         let mut baton: Option<Baton> = None;
@@ -87,6 +129,10 @@ impl Queue {
             if standing == Standing::Gone {
                 return Ok(Claim::default());
             }
+            let claimant = match unbound.is_cloud_hosted() {
+                true => unbound.clone().holding(&self.held_by(&runner.id).await?),
+                false => unbound.clone(),
+            };
             // Parked before the look, so that a job submitted in between is not missed.
             let may_take = standing == Standing::Takes;
             let mut parking = may_take.then(|| self.0.wake.park(claimant.clone(), request_id));
@@ -160,7 +206,16 @@ impl Queue {
             self.0.vault.reveal(&mut row.job, sealed)?;
         }
         let state_token = self.0.deriver.state_token(&row.job.id, row.job.attempt_no());
-        Ok(Claim { job: Some(row.job), cloud_identity: None, access: Some(JobAccess { state_token }) })
+        let cloud_identity = match &row.job.cloud_identity_id {
+            // One that was removed meanwhile is nobody: the runner refuses that, and says why.
+            Some(id) => match self.0.identities.get(row.org(), id).await {
+                Ok(found) => Some(found.identity.unwrap_or_default()),
+                Err(QueueError::NotFound(_)) => Some(CloudIdentity::default()),
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        Ok(Claim { job: Some(row.job), cloud_identity, access: Some(JobAccess { state_token }) })
     }
 
     /// A later attempt's log begins after what the earlier ones wrote, and after a line that says why there is one.

@@ -37,7 +37,8 @@ impl Queue {
         for runner in self.0.directory.runners_of(row.org()) {
             let kinds = (!runner.kinds.is_empty()).then(|| runner.kinds.iter().map(|kind| kind.kind.clone()).collect());
             let claimant = Claimant::new(&runner, &ClaimRequest { kinds, ..ClaimRequest::default() });
-            let busy = self.held_by(&runner.id).await?.len();
+            let held = self.held_by(&runner.id).await?;
+            let (busy, claimant) = (held.len(), claimant.holding(&held));
             let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&row.job)) {
                 (RunnerStatus::Offline, _) => "is offline".to_owned(),
                 (RunnerStatus::Draining, _) => "is draining and takes no more jobs".to_owned(),

@@ -19,10 +19,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use wire::{Job, JobId, JobStatus, RunnerId, Timestamp};
+use wire::{Job, JobId, JobStatus, RunnerId, RunnerMode, Timestamp};
 
 use crate::access::Progress;
 use crate::directory::Directory;
+use crate::identities::Identities;
 use crate::logs::LogStore;
 use crate::state::StateStore;
 use crate::tokens::Deriver;
@@ -80,6 +81,7 @@ struct Shared {
     wake: Wake,
     deriver: Deriver,
     vault: Vault,
+    identities: Identities,
     timings: Timings,
     /// Kinds that this program links itself.
     linked: Vec<wire::KindInfo>,
@@ -99,16 +101,30 @@ pub(crate) struct QueueParts {
     pub(crate) wake: Wake,
     pub(crate) deriver: Deriver,
     pub(crate) vault: Vault,
+    pub(crate) identities: Identities,
     pub(crate) timings: Timings,
     pub(crate) linked: Vec<wire::KindInfo>,
 }
 
 impl Queue {
     pub(crate) fn new(parts: QueueParts) -> Self {
-        let QueueParts { store, logs, states, directory, wake, deriver, vault, timings, linked } = parts;
+        let QueueParts { store, logs, states, directory, wake, deriver, vault, identities, timings, linked } = parts;
         let (holdings, seen, beginning) = Default::default();
-        let shared =
-            Shared { store, logs, states, directory, wake, deriver, vault, timings, linked, holdings, seen, beginning };
+        let shared = Shared {
+            store,
+            logs,
+            states,
+            directory,
+            wake,
+            deriver,
+            vault,
+            identities,
+            timings,
+            linked,
+            holdings,
+            seen,
+            beginning,
+        };
         Self(Arc::new(shared))
     }
 
@@ -178,9 +194,17 @@ impl Queue {
         if row.job.status == JobStatus::Queued {
             self.0.wake.job_waits(&row.job);
         }
-        if let (true, Some(runner)) = (row.job.cancel_requested, &row.job.runner_id) {
-            self.0.wake.runner_has_orders(runner);
+        if let Some(runner) = &row.job.runner_id {
+            // One that works for all organisations may be free for another of them now.
+            let is_free = row.job.status.is_terminal();
+            if row.job.cancel_requested || (is_free && self.is_cloud_hosted(runner)) {
+                self.0.wake.runner_has_orders(runner);
+            }
         }
+    }
+
+    fn is_cloud_hosted(&self, runner: &RunnerId) -> bool {
+        self.0.directory.runner(runner).is_some_and(|runner| runner.mode == RunnerMode::CloudHosted)
     }
 
     /// The jobs that a runner holds now.

@@ -110,6 +110,12 @@ async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Ro
             return Ok(before);
         }
     }
+    let mut take = take;
+    if take.claimant.is_cloud_hosted() {
+        // What it was given in the meantime binds it.
+        let held = sqlx::query(HELD_BY).bind(take.claimant.runner.as_str()).fetch_all(&mut *connection).await?;
+        take.claimant = take.claimant.holding(&columns::read_all(&held)?);
+    }
     let Some(mut row) = oldest(connection, &take.claimant).await? else { return Ok(None) };
     take.give(&mut row)?;
     columns::save(connection, &mut row).await?;
@@ -135,7 +141,8 @@ const HELD_BY: &str =
 const HELD: &str = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
 const WAITING: &str = "SELECT * FROM jobs WHERE status = 'QUEUED' AND (?1 IS NULL OR org_id = ?1) \
                        AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) \
-                       AND (assigned_runner_id IS NULL OR assigned_runner_id = ?3) ORDER BY created_at, id";
+                       AND (assigned_runner_id IS NULL OR assigned_runner_id = ?3) \
+                       ORDER BY assigned_runner_id IS NULL, created_at, id";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
                      WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
 const LIST: &str = "SELECT * FROM jobs \

@@ -27,10 +27,10 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::Invalid`] with the place of what is wrong.
-    pub async fn submit(&self, user: &User, request: SubmitRequest) -> Result<Job, QueueError> {
+    pub async fn submit(&self, user: &User, mut request: SubmitRequest) -> Result<Job, QueueError> {
         let kind = self.kind(&user.org, &request.job_type)?;
         check_payload(&kind, &request.config_snapshot)?;
-        self.check_references(user, &request).await?;
+        self.check_references(user, &mut request).await?;
         if request.timeout_s == Some(0) {
             return Err(QueueError::invalid("/timeout_s", "a timeout is at least 1 second"));
         }
@@ -115,7 +115,7 @@ impl Queue {
         kinds
     }
 
-    async fn check_references(&self, user: &User, request: &SubmitRequest) -> Result<(), QueueError> {
+    async fn check_references(&self, user: &User, request: &mut SubmitRequest) -> Result<(), QueueError> {
         if let Some(plan) = &request.plan_job_id {
             let refused = |why: String| Err(QueueError::invalid("/plan_job_id", why));
             let Some(row) = self.0.store.find(plan).await?.filter(|row| row.org() == user.org) else {
@@ -129,6 +129,27 @@ impl Queue {
             }
             if let Some(used_by) = row.plan_used_by {
                 return refused(format!("the plan of job {plan} was applied by job {used_by}; plan again"));
+            }
+            // Who made the plan saw what it saw; another identity may see another world.
+            let planned_as = row.job.cloud_identity_id;
+            if request.cloud_identity_id.is_none() {
+                request.cloud_identity_id = planned_as;
+            } else if request.cloud_identity_id != planned_as {
+                let error = format!("job {plan} made its plan under another identity; leave this out, or plan again");
+                return Err(QueueError::invalid("/cloud_identity_id", error));
+            }
+        }
+        if let Some(identity) = &request.cloud_identity_id {
+            let refused = |why: &str| QueueError::invalid("/cloud_identity_id", why.to_owned());
+            let found = self.0.identities.get(&user.org, identity).await;
+            let found = found.map_err(|error| match error {
+                QueueError::NotFound(_) => {
+                    refused("there is no such cloud identity; `GET /api/cloud-identities` lists yours")
+                }
+                other => other,
+            })?;
+            if found.identity.is_none() {
+                return Err(refused("this cloud identity is not connected; connect it first"));
             }
         }
         if let Some(runner) = &request.assigned_runner_id {

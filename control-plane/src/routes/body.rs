@@ -57,3 +57,21 @@ pub(super) fn offset(name: &str, text: Option<&str>) -> Result<u64, Refusal> {
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{name} must be a whole number of bytes, 0 or more"))
     })
 }
+
+/// The same where the seed's clients may send nothing.
+pub(super) fn json_or_default<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.iter().all(u8::is_ascii_whitespace) { Ok(T::default()) } else { json(bytes) }
+}
+
+/// What people call something: no control characters, and nothing that turns the direction of writing.
+pub(super) fn check_name(pointer: &str, name: &str) -> Result<(), Refusal> {
+    let printable =
+        |c: char| !c.is_control() && !('\u{202A}'..='\u{202E}').contains(&c) && !('\u{2066}'..='\u{2069}').contains(&c);
+    if !name.trim().is_empty() && name.chars().count() <= 64 && name.chars().all(printable) {
+        return Ok(());
+    }
+    let field = pointer.trim_start_matches('/');
+    let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field}: 1 to 64 printable characters"));
+    refusal.body.pointer = Some(pointer.to_owned());
+    Err(refusal)
+}

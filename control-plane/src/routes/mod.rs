@@ -3,12 +3,15 @@
 mod artifacts;
 mod body;
 mod file;
+pub(crate) mod identities;
 mod log_stream;
 mod logs;
+pub(crate) mod oidc;
 pub(crate) mod runner_side;
 mod sources;
 mod state;
 mod storage;
 pub(crate) mod user_side;
+pub(crate) mod users;
 
 pub use storage::{Storage, StorageLimits, router as storage_router};

@@ -5,18 +5,17 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use wire::{
-    CancelOrder, Claim, ClaimRequest, Heartbeat, HeartbeatAnswer, JobId, PROTOCOL, RunnerId, RunnerStatus,
-    StatusReport, Timestamp, paths,
+    CancelOrder, Claim, ClaimRequest, Heartbeat, HeartbeatAnswer, JobId, OidcTokenAnswer, OidcTokenRequest, PROTOCOL,
+    RunnerId, RunnerStatus, StatusReport, Timestamp, paths,
 };
 
 use super::body;
@@ -36,7 +35,7 @@ pub(crate) async fn claim(
     AuthenticatedRunner(runner): AuthenticatedRunner,
     request_body: Body,
 ) -> Result<Json<Claim>, Refusal> {
-    let request: ClaimRequest = or_default(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: ClaimRequest = body::json_or_default(&body::read(request_body, JSON_BYTES).await?)?;
     let runner = sign_of_life(&plane, &runner.id, |runner| {
         // The seed's runners never say that they are back.
         if runner.said == RunnerStatus::Offline {
@@ -55,7 +54,7 @@ pub(crate) async fn heartbeat(
     AuthenticatedRunner(runner): AuthenticatedRunner,
     request_body: Body,
 ) -> Result<Json<HeartbeatAnswer>, Refusal> {
-    let heartbeat: Heartbeat = or_default(&body::read(request_body, STATUS_BYTES).await?)?;
+    let heartbeat: Heartbeat = body::json_or_default(&body::read(request_body, STATUS_BYTES).await?)?;
     refuse_twin(&plane, &runner, &heartbeat)?;
     let said = heartbeat.clone();
     let runner = sign_of_life(&plane, &runner.id, move |runner| {
@@ -147,6 +146,25 @@ pub(crate) async fn git_token(
     Ok(Json(json!({ "token": null })))
 }
 
+/// `POST /api/jobs/{id}/oidc-token`
+pub(crate) async fn oidc_token(
+    State(plane): State<Plane>,
+    AuthenticatedRunner(runner): AuthenticatedRunner,
+    Attempt(attempt): Attempt,
+    Path(job): Path<String>,
+    request_body: Body,
+) -> Result<Json<OidcTokenAnswer>, Refusal> {
+    let request: OidcTokenRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let holding = plane.queue.holding(&runner, &body::job_id(&job)?).await?;
+    holding.check(&runner.id, attempt)?;
+    if holding.status.is_terminal() {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "the job has ended"));
+    }
+    let Some(issuer) = &plane.oidc else { return Ok(Json(OidcTokenAnswer { token: None, expires_at: None })) };
+    let row = plane.queue.get(&holding.job).await?;
+    Ok(Json(issuer.vouch(&row.job, &request.audience)?))
+}
+
 /// `PATCH /api/runners/{id}/metadata`
 pub(crate) async fn metadata(
     State(plane): State<Plane>,
@@ -228,9 +246,4 @@ impl Orders {
 
 fn key(order: &CancelOrder) -> (JobId, u32, bool) {
     (order.job_id.clone(), order.attempt.0, order.force)
-}
-
-/// The seed's clients send no body.
-fn or_default<T: DeserializeOwned + Default>(bytes: &Bytes) -> Result<T, Refusal> {
-    if bytes.iter().all(u8::is_ascii_whitespace) { Ok(T::default()) } else { body::json(bytes) }
 }

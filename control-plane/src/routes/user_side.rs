@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{
-    Job, JobList, JobStatus, KindInfo, RegisterAnswer, RegisterRequest, RunnerId, RunnerInfo, RunnerStatus,
+    Job, JobList, JobStatus, KindInfo, RegisterAnswer, RegisterRequest, RunnerId, RunnerInfo, RunnerMode, RunnerStatus,
     SubmitAnswer, SubmitRequest, Timestamp,
 };
 
@@ -148,12 +148,11 @@ pub(crate) async fn register(
     request_body: Body,
 ) -> Result<(StatusCode, Json<RegisterAnswer>), Refusal> {
     let request: RegisterRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
-    let printable =
-        |c: char| !c.is_control() && !('\u{202A}'..='\u{202E}').contains(&c) && !('\u{2066}'..='\u{2069}').contains(&c);
-    if request.name.trim().is_empty() || request.name.chars().count() > 64 || !request.name.chars().all(printable) {
-        let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "name: 1 to 64 printable characters");
-        refusal.body.pointer = Some("/name".to_owned());
-        return Err(refusal);
+    body::check_name("/name", &request.name)?;
+    may_use_mode(&user, request.mode)?;
+    if let Some(identity) = &request.cloud_identity_id {
+        let missing = |_| QueueError::invalid("/cloud_identity_id", "there is no such cloud identity");
+        plane.identities.get(&user.org, identity).await.map_err(missing)?;
     }
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
     let runner = Runner {
@@ -169,12 +168,24 @@ pub(crate) async fn register(
         last_heartbeat: None,
         instance_id: None,
         drain: false,
+        cloud_identity_id: request.cloud_identity_id,
         metadata: None,
         created_at: Timestamp::now(),
     };
     plane.directory.add_runner(runner.clone()).await?;
     let answer = RegisterAnswer { runner: plane.shown(&runner).await?, runner_token: token };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// A cloud-hosted runner is given the jobs and identities of every organisation: only who runs the plane may say so.
+fn may_use_mode(user: &User, mode: RunnerMode) -> Result<(), Refusal> {
+    if mode == RunnerMode::SelfHosted || user.is_platform {
+        return Ok(());
+    }
+    let error = "only who runs the control plane can register cloud-hosted runners; leave out the mode";
+    let mut refusal = Refusal::new(StatusCode::FORBIDDEN, error);
+    refusal.body.pointer = Some("/mode".to_owned());
+    Err(refusal)
 }
 
 /// `GET /api/runners`
@@ -201,7 +212,7 @@ pub(crate) async fn runner(
 
 fn own_runner(plane: &Plane, user: &User, id: &str) -> Result<Runner, Refusal> {
     let found = id.parse().ok().and_then(|id| plane.directory.runner(&id));
-    found.filter(|runner| runner.org == user.org).ok_or_else(|| Refusal::not_found("runner"))
+    found.filter(|runner| gate::manages(user, runner)).ok_or_else(|| Refusal::not_found("runner"))
 }
 
 /// `DELETE /api/runners/{id}`, by a user or by the runner itself.

@@ -270,7 +270,7 @@ async fn c20_requests_that_are_none() {
 async fn a_submission_is_refused_with_the_place() {
     let plane = Plane::start().await;
     for (body, pointer, text) in [
-        (json!({ "job_type": "nope" }), "/job_type", "known are: change, read"),
+        (json!({ "job_type": "nope" }), "/job_type", "known are: CONNECTION_TEST, change, read"),
         (json!({ "job_type": "read", "config_snapshot": { "count": "x" } }), "/config_snapshot/count", "integer"),
         (json!({ "job_type": "read", "config_snapshot": { "list": ["a", 1] } }), "/config_snapshot/list/1", "string"),
         (json!({ "job_type": "read", "config_snapshot": { "cuont": 1 } }), "/config_snapshot", "cuont"),

@@ -3,8 +3,10 @@
 mod bad_input;
 mod claims;
 mod hang_up;
+mod identities;
 mod jobs;
 mod loss;
+mod matrix;
 mod plane;
 mod runners;
 mod secrets;

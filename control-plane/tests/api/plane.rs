@@ -42,7 +42,8 @@ fn kinds() -> Vec<KindInfo> {
         grace_s: 1,
         tools: Vec::new(),
     };
-    vec![kind("read", LossPolicy::Requeue), kind("change", LossPolicy::RequeueBeforeCommit)]
+    let reads = ["read", "CONNECTION_TEST"].map(|name| kind(name, LossPolicy::Requeue));
+    reads.into_iter().chain([kind("change", LossPolicy::RequeueBeforeCommit)]).collect()
 }
 
 impl Plane {
@@ -61,6 +62,7 @@ impl Plane {
             kinds: kinds(),
             timings,
             limits: Limits::default(),
+            public_url: Some("https://plane.example".parse().unwrap()),
         };
         let plane = start(config).await.unwrap();
         let admin = std::fs::read_to_string(plane.admin_token_file()).unwrap().trim().to_owned();

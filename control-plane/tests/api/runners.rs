@@ -154,7 +154,7 @@ async fn kinds_are_what_runners_publish() {
     let plane = plane.restart().await;
     let known = plane.get("/api/kinds").await;
     let names: Vec<_> = known["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].clone()).collect();
-    assert_eq!(names, [json!("change"), json!("own"), json!("read")]);
+    assert_eq!(names, [json!("CONNECTION_TEST"), json!("change"), json!("own"), json!("read")]);
     assert_eq!(plane.get("/api/kinds/own/schema").await, schema);
     assert_eq!(plane.user(Method::GET, "/api/kinds/none/schema").send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }

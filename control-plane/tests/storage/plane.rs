@@ -138,7 +138,7 @@ impl Access for Rules {
 
     async fn user(&self, headers: &HeaderMap) -> Result<User, Refusal> {
         let org = bearer(headers).ok_or_else(unauthorised)?;
-        Ok(User { id: "ann".to_owned(), org: org.to_owned() })
+        Ok(User { id: "ann".to_owned(), org: org.to_owned(), is_platform: false })
     }
 
     async fn source_organisation(&self, headers: &HeaderMap, _digest: &Digest) -> Result<String, Refusal> {

@@ -24,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
     let listen = SocketAddr::from(([127, 0, 0, 1], port));
     // A runner of the seed's contract brings none.
     let kinds = ExecutorRegistry::from_linked()?.iter().map(ExecutorPlugin::info).collect();
-    let config = Config { listen, data_dir, kinds, timings, limits: Limits::default() };
+    let config = Config { listen, data_dir, kinds, timings, limits: Limits::default(), public_url: None };
     let plane = control_plane::start(config).await?;
     println!("http://{}", plane.address());
     plane.run(CancellationToken::new()).await

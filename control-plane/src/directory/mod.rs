@@ -1,17 +1,19 @@
 //! Who there is: runners and users. Held in memory, because every request asks; written through to the database.
 
+mod runner_rows;
+mod user_rows;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use wire::{KindInfo, RunnerId, RunnerInfo, RunnerMode, RunnerStatus, Timestamp};
 
 use crate::access::User;
 use crate::database::Database;
-use crate::queue::{QueueError, columns};
+use crate::queue::QueueError;
 use crate::tokens;
 
 /// A runner that was registered.
@@ -41,6 +43,8 @@ pub struct Runner {
     pub instance_id: Option<String>,
     /// Somebody asked it to drain.
     pub drain: bool,
+    /// The only identity whose jobs it takes, where it was made for one.
+    pub cloud_identity_id: Option<String>,
     /// Its operator's own.
     pub metadata: Option<Value>,
     /// When it was registered.
@@ -91,13 +95,13 @@ impl Directory {
     pub(crate) async fn load(database: Database) -> Result<Self, QueueError> {
         let mut runners = HashMap::new();
         for found in sqlx::query("SELECT * FROM runners").fetch_all(&database.pool).await? {
-            let runner = read_runner(&found)?;
+            let runner = runner_rows::read(&found)?;
             runners.insert(runner.id.clone(), runner);
         }
         let mut users = HashMap::new();
-        for found in sqlx::query("SELECT id, org_id, token_hash FROM users").fetch_all(&database.pool).await? {
-            users
-                .insert(found.try_get("token_hash")?, User { id: found.try_get("id")?, org: found.try_get("org_id")? });
+        for found in sqlx::query("SELECT * FROM users").fetch_all(&database.pool).await? {
+            let (token_hash, user) = user_rows::read(&found)?;
+            users.insert(token_hash, user);
         }
         Ok(Self(Arc::new(Shared { database, runners: RwLock::new(runners), users: RwLock::new(users) })))
     }
@@ -122,12 +126,27 @@ impl Directory {
         !read(&self.0.users).is_empty()
     }
 
-    pub(crate) async fn add_user(&self, org: &str, name: &str, token: &str) -> Result<(), QueueError> {
+    pub(crate) async fn add_user(&self, user: User, token: &str) -> Result<(), QueueError> {
         let hash = tokens::digest(token);
-        let user = User { id: name.to_owned(), org: org.to_owned() };
         let (new, new_hash) = (user.clone(), hash.clone());
-        self.0.database.writer.change(|connection| Box::pin(insert_user(connection, new, new_hash))).await?;
+        self.0.database.writer.change(|connection| Box::pin(user_rows::insert(connection, new, new_hash))).await?;
         write(&self.0.users).insert(hash, user);
+        Ok(())
+    }
+
+    /// All users, by name.
+    #[must_use]
+    pub fn users(&self) -> Vec<User> {
+        let mut users: Vec<_> = read(&self.0.users).values().cloned().collect();
+        users.sort_by(|one, two| one.id.cmp(&two.id));
+        users
+    }
+
+    /// From now on the user's token is nobody's.
+    pub(crate) async fn remove_user(&self, id: &str) -> Result<(), QueueError> {
+        let gone = id.to_owned();
+        self.0.database.writer.change(|connection| Box::pin(user_rows::delete(connection, gone))).await?;
+        write(&self.0.users).retain(|_, user| user.id != id);
         Ok(())
     }
 
@@ -148,7 +167,7 @@ impl Directory {
 
     pub(crate) async fn add_runner(&self, runner: Runner) -> Result<(), QueueError> {
         let new = runner.clone();
-        self.0.database.writer.change(|connection| Box::pin(insert_runner(connection, new))).await?;
+        self.0.database.writer.change(|connection| Box::pin(runner_rows::insert(connection, new))).await?;
         write(&self.0.runners).insert(runner.id.clone(), runner);
         Ok(())
     }
@@ -175,7 +194,7 @@ impl Directory {
 
     pub(crate) async fn remove_runner(&self, id: &RunnerId) -> Result<(), QueueError> {
         let gone = id.clone();
-        self.0.database.writer.change(|connection| Box::pin(delete_runner(connection, gone))).await?;
+        self.0.database.writer.change(|connection| Box::pin(runner_rows::delete(connection, gone))).await?;
         write(&self.0.runners).remove(id);
         Ok(())
     }
@@ -197,93 +216,9 @@ impl Directory {
 
 async fn save_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), QueueError> {
     match directory.runner(&id) {
-        Some(runner) => update_runner(connection, &runner).await,
+        Some(runner) => runner_rows::update(connection, &runner).await,
         None => Ok(()),
     }
-}
-
-async fn insert_user(connection: &mut SqliteConnection, user: User, hash: String) -> Result<(), QueueError> {
-    sqlx::query("INSERT INTO users (id, org_id, name, token_hash, created_at) VALUES (?, ?, ?, ?, ?)")
-        .bind(&user.id)
-        .bind(&user.org)
-        .bind(&user.id)
-        .bind(hash)
-        .bind(Timestamp::now().as_micros())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-async fn insert_runner(connection: &mut SqliteConnection, runner: Runner) -> Result<(), QueueError> {
-    let inserted = sqlx::query(
-        "INSERT INTO runners (id, org_id, name, mode, token_hash, labels, kinds, said, created_at) \
-         VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?)",
-    )
-    .bind(runner.id.as_str())
-    .bind(&runner.org)
-    .bind(&runner.name)
-    .bind(runner.mode.as_str())
-    .bind(&runner.token_hash)
-    .bind(Value::Object(runner.labels.clone()).to_string())
-    .bind(runner.said.as_str())
-    .bind(runner.created_at.as_micros())
-    .execute(connection)
-    .await;
-    match inserted {
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            Err(QueueError::Conflict(format!("there is a runner named {:?}; choose another name", runner.name)))
-        }
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
-    }
-}
-
-async fn delete_runner(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), QueueError> {
-    sqlx::query("DELETE FROM runners WHERE id = ?").bind(id.as_str()).execute(connection).await?;
-    Ok(())
-}
-
-async fn update_runner(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), QueueError> {
-    let kinds = serde_json::to_string(&runner.kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(
-        "UPDATE runners SET token_hash = ?, labels = ?, kinds = ?, version = ?, said = ?, last_heartbeat = ?, \
-         instance_id = ?, drain = ?, metadata = ? WHERE id = ?",
-    )
-    .bind(&runner.token_hash)
-    .bind(Value::Object(runner.labels.clone()).to_string())
-    .bind(kinds)
-    .bind(&runner.version)
-    .bind(runner.said.as_str())
-    .bind(runner.last_heartbeat.map(Timestamp::as_micros))
-    .bind(&runner.instance_id)
-    .bind(runner.drain)
-    .bind(runner.metadata.as_ref().map(Value::to_string))
-    .bind(runner.id.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-fn read_runner(found: &sqlx::sqlite::SqliteRow) -> Result<Runner, QueueError> {
-    let labels = columns::json(found, "labels")?.unwrap_or_default();
-    let kinds = columns::json(found, "kinds")?.unwrap_or_default();
-    Ok(Runner {
-        id: columns::parsed(found.try_get("id")?)?,
-        org: found.try_get("org_id")?,
-        name: found.try_get("name")?,
-        mode: columns::worded(found, "mode")?,
-        token_hash: found.try_get("token_hash")?,
-        labels: labels.as_object().cloned().unwrap_or_default(),
-        // Kinds of an older form are published again with the next heartbeat.
-        kinds: serde_json::from_value(kinds).unwrap_or_default(),
-        version: found.try_get("version")?,
-        said: columns::worded(found, "said")?,
-        last_heartbeat: found.try_get::<Option<i64>, _>("last_heartbeat")?.map(Timestamp::from_micros),
-        instance_id: found.try_get("instance_id")?,
-        drain: found.try_get("drain")?,
-        metadata: columns::json(found, "metadata")?,
-        created_at: Timestamp::from_micros(found.try_get("created_at")?),
-    })
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

@@ -1,0 +1,83 @@
+//! Runners as SQLite keeps them.
+
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use wire::{RunnerId, Timestamp};
+
+use super::Runner;
+use crate::queue::{QueueError, columns};
+
+pub(super) async fn insert(connection: &mut SqliteConnection, runner: Runner) -> Result<(), QueueError> {
+    let inserted = sqlx::query(
+        "INSERT INTO runners (id, org_id, name, mode, token_hash, labels, kinds, said, created_at, cloud_identity_id) \
+         VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?, ?)",
+    )
+    .bind(runner.id.as_str())
+    .bind(&runner.org)
+    .bind(&runner.name)
+    .bind(runner.mode.as_str())
+    .bind(&runner.token_hash)
+    .bind(Value::Object(runner.labels.clone()).to_string())
+    .bind(runner.said.as_str())
+    .bind(runner.created_at.as_micros())
+    .bind(&runner.cloud_identity_id)
+    .execute(connection)
+    .await;
+    match inserted {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(QueueError::Conflict(format!("there is a runner named {:?}; choose another name", runner.name)))
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+pub(super) async fn delete(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), QueueError> {
+    sqlx::query("DELETE FROM runners WHERE id = ?").bind(id.as_str()).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn update(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), QueueError> {
+    let kinds = serde_json::to_string(&runner.kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(
+        "UPDATE runners SET token_hash = ?, labels = ?, kinds = ?, version = ?, said = ?, last_heartbeat = ?, \
+         instance_id = ?, drain = ?, metadata = ? WHERE id = ?",
+    )
+    .bind(&runner.token_hash)
+    .bind(Value::Object(runner.labels.clone()).to_string())
+    .bind(kinds)
+    .bind(&runner.version)
+    .bind(runner.said.as_str())
+    .bind(runner.last_heartbeat.map(Timestamp::as_micros))
+    .bind(&runner.instance_id)
+    .bind(runner.drain)
+    .bind(runner.metadata.as_ref().map(Value::to_string))
+    .bind(runner.id.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) fn read(found: &SqliteRow) -> Result<Runner, QueueError> {
+    let labels = columns::json(found, "labels")?.unwrap_or_default();
+    let kinds = columns::json(found, "kinds")?.unwrap_or_default();
+    Ok(Runner {
+        id: columns::parsed(found.try_get("id")?)?,
+        org: found.try_get("org_id")?,
+        name: found.try_get("name")?,
+        mode: columns::worded(found, "mode")?,
+        token_hash: found.try_get("token_hash")?,
+        labels: labels.as_object().cloned().unwrap_or_default(),
+        // Kinds of an older form are published again with the next heartbeat.
+        kinds: serde_json::from_value(kinds).unwrap_or_default(),
+        version: found.try_get("version")?,
+        said: columns::worded(found, "said")?,
+        last_heartbeat: found.try_get::<Option<i64>, _>("last_heartbeat")?.map(Timestamp::from_micros),
+        instance_id: found.try_get("instance_id")?,
+        drain: found.try_get("drain")?,
+        cloud_identity_id: found.try_get("cloud_identity_id")?,
+        metadata: columns::json(found, "metadata")?,
+        created_at: Timestamp::from_micros(found.try_get("created_at")?),
+    })
+}

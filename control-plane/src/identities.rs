@@ -1,0 +1,174 @@
+//! Who an organisation's jobs can be at a cloud provider. What a provider accepts, the connection test finds out.
+
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use wire::{CloudIdentity, IdentityInfo, Timestamp};
+
+use crate::database::Database;
+use crate::queue::{QueueError, columns};
+
+/// The providers that the contract knows.
+const PROVIDERS: [&str; 3] = ["aws", "gcp", "azure"];
+/// The longest that any part of an identity may be: a whole external-account document is one of them.
+const LONGEST_PART: usize = 16 * 1024;
+
+/// The identities of all organisations. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Identities(Database);
+
+impl Identities {
+    pub(crate) fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    /// Makes an identity that is not connected yet.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`] if nobody knows the provider.
+    pub(crate) async fn init(&self, org: &str, provider: &str, label: &str) -> Result<IdentityInfo, QueueError> {
+        if !PROVIDERS.contains(&provider) {
+            return Err(QueueError::NotFound("provider; known are aws, gcp, azure"));
+        }
+        let info = IdentityInfo {
+            id: uuid::Uuid::now_v7().to_string(),
+            provider: provider.to_owned(),
+            label: label.to_owned(),
+            is_verified: false,
+            // Made by us: whoever names somebody else's role does not have what that role asks for.
+            external_id: if provider == "aws" { uuid::Uuid::new_v4().to_string() } else { String::new() },
+            identity: None,
+            test_job_id: None,
+            cached_resources: None,
+            created_at: Some(Timestamp::now()),
+        };
+        let (new, org) = (info.clone(), org.to_owned());
+        self.0.writer.change(|connection| Box::pin(insert(connection, org, new))).await?;
+        Ok(info)
+    }
+
+    /// Says who it is there. It has to be verified again.
+    ///
+    /// # Errors
+    /// [`QueueError::Invalid`] with the place of what is wrong.
+    pub(crate) async fn connect(
+        &self,
+        org: &str,
+        info: &IdentityInfo,
+        credentials: CloudIdentity,
+    ) -> Result<IdentityInfo, QueueError> {
+        let identity =
+            CloudIdentity { provider: info.provider.clone(), external_id: info.external_id.clone(), ..credentials };
+        check(&identity)?;
+        let connected =
+            IdentityInfo { identity: Some(identity), is_verified: false, test_job_id: None, ..info.clone() };
+        self.save(org, connected).await
+    }
+
+    pub(crate) async fn save(&self, org: &str, info: IdentityInfo) -> Result<IdentityInfo, QueueError> {
+        let (saved, org) = (info.clone(), org.to_owned());
+        self.0.writer.change(|connection| Box::pin(update(connection, org, saved))).await?;
+        Ok(info)
+    }
+
+    /// An organisation's identity.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`] if it has none of that id.
+    pub(crate) async fn get(&self, org: &str, id: &str) -> Result<IdentityInfo, QueueError> {
+        let found = sqlx::query("SELECT * FROM cloud_identities WHERE id = ? AND org_id = ?").bind(id).bind(org);
+        let found = found.fetch_optional(&self.0.pool).await?;
+        read(&found.ok_or(QueueError::NotFound("cloud identity"))?)
+    }
+
+    /// All of an organisation, oldest first.
+    pub(crate) async fn list(&self, org: &str) -> Result<Vec<IdentityInfo>, QueueError> {
+        let found = sqlx::query("SELECT * FROM cloud_identities WHERE org_id = ? ORDER BY created_at, id").bind(org);
+        found.fetch_all(&self.0.pool).await?.iter().map(read).collect()
+    }
+
+    pub(crate) async fn remove(&self, org: &str, id: &str) -> Result<(), QueueError> {
+        let (org, id) = (org.to_owned(), id.to_owned());
+        self.0.writer.change(|connection| Box::pin(delete(connection, org, id))).await
+    }
+}
+
+/// What can be said without asking the provider.
+fn check(identity: &CloudIdentity) -> Result<(), QueueError> {
+    let parts = [
+        ("role_arn", &identity.role_arn, "aws"),
+        ("account_id", &identity.account_id, ""),
+        ("project_id", &identity.project_id, ""),
+        ("service_account_email", &identity.service_account_email, ""),
+        ("wif_config", &identity.wif_config, "gcp"),
+        ("tenant_id", &identity.tenant_id, "azure"),
+        ("client_id", &identity.client_id, "azure"),
+        ("subscription_id", &identity.subscription_id, "azure"),
+    ];
+    for (name, value, needed_by) in parts {
+        let at = |what: &str| Err(QueueError::invalid(&format!("/credentials/{name}"), what));
+        if value.is_empty() && needed_by == identity.provider {
+            return at("it is missing");
+        }
+        if !value.is_empty() && !needed_by.is_empty() && needed_by != identity.provider {
+            return at("it belongs to another provider; an identity is at one");
+        }
+        // A document may have lines; a name may not.
+        if value.len() > LONGEST_PART || (name != "wif_config" && value.chars().any(char::is_control)) {
+            return at("it is too long, or holds a control character");
+        }
+    }
+    Ok(())
+}
+
+async fn insert(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), QueueError> {
+    sqlx::query(
+        "INSERT INTO cloud_identities (id, org_id, provider, label, external_id, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&info.id)
+    .bind(org)
+    .bind(&info.provider)
+    .bind(&info.label)
+    .bind(&info.external_id)
+    .bind(info.created_at.map(Timestamp::as_micros))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), QueueError> {
+    let identity = info.identity.as_ref().map(serde_json::to_string).transpose();
+    sqlx::query(
+        "UPDATE cloud_identities SET identity = ?, is_verified = ?, cached_resources = ?, test_job_id = ? \
+         WHERE id = ? AND org_id = ?",
+    )
+    .bind(identity.map_err(|error| sqlx::Error::Encode(error.into()))?)
+    .bind(info.is_verified)
+    .bind(info.cached_resources.as_ref().map(serde_json::Value::to_string))
+    .bind(info.test_job_id.as_ref().map(wire::JobId::as_str))
+    .bind(&info.id)
+    .bind(org)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn delete(connection: &mut SqliteConnection, org: String, id: String) -> Result<(), QueueError> {
+    let sql = "DELETE FROM cloud_identities WHERE id = ? AND org_id = ?";
+    sqlx::query(sql).bind(id).bind(org).execute(connection).await?;
+    Ok(())
+}
+
+fn read(found: &SqliteRow) -> Result<IdentityInfo, QueueError> {
+    let identity = columns::json(found, "identity")?.map(serde_json::from_value::<CloudIdentity>).transpose();
+    Ok(IdentityInfo {
+        id: found.try_get("id")?,
+        provider: found.try_get("provider")?,
+        label: found.try_get("label")?,
+        is_verified: found.try_get("is_verified")?,
+        external_id: found.try_get("external_id")?,
+        identity: identity.map_err(|error| sqlx::Error::Decode(error.into()))?,
+        test_job_id: found.try_get::<Option<String>, _>("test_job_id")?.as_deref().map(columns::parsed).transpose()?,
+        cached_resources: columns::json(found, "cached_resources")?,
+        created_at: Some(Timestamp::from_micros(found.try_get("created_at")?)),
+    })
+}
