@@ -14,8 +14,9 @@ use wire::{AttemptNo, JobId, JobStatus, RunnerMode, paths};
 use crate::access::{Access, JobWrite, Progress, Refusal, StateUser, User};
 use crate::artifacts::Digest;
 use crate::directory::{Directory, Runner};
+use crate::error::PlaneError;
 use crate::plane::Plane;
-use crate::queue::{Queue, QueueError, Row};
+use crate::queue::{Queue, Row};
 use crate::state::Actor;
 
 /// The runner that calls. A handler that takes this cannot forget to ask.
@@ -114,7 +115,7 @@ impl Gate {
         Arc::new(Self { queue, directory })
     }
 
-    async fn holds_a_job_naming(&self, runner: &Runner, digest: &Digest) -> Result<Option<String>, QueueError> {
+    async fn holds_a_job_naming(&self, runner: &Runner, digest: &Digest) -> Result<Option<String>, PlaneError> {
         let held = self.queue.held_by(&runner.id).await?;
         let named = held.into_iter().find(|row| row.job.config_snapshot.to_string().contains(digest.as_str()));
         Ok(named.map(|row| row.org().to_owned()))
@@ -171,7 +172,7 @@ impl Access for Gate {
             holding = self.queue.first_line(&runner.id, job, attempt).await?.holding();
         }
         self.queue.sign_of_life(job);
-        let not_begun = || QueueError::Conflict("the attempt has not begun; claim again".to_owned());
+        let not_begun = || PlaneError::Conflict("the attempt has not begun; claim again".to_owned());
         let log_base = holding.log_base.ok_or_else(not_begun)?;
         Ok(JobWrite { attempt, log_base, is_over: holding.status.is_terminal() })
     }
@@ -224,23 +225,23 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((name.to_owned(), password.to_owned()))
 }
 
-impl From<QueueError> for Refusal {
-    fn from(error: QueueError) -> Self {
+impl From<PlaneError> for Refusal {
+    fn from(error: PlaneError) -> Self {
         let status = match &error {
-            QueueError::NotFound(_) => StatusCode::NOT_FOUND,
-            QueueError::Conflict(_) | QueueError::LeaseLost { .. } => StatusCode::CONFLICT,
-            QueueError::NotYours => StatusCode::FORBIDDEN,
-            QueueError::Invalid { .. } => StatusCode::BAD_REQUEST,
-            QueueError::LogBehind(_) => StatusCode::RANGE_NOT_SATISFIABLE,
-            QueueError::Database(error) => return Self::internal(error),
-            QueueError::Commit(_) | QueueError::Vault(_) => return Self::internal(&error),
-            QueueError::Log(_) => match error {
-                QueueError::Log(error) => return error.into(),
+            PlaneError::NotFound(_) => StatusCode::NOT_FOUND,
+            PlaneError::Conflict(_) | PlaneError::LeaseLost { .. } => StatusCode::CONFLICT,
+            PlaneError::NotYours => StatusCode::FORBIDDEN,
+            PlaneError::Invalid { .. } => StatusCode::BAD_REQUEST,
+            PlaneError::LogBehind(_) => StatusCode::RANGE_NOT_SATISFIABLE,
+            PlaneError::Database(error) => return Self::internal(error),
+            PlaneError::Commit(_) | PlaneError::Vault(_) => return Self::internal(&error),
+            PlaneError::Log(_) => match error {
+                PlaneError::Log(error) => return error.into(),
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
         };
         let mut refusal = Self::new(status, error.to_string());
-        if let QueueError::Invalid { pointer, .. } = error {
+        if let PlaneError::Invalid { pointer, .. } = error {
             refusal.body.pointer = pointer;
         }
         refusal

@@ -5,7 +5,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use wire::{CloudIdentity, IdentityInfo, Timestamp};
 
 use crate::database::Database;
-use crate::queue::{QueueError, columns};
+use crate::error::PlaneError;
+use crate::queue::columns;
 
 /// The providers that the contract knows.
 const PROVIDERS: [&str; 3] = ["aws", "gcp", "azure"];
@@ -24,10 +25,10 @@ impl Identities {
     /// Makes an identity that is not connected yet.
     ///
     /// # Errors
-    /// [`QueueError::NotFound`] if nobody knows the provider.
-    pub(crate) async fn init(&self, org: &str, provider: &str, label: &str) -> Result<IdentityInfo, QueueError> {
+    /// [`PlaneError::NotFound`] if nobody knows the provider.
+    pub(crate) async fn init(&self, org: &str, provider: &str, label: &str) -> Result<IdentityInfo, PlaneError> {
         if !PROVIDERS.contains(&provider) {
-            return Err(QueueError::NotFound("provider; known are aws, gcp, azure"));
+            return Err(PlaneError::NotFound("provider; known are aws, gcp, azure"));
         }
         let info = IdentityInfo {
             id: uuid::Uuid::now_v7().to_string(),
@@ -49,13 +50,13 @@ impl Identities {
     /// Says who it is there. It has to be verified again.
     ///
     /// # Errors
-    /// [`QueueError::Invalid`] with the place of what is wrong.
+    /// [`PlaneError::Invalid`] with the place of what is wrong.
     pub(crate) async fn connect(
         &self,
         org: &str,
         info: &IdentityInfo,
         credentials: CloudIdentity,
-    ) -> Result<IdentityInfo, QueueError> {
+    ) -> Result<IdentityInfo, PlaneError> {
         let identity =
             CloudIdentity { provider: info.provider.clone(), external_id: info.external_id.clone(), ..credentials };
         check(&identity)?;
@@ -64,7 +65,7 @@ impl Identities {
         self.save(org, connected).await
     }
 
-    pub(crate) async fn save(&self, org: &str, info: IdentityInfo) -> Result<IdentityInfo, QueueError> {
+    pub(crate) async fn save(&self, org: &str, info: IdentityInfo) -> Result<IdentityInfo, PlaneError> {
         let (saved, org) = (info.clone(), org.to_owned());
         self.0.writer.change(|connection| Box::pin(update(connection, org, saved))).await?;
         Ok(info)
@@ -73,27 +74,27 @@ impl Identities {
     /// An organisation's identity.
     ///
     /// # Errors
-    /// [`QueueError::NotFound`] if it has none of that id.
-    pub(crate) async fn get(&self, org: &str, id: &str) -> Result<IdentityInfo, QueueError> {
+    /// [`PlaneError::NotFound`] if it has none of that id.
+    pub(crate) async fn get(&self, org: &str, id: &str) -> Result<IdentityInfo, PlaneError> {
         let found = sqlx::query("SELECT * FROM cloud_identities WHERE id = ? AND org_id = ?").bind(id).bind(org);
         let found = found.fetch_optional(&self.0.pool).await?;
-        read(&found.ok_or(QueueError::NotFound("cloud identity"))?)
+        read(&found.ok_or(PlaneError::NotFound("cloud identity"))?)
     }
 
     /// All of an organisation, oldest first.
-    pub(crate) async fn list(&self, org: &str) -> Result<Vec<IdentityInfo>, QueueError> {
+    pub(crate) async fn list(&self, org: &str) -> Result<Vec<IdentityInfo>, PlaneError> {
         let found = sqlx::query("SELECT * FROM cloud_identities WHERE org_id = ? ORDER BY created_at, id").bind(org);
         found.fetch_all(&self.0.pool).await?.iter().map(read).collect()
     }
 
-    pub(crate) async fn remove(&self, org: &str, id: &str) -> Result<(), QueueError> {
+    pub(crate) async fn remove(&self, org: &str, id: &str) -> Result<(), PlaneError> {
         let (org, id) = (org.to_owned(), id.to_owned());
         self.0.writer.change(|connection| Box::pin(delete(connection, org, id))).await
     }
 }
 
 /// What can be said without asking the provider.
-fn check(identity: &CloudIdentity) -> Result<(), QueueError> {
+fn check(identity: &CloudIdentity) -> Result<(), PlaneError> {
     let parts = [
         ("role_arn", &identity.role_arn, "aws"),
         ("account_id", &identity.account_id, ""),
@@ -105,7 +106,7 @@ fn check(identity: &CloudIdentity) -> Result<(), QueueError> {
         ("subscription_id", &identity.subscription_id, "azure"),
     ];
     for (name, value, needed_by) in parts {
-        let at = |what: &str| Err(QueueError::invalid(&format!("/credentials/{name}"), what));
+        let at = |what: &str| Err(PlaneError::invalid(&format!("/credentials/{name}"), what));
         if value.is_empty() && needed_by == identity.provider {
             return at("it is missing");
         }
@@ -120,7 +121,7 @@ fn check(identity: &CloudIdentity) -> Result<(), QueueError> {
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), QueueError> {
+async fn insert(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), PlaneError> {
     sqlx::query(
         "INSERT INTO cloud_identities (id, org_id, provider, label, external_id, created_at) VALUES (?, ?, ?, ?, ?, ?)",
     )
@@ -135,7 +136,7 @@ async fn insert(connection: &mut SqliteConnection, org: String, info: IdentityIn
     Ok(())
 }
 
-async fn update(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), QueueError> {
+async fn update(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), PlaneError> {
     let identity = info.identity.as_ref().map(serde_json::to_string).transpose();
     sqlx::query(
         "UPDATE cloud_identities SET identity = ?, is_verified = ?, cached_resources = ?, test_job_id = ? \
@@ -152,13 +153,13 @@ async fn update(connection: &mut SqliteConnection, org: String, info: IdentityIn
     Ok(())
 }
 
-async fn delete(connection: &mut SqliteConnection, org: String, id: String) -> Result<(), QueueError> {
+async fn delete(connection: &mut SqliteConnection, org: String, id: String) -> Result<(), PlaneError> {
     let sql = "DELETE FROM cloud_identities WHERE id = ? AND org_id = ?";
     sqlx::query(sql).bind(id).bind(org).execute(connection).await?;
     Ok(())
 }
 
-fn read(found: &SqliteRow) -> Result<IdentityInfo, QueueError> {
+fn read(found: &SqliteRow) -> Result<IdentityInfo, PlaneError> {
     let identity = columns::json(found, "identity")?.map(serde_json::from_value::<CloudIdentity>).transpose();
     Ok(IdentityInfo {
         id: found.try_get("id")?,

@@ -5,6 +5,7 @@ pub mod artifacts;
 mod connections;
 pub mod database;
 pub mod directory;
+mod error;
 mod gate;
 mod identities;
 pub mod logs;
@@ -21,5 +22,6 @@ mod vault;
 mod wake;
 mod writer;
 
+pub use error::PlaneError;
 pub use queue::Timings;
 pub use server::{Config, ControlPlane, Limits, start};

@@ -19,7 +19,7 @@ use url::Url;
 use wire::{Job, OidcTokenAnswer, Timestamp, paths};
 
 use crate::access::Refusal;
-use crate::queue::QueueError;
+use crate::error::PlaneError;
 
 /// Long enough to be exchanged, short enough to be worth little.
 const LIFE: Duration = Duration::from_secs(15 * 60);
@@ -88,12 +88,12 @@ impl Issuer {
     /// A token that says who a job is, for one audience.
     ///
     /// # Errors
-    /// [`QueueError::Invalid`] if the audience is none.
+    /// [`PlaneError::Invalid`] if the audience is none.
     pub(crate) fn vouch(&self, job: &Job, audience: &str) -> Result<OidcTokenAnswer, Refusal> {
         if audience.is_empty() || audience.len() > 255 || audience.chars().any(|c| c.is_control() || c.is_whitespace())
         {
             let error = "an audience has 1 to 255 characters and no white space, for example sts.amazonaws.com";
-            return Err(QueueError::invalid("/audience", error).into());
+            return Err(PlaneError::invalid("/audience", error).into());
         }
         let now = Timestamp::now().as_micros().max(0).cast_unsigned() / 1_000_000;
         let expires = now + LIFE.as_secs();

@@ -3,9 +3,10 @@
 use wire::RunnerStatus;
 
 use crate::directory::{Directory, Runner};
+use crate::error::PlaneError;
 use crate::identities::Identities;
 use crate::oidc::Issuer;
-use crate::queue::{Queue, QueueError};
+use crate::queue::Queue;
 use crate::wake::Wake;
 
 /// Queue, directory, waiters, and who jobs are elsewhere. Cheap to clone.
@@ -21,7 +22,7 @@ pub(crate) struct Plane {
 
 impl Plane {
     /// A runner as the contract shows it.
-    pub(crate) async fn shown(&self, runner: &Runner) -> Result<wire::RunnerInfo, QueueError> {
+    pub(crate) async fn shown(&self, runner: &Runner) -> Result<wire::RunnerInfo, PlaneError> {
         let status: RunnerStatus = runner.status(wire::Timestamp::now(), self.queue.timings().online);
         let jobs = self.queue.held_by(&runner.id).await?;
         Ok(runner.info(status, jobs.into_iter().map(|row| row.job.id).collect()))

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use wire::{HIDDEN, Job, secret_places};
 
-use crate::queue::QueueError;
+use crate::error::PlaneError;
 use crate::tokens::Deriver;
 
 /// Seals and opens. Cheap to clone.
@@ -31,14 +31,14 @@ impl Vault {
     /// Takes the secrets out of a job's payload. What is returned is bound to the job: it opens for no other.
     ///
     /// # Errors
-    /// [`QueueError::Invalid`] if a secret is the placeholder of one.
-    pub(crate) fn hide(&self, job: &mut Job, schema: &Value) -> Result<Option<String>, QueueError> {
+    /// [`PlaneError::Invalid`] if a secret is the placeholder of one.
+    pub(crate) fn hide(&self, job: &mut Job, schema: &Value) -> Result<Option<String>, PlaneError> {
         let mut secrets = Map::new();
         for place in secret_places(schema, &job.config_snapshot) {
             let Some(value) = job.config_snapshot.pointer_mut(&place.pointer) else { continue };
             if *value == HIDDEN {
                 let error = format!("{HIDDEN} stands for a secret that is not shown; give the secret itself");
-                return Err(QueueError::invalid(&format!("/config_snapshot{}", place.pointer), error));
+                return Err(PlaneError::invalid(&format!("/config_snapshot{}", place.pointer), error));
             }
             secrets.insert(place.pointer, std::mem::replace(value, HIDDEN.into()));
         }
@@ -52,7 +52,7 @@ impl Vault {
     ///
     /// # Errors
     /// If they are not this job's, or the plane's secret is not the one that they were sealed with.
-    pub(crate) fn reveal(&self, job: &mut Job, sealed: &str) -> Result<(), QueueError> {
+    pub(crate) fn reveal(&self, job: &mut Job, sealed: &str) -> Result<(), PlaneError> {
         let opened = self.open(job, sealed)?;
         let secrets: Map<String, Value> = serde_json::from_slice(&opened).map_err(|_| VaultError)?;
         for (pointer, value) in secrets {
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_placeholder_is_no_secret() {
         let error = vault(1).hide(&mut job(&json!({ "token": HIDDEN })), &schema()).unwrap_err();
-        assert!(matches!(error, QueueError::Invalid { pointer: Some(at), .. } if at == "/config_snapshot/token"));
+        assert!(matches!(error, PlaneError::Invalid { pointer: Some(at), .. } if at == "/config_snapshot/token"));
         assert_eq!(vault(1).hide(&mut job(&json!({ "name": "n" })), &schema()).unwrap(), None);
     }
 }

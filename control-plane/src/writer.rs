@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use futures_util::future::BoxFuture;
 
-use crate::queue::QueueError;
+use crate::error::PlaneError;
 
 const MOST_PER_COMMIT: usize = 128;
 const WAITING: usize = 1024;
@@ -37,10 +37,10 @@ impl Writer {
     /// Makes a change: all of it or nothing, durable when this returns. An error of the change undoes it.
     ///
     /// The change is made even if the caller goes away meanwhile.
-    pub(crate) async fn change<T, F>(&self, change: F) -> Result<T, QueueError>
+    pub(crate) async fn change<T, F>(&self, change: F) -> Result<T, PlaneError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, QueueError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, PlaneError>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let erased: Change = Box::new(move |connection| {
@@ -49,7 +49,7 @@ impl Writer {
                 let keep = result.is_ok();
                 let reply: Reply = Box::new(move |committed| {
                     let result = result.and_then(|value| {
-                        committed.map(|()| value).map_err(|error| QueueError::Commit(error.to_string()))
+                        committed.map(|()| value).map_err(|error| PlaneError::Commit(error.to_string()))
                     });
                     // The caller may have gone away.
                     let _ = answer.send(result);
@@ -57,7 +57,7 @@ impl Writer {
                 Tried { keep, reply }
             })
         });
-        let gone = || QueueError::Commit("the database writer has stopped".to_owned());
+        let gone = || PlaneError::Commit("the database writer has stopped".to_owned());
         self.0.send(erased).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
@@ -107,10 +107,10 @@ mod tests {
     use super::*;
     use crate::database::Database;
 
-    async fn add(connection: &mut SqliteConnection, number: i64, is_refused: bool) -> Result<(), QueueError> {
+    async fn add(connection: &mut SqliteConnection, number: i64, is_refused: bool) -> Result<(), PlaneError> {
         let sql = "INSERT INTO users (id, org_id, name, token_hash, created_at) VALUES (?1, 'o', 'n', ?1, 0)";
         sqlx::query(sql).bind(number.to_string()).execute(connection).await?;
-        if is_refused { Err(QueueError::Conflict("no".to_owned())) } else { Ok(()) }
+        if is_refused { Err(PlaneError::Conflict("no".to_owned())) } else { Ok(()) }
     }
 
     #[tokio::test]

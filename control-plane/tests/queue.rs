@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use control_plane::PlaneError;
 use control_plane::database::Database;
 use control_plane::queue::transitions::Event;
-use control_plane::queue::{Claimant, JobStore, ListFilter, QueueError, Row, SqliteStore, Take};
+use control_plane::queue::{Claimant, JobStore, ListFilter, Row, SqliteStore, Take};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use wire::{Job, JobId, JobStatus, LossPolicy, RunnerId, Timestamp};
@@ -98,15 +99,15 @@ async fn a_refused_change_changes_nothing(store: impl JobStore) {
     let refuse = |row: &mut Row, plan: Option<&mut Row>| {
         row.job.status = JobStatus::Failed;
         plan.unwrap().plan_used_by = Some("job-1".to_owned());
-        Err(QueueError::Conflict("no".to_owned()))
+        Err(PlaneError::Conflict("no".to_owned()))
     };
     let refused = store.change(&id(1), Box::new(refuse)).await;
-    assert!(matches!(refused, Err(QueueError::Conflict(_))), "{refused:?}");
+    assert!(matches!(refused, Err(PlaneError::Conflict(_))), "{refused:?}");
     let found = store.find(&id(1)).await.unwrap().unwrap();
     assert_eq!((found.job.status, found.revision), (JobStatus::Queued, 0));
     assert_eq!(store.find(&id(2)).await.unwrap().unwrap().plan_used_by, None);
     let absent = store.change(&id(3), Box::new(|_, _| Ok(()))).await;
-    assert!(matches!(absent, Err(QueueError::NotFound(_))), "{absent:?}");
+    assert!(matches!(absent, Err(PlaneError::NotFound(_))), "{absent:?}");
 }
 
 async fn of_many_changes_none_is_lost(store: impl JobStore) {
@@ -119,7 +120,7 @@ async fn of_many_changes_none_is_lost(store: impl JobStore) {
             let add = move |row: &mut Row, _: Option<&mut Row>| {
                 row.job.log_length += 1;
                 // Every third is refused, in the middle of the others' commit.
-                if number % 3 == 0 { Err(QueueError::Conflict("no".to_owned())) } else { Ok(()) }
+                if number % 3 == 0 { Err(PlaneError::Conflict("no".to_owned())) } else { Ok(()) }
             };
             store.change(&id(1), Box::new(add)).await.is_ok()
         });
@@ -139,7 +140,7 @@ async fn a_plan_is_locked_with_the_job_that_applies_it(store: impl JobStore) {
         users.spawn(async move {
             let use_plan = move |row: &mut Row, plan: Option<&mut Row>| {
                 let used_by = plan.unwrap().plan_used_by.get_or_insert_with(|| row.job.id.to_string());
-                if *used_by == row.job.id.as_str() { Ok(()) } else { Err(QueueError::Conflict("used".to_owned())) }
+                if *used_by == row.job.id.as_str() { Ok(()) } else { Err(PlaneError::Conflict("used".to_owned())) }
             };
             store.change(&id(number), Box::new(use_plan)).await.is_ok()
         });

@@ -13,7 +13,7 @@ use wire::{KindInfo, RunnerId, RunnerInfo, RunnerMode, RunnerStatus, Timestamp};
 
 use crate::access::User;
 use crate::database::Database;
-use crate::queue::QueueError;
+use crate::error::PlaneError;
 use crate::tokens;
 
 /// A runner that was registered.
@@ -92,7 +92,7 @@ struct Shared {
 }
 
 impl Directory {
-    pub(crate) async fn load(database: Database) -> Result<Self, QueueError> {
+    pub(crate) async fn load(database: Database) -> Result<Self, PlaneError> {
         let mut runners = HashMap::new();
         for found in sqlx::query("SELECT * FROM runners").fetch_all(&database.pool).await? {
             let runner = runner_rows::read(&found)?;
@@ -126,7 +126,7 @@ impl Directory {
         !read(&self.0.users).is_empty()
     }
 
-    pub(crate) async fn add_user(&self, user: User, token: &str) -> Result<(), QueueError> {
+    pub(crate) async fn add_user(&self, user: User, token: &str) -> Result<(), PlaneError> {
         let hash = tokens::digest(token);
         let (new, new_hash) = (user.clone(), hash.clone());
         self.0.database.writer.change(|connection| Box::pin(user_rows::insert(connection, new, new_hash))).await?;
@@ -143,7 +143,7 @@ impl Directory {
     }
 
     /// From now on the user's token is nobody's.
-    pub(crate) async fn remove_user(&self, id: &str) -> Result<(), QueueError> {
+    pub(crate) async fn remove_user(&self, id: &str) -> Result<(), PlaneError> {
         let gone = id.to_owned();
         self.0.database.writer.change(|connection| Box::pin(user_rows::delete(connection, gone))).await?;
         write(&self.0.users).retain(|_, user| user.id != id);
@@ -165,7 +165,7 @@ impl Directory {
         runners
     }
 
-    pub(crate) async fn add_runner(&self, runner: Runner) -> Result<(), QueueError> {
+    pub(crate) async fn add_runner(&self, runner: Runner) -> Result<(), PlaneError> {
         let new = runner.clone();
         self.0.database.writer.change(|connection| Box::pin(runner_rows::insert(connection, new))).await?;
         write(&self.0.runners).insert(runner.id.clone(), runner);
@@ -178,10 +178,10 @@ impl Directory {
         id: &RunnerId,
         change: impl FnOnce(&mut Runner),
         durable: impl FnOnce(&Runner, &Runner) -> bool,
-    ) -> Result<Runner, QueueError> {
+    ) -> Result<Runner, PlaneError> {
         let (before, after) = {
             let mut runners = write(&self.0.runners);
-            let runner = runners.get_mut(id).ok_or(QueueError::NotFound("runner"))?;
+            let runner = runners.get_mut(id).ok_or(PlaneError::NotFound("runner"))?;
             let before = runner.clone();
             change(runner);
             (before, runner.clone())
@@ -192,7 +192,7 @@ impl Directory {
         Ok(after)
     }
 
-    pub(crate) async fn remove_runner(&self, id: &RunnerId) -> Result<(), QueueError> {
+    pub(crate) async fn remove_runner(&self, id: &RunnerId) -> Result<(), PlaneError> {
         let gone = id.clone();
         self.0.database.writer.change(|connection| Box::pin(runner_rows::delete(connection, gone))).await?;
         write(&self.0.runners).remove(id);
@@ -208,13 +208,13 @@ impl Directory {
     }
 
     /// Saves a runner as it is when its turn comes, so that of two changes the later one is kept.
-    async fn save(&self, id: &RunnerId) -> Result<(), QueueError> {
+    async fn save(&self, id: &RunnerId) -> Result<(), PlaneError> {
         let (directory, id) = (self.clone(), id.clone());
         self.0.database.writer.change(|connection| Box::pin(save_now(connection, directory, id))).await
     }
 }
 
-async fn save_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), QueueError> {
+async fn save_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), PlaneError> {
     match directory.runner(&id) {
         Some(runner) => runner_rows::update(connection, &runner).await,
         None => Ok(()),

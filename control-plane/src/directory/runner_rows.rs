@@ -6,9 +6,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use wire::{RunnerId, Timestamp};
 
 use super::Runner;
-use crate::queue::{QueueError, columns};
+use crate::error::PlaneError;
+use crate::queue::columns;
 
-pub(super) async fn insert(connection: &mut SqliteConnection, runner: Runner) -> Result<(), QueueError> {
+pub(super) async fn insert(connection: &mut SqliteConnection, runner: Runner) -> Result<(), PlaneError> {
     let inserted = sqlx::query(
         "INSERT INTO runners (id, org_id, name, mode, token_hash, labels, kinds, said, created_at, cloud_identity_id) \
          VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?, ?)",
@@ -26,19 +27,19 @@ pub(super) async fn insert(connection: &mut SqliteConnection, runner: Runner) ->
     .await;
     match inserted {
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            Err(QueueError::Conflict(format!("there is a runner named {:?}; choose another name", runner.name)))
+            Err(PlaneError::Conflict(format!("there is a runner named {:?}; choose another name", runner.name)))
         }
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
     }
 }
 
-pub(super) async fn delete(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), QueueError> {
+pub(super) async fn delete(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), PlaneError> {
     sqlx::query("DELETE FROM runners WHERE id = ?").bind(id.as_str()).execute(connection).await?;
     Ok(())
 }
 
-pub(super) async fn update(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), QueueError> {
+pub(super) async fn update(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), PlaneError> {
     let kinds = serde_json::to_string(&runner.kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query(
         "UPDATE runners SET token_hash = ?, labels = ?, kinds = ?, version = ?, said = ?, last_heartbeat = ?, \
@@ -59,7 +60,7 @@ pub(super) async fn update(connection: &mut SqliteConnection, runner: &Runner) -
     Ok(())
 }
 
-pub(super) fn read(found: &SqliteRow) -> Result<Runner, QueueError> {
+pub(super) fn read(found: &SqliteRow) -> Result<Runner, PlaneError> {
     let labels = columns::json(found, "labels")?.unwrap_or_default();
     let kinds = columns::json(found, "kinds")?.unwrap_or_default();
     Ok(Runner {

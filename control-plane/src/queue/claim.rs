@@ -9,8 +9,9 @@ use wire::{
     AttemptNo, Claim, ClaimRequest, CloudIdentity, Job, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
 };
 
-use super::{Queue, QueueError, Row, Take, detached};
+use super::{Queue, Row, Take, detached};
 use crate::directory::Runner;
+use crate::error::PlaneError;
 use crate::wake::{Baton, Parking, Woken};
 
 /// A runner that asks for work, as far as matching goes.
@@ -117,7 +118,7 @@ impl Queue {
     ///
     /// # Errors
     /// If the database or the log's files fail.
-    pub async fn claim(&self, runner: &Runner, request: &ClaimRequest) -> Result<Claim, QueueError> {
+    pub async fn claim(&self, runner: &Runner, request: &ClaimRequest) -> Result<Claim, PlaneError> {
         let until = Instant::now() + Duration::from_secs(request.wait_s).min(self.0.timings.claim_wait);
         let unbound = Claimant::new(runner, request);
         let request_id = request.request_id.as_deref();
@@ -173,7 +174,7 @@ impl Queue {
         claimant: &Claimant,
         request_id: Option<&str>,
         may_take: bool,
-    ) -> Result<Option<Row>, QueueError> {
+    ) -> Result<Option<Row>, PlaneError> {
         // In this order: a job that the same request is given meanwhile is seen by one of the two.
         if may_take && self.0.store.something_waits().await? {
             return self.take(claimant, request_id).await;
@@ -183,7 +184,7 @@ impl Queue {
         Ok(held.into_iter().find(|row| row.request_id.as_deref() == Some(request_id)))
     }
 
-    async fn take(&self, claimant: &Claimant, request_id: Option<&str>) -> Result<Option<Row>, QueueError> {
+    async fn take(&self, claimant: &Claimant, request_id: Option<&str>) -> Result<Option<Row>, PlaneError> {
         let (queue, take) = (self.clone(), self.request(claimant, request_id));
         detached(async move {
             let taken = queue.0.store.take(take).await?;
@@ -200,7 +201,7 @@ impl Queue {
         Take { claimant, request_id: request_id.map(str::to_owned), lease_until: self.lease_from(now), now }
     }
 
-    async fn answer(&self, row: Row) -> Result<Claim, QueueError> {
+    async fn answer(&self, row: Row) -> Result<Claim, PlaneError> {
         let mut row = self.with_log_base(row).await?;
         if let Some(sealed) = &row.sealed {
             self.0.vault.reveal(&mut row.job, sealed)?;
@@ -210,7 +211,7 @@ impl Queue {
             // One that was removed meanwhile is nobody: the runner refuses that, and says why.
             Some(id) => match self.0.identities.get(row.org(), id).await {
                 Ok(found) => Some(found.identity.unwrap_or_default()),
-                Err(QueueError::NotFound(_)) => Some(CloudIdentity::default()),
+                Err(PlaneError::NotFound(_)) => Some(CloudIdentity::default()),
                 Err(error) => return Err(error),
             },
             None => None,
@@ -219,7 +220,7 @@ impl Queue {
     }
 
     /// A later attempt's log begins after what the earlier ones wrote, and after a line that says why there is one.
-    async fn with_log_base(&self, row: Row) -> Result<Row, QueueError> {
+    async fn with_log_base(&self, row: Row) -> Result<Row, PlaneError> {
         if row.log_base.is_some() {
             return Ok(row);
         }
@@ -246,7 +247,7 @@ impl Queue {
         &self,
         id: &JobId,
         token: &str,
-    ) -> Result<Option<(Row, AttemptNo)>, QueueError> {
+    ) -> Result<Option<(Row, AttemptNo)>, PlaneError> {
         let Some(row) = self.0.store.find(id).await? else { return Ok(None) };
         let stored = crate::tokens::digest(token);
         for number in (1..=row.job.attempt).rev() {

@@ -5,25 +5,26 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row as _, SqliteExecutor};
 use wire::{Job, JobId, JobStatus, Phase, Timestamp};
 
-use super::{QueueError, Row};
+use super::Row;
+use crate::error::PlaneError;
 
 /// The attempt is claimed and its place in the log is not fixed yet.
 const UNKNOWN_BASE: i64 = -1;
 
-pub(super) async fn find(executor: impl SqliteExecutor<'_>, id: &JobId) -> Result<Option<Row>, QueueError> {
+pub(super) async fn find(executor: impl SqliteExecutor<'_>, id: &JobId) -> Result<Option<Row>, PlaneError> {
     let row = sqlx::query("SELECT * FROM jobs WHERE id = ?").bind(id.as_str()).fetch_optional(executor).await?;
     row.map(|row| read(&row)).transpose()
 }
 
-pub(super) async fn load(executor: impl SqliteExecutor<'_>, id: &JobId) -> Result<Row, QueueError> {
-    find(executor, id).await?.ok_or(QueueError::NotFound("job"))
+pub(super) async fn load(executor: impl SqliteExecutor<'_>, id: &JobId) -> Result<Row, PlaneError> {
+    find(executor, id).await?.ok_or(PlaneError::NotFound("job"))
 }
 
-pub(super) fn read_all(rows: &[SqliteRow]) -> Result<Vec<Row>, QueueError> {
+pub(super) fn read_all(rows: &[SqliteRow]) -> Result<Vec<Row>, PlaneError> {
     rows.iter().map(read).collect()
 }
 
-pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Result<(), QueueError> {
+pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Result<(), PlaneError> {
     let job = &row.job;
     sqlx::query(
         "INSERT INTO jobs (id, org_id, user_id, job_type, config_snapshot, labels, loss, timeout_s, assigned_runner_id, \
@@ -54,7 +55,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Resu
 }
 
 /// Saves all that can change after submission.
-pub(super) async fn save(connection: &mut SqliteConnection, row: &mut Row) -> Result<(), QueueError> {
+pub(super) async fn save(connection: &mut SqliteConnection, row: &mut Row) -> Result<(), PlaneError> {
     row.revision += 1;
     row.job.updated_at = Some(Timestamp::now());
     let job = &row.job;
@@ -91,7 +92,7 @@ pub(super) async fn save(connection: &mut SqliteConnection, row: &mut Row) -> Re
     Ok(())
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<Row, QueueError> {
+pub(super) fn read(row: &SqliteRow) -> Result<Row, PlaneError> {
     let id = |name| row.try_get::<Option<String>, _>(name);
     let time = |name| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(Timestamp::from_micros));
     let labels: Value = json(row, "labels")?.unwrap_or_default();
@@ -144,23 +145,23 @@ pub(super) fn word(value: &impl serde::Serialize) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-pub(crate) fn worded<T: serde::de::DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T, QueueError> {
+pub(crate) fn worded<T: serde::de::DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T, PlaneError> {
     let word: String = row.try_get(name)?;
     serde_json::from_value(Value::String(word)).map_err(damaged)
 }
 
-pub(crate) fn json(row: &SqliteRow, name: &str) -> Result<Option<Value>, QueueError> {
+pub(crate) fn json(row: &SqliteRow, name: &str) -> Result<Option<Value>, PlaneError> {
     let text: Option<String> = row.try_get(name)?;
     text.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
 }
 
-pub(crate) fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, QueueError>
+pub(crate) fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, PlaneError>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     text.parse().map_err(damaged)
 }
 
-fn damaged(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> QueueError {
-    QueueError::Database(sqlx::Error::Decode(error.into()))
+fn damaged(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PlaneError {
+    PlaneError::Database(sqlx::Error::Decode(error.into()))
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use wire::{ClaimRequest, JobStatus, RunnerStatus, Timestamp};
 
-use super::{Claimant, Queue, QueueError, Row};
+use super::{Claimant, Queue, Row};
+use crate::error::PlaneError;
 
 /// The answer of `GET /api/jobs/{id}/explain`.
 #[derive(Clone, Debug, Serialize)]
@@ -28,7 +29,7 @@ impl Queue {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn explain(&self, row: &Row) -> Result<Explanation, QueueError> {
+    pub async fn explain(&self, row: &Row) -> Result<Explanation, PlaneError> {
         if row.job.status != JobStatus::Queued {
             return Ok(Explanation { summary: self.explain_status(row), runners: Vec::new() });
         }

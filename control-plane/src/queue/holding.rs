@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use wire::{AttemptNo, JobId, JobStatus, RunnerId, RunnerMode};
 
-use super::{Queue, QueueError, Row};
+use super::{Queue, Row};
 use crate::directory::Runner;
+use crate::error::PlaneError;
 
 /// Entries above which the ones of jobs that nobody holds are forgotten.
 const MANY: usize = 4096;
@@ -27,12 +28,12 @@ pub(crate) struct Holding {
 
 impl Holding {
     /// Whether `attempt` of this job is this runner's. A runner that knows only the seed's contract names none.
-    pub(crate) fn check(&self, runner: &RunnerId, attempt: AttemptNo) -> Result<(), QueueError> {
-        let lost = || QueueError::LeaseLost { job: self.job.clone(), attempt };
+    pub(crate) fn check(&self, runner: &RunnerId, attempt: AttemptNo) -> Result<(), PlaneError> {
+        let lost = || PlaneError::LeaseLost { job: self.job.clone(), attempt };
         match &self.runner {
             _ if self.attempt != attempt => Err(lost()),
             Some(holder) if holder == runner => Ok(()),
-            Some(_) => Err(QueueError::NotYours),
+            Some(_) => Err(PlaneError::NotYours),
             // It was taken from its runner, and nobody has it.
             None => Err(lost()),
         }
@@ -82,7 +83,7 @@ impl Holdings {
 
 impl Queue {
     /// Who holds a job that this runner may know of: from memory where possible.
-    pub(crate) async fn holding(&self, runner: &Runner, id: &JobId) -> Result<Holding, QueueError> {
+    pub(crate) async fn holding(&self, runner: &Runner, id: &JobId) -> Result<Holding, PlaneError> {
         let holding = match self.0.holdings.get(id) {
             Some(holding) => holding,
             None => {
@@ -93,6 +94,6 @@ impl Queue {
             }
         };
         let is_foreign = runner.mode == RunnerMode::SelfHosted && holding.org.as_ref() != Some(&runner.org);
-        if is_foreign { Err(QueueError::NotFound("job")) } else { Ok(holding) }
+        if is_foreign { Err(PlaneError::NotFound("job")) } else { Ok(holding) }
     }
 }

@@ -6,7 +6,8 @@ use wire::{CancelOrder, HeldJob, JobId, JobStatus, Phase, RunnerId, Timestamp};
 
 use super::reaper::{Fate, fate};
 use super::transitions::Event;
-use super::{Queue, QueueError, Row};
+use super::{Queue, Row};
+use crate::error::PlaneError;
 use crate::state::Actor;
 
 impl Queue {
@@ -16,7 +17,7 @@ impl Queue {
         &self,
         runner: &RunnerId,
         named: Option<&[HeldJob]>,
-    ) -> Result<Vec<HeldJob>, QueueError> {
+    ) -> Result<Vec<HeldJob>, PlaneError> {
         let held = self.held_by(runner).await?;
         let is_named = |row: &Row| match named {
             Some(named) => named.iter().any(|job| job.id == row.job.id && job.attempt == row.job.attempt_no()),
@@ -47,7 +48,7 @@ impl Queue {
         Ok(really_lost)
     }
 
-    async fn confirm(&self, runner: &RunnerId, row: &Row) -> Result<(), QueueError> {
+    async fn confirm(&self, runner: &RunnerId, row: &Row) -> Result<(), PlaneError> {
         let (runner, attempt) = (runner.clone(), row.job.attempt_no());
         let confirm = move |row: &mut Row, _: Option<&mut Row>| {
             row.holding().check(&runner, attempt)?;
@@ -56,13 +57,13 @@ impl Queue {
         };
         match self.change(&row.job.id, confirm).await {
             // It was given away in this very moment; the next heartbeat says so.
-            Ok(_) | Err(QueueError::LeaseLost { .. } | QueueError::NotYours) => Ok(()),
+            Ok(_) | Err(PlaneError::LeaseLost { .. } | PlaneError::NotYours) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// What a runner is to stop.
-    pub(crate) async fn cancel_orders(&self, runner: &RunnerId) -> Result<Vec<CancelOrder>, QueueError> {
+    pub(crate) async fn cancel_orders(&self, runner: &RunnerId) -> Result<Vec<CancelOrder>, PlaneError> {
         let held = self.held_by(runner).await?;
         let cancelled = held.into_iter().filter(|row| row.job.cancel_requested);
         Ok(cancelled
@@ -71,7 +72,7 @@ impl Queue {
     }
 
     /// While we were away nobody could reach us: every lease begins again.
-    pub(crate) async fn renew_all(&self) -> Result<(), QueueError> {
+    pub(crate) async fn renew_all(&self) -> Result<(), PlaneError> {
         self.0.store.renew_leases(self.lease_from(Timestamp::now())).await
     }
 
@@ -79,7 +80,7 @@ impl Queue {
     ///
     /// # Errors
     /// If the database or the log's files fail.
-    pub async fn reap(&self, now: Timestamp) -> Result<(), QueueError> {
+    pub async fn reap(&self, now: Timestamp) -> Result<(), PlaneError> {
         let held = self.0.store.held().await?;
         self.forget_signs(&held);
         for row in held {
@@ -99,14 +100,14 @@ impl Queue {
         }
     }
 
-    async fn carry_out(&self, row: &Row, decided: Fate, now: Timestamp) -> Result<(), QueueError> {
+    async fn carry_out(&self, row: &Row, decided: Fate, now: Timestamp) -> Result<(), PlaneError> {
         let id = row.job.id.clone();
         let text = self.explain_fate(row, decided).await?;
         let log_length = self.0.logs.length(&id).await?;
         let queue = self.clone();
         let end = move |row: &mut Row, _: Option<&mut Row>| {
             if fate(row, queue.last_seen(row), now, &queue.0.timings) != decided {
-                return Err(QueueError::Conflict("its runner came back while we looked".to_owned()));
+                return Err(PlaneError::Conflict("its runner came back while we looked".to_owned()));
             }
             row.apply(match decided {
                 Fate::Requeue => Event::Requeue,
@@ -127,12 +128,12 @@ impl Queue {
                 tracing::warn!(job.id = %id, attempt = row.job.attempt, fate = ?decided, "the runner of a job is lost");
                 Ok(())
             }
-            Err(QueueError::Conflict(_)) => Ok(()),
+            Err(PlaneError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    async fn explain_fate(&self, row: &Row, fate: Fate) -> Result<String, QueueError> {
+    async fn explain_fate(&self, row: &Row, fate: Fate) -> Result<String, PlaneError> {
         let runner = row.job.runner_id.as_ref().and_then(|id| self.0.directory.runner(id));
         let runner = runner.map_or("its runner".to_owned(), |runner| format!("runner {:?}", runner.name));
         Ok(match fate {
@@ -159,8 +160,8 @@ impl Queue {
         })
     }
 
-    async fn locks_of(&self, id: &JobId) -> Result<String, QueueError> {
-        let held = self.0.states.held_by_job(id).await.map_err(|error| QueueError::Commit(error.to_string()))?;
+    async fn locks_of(&self, id: &JobId) -> Result<String, PlaneError> {
+        let held = self.0.states.held_by_job(id).await.map_err(|error| PlaneError::Commit(error.to_string()))?;
         let shown = held.iter().map(|(name, held)| {
             let attempt = match &held.holder {
                 Actor::Attempt { attempt, .. } => format!(" (attempt {attempt})"),

@@ -2,7 +2,6 @@
 
 mod claim;
 pub(crate) mod columns;
-mod error;
 mod explain;
 mod holding;
 mod lease;
@@ -23,6 +22,7 @@ use wire::{Job, JobId, JobStatus, RunnerId, RunnerMode, Timestamp};
 
 use crate::access::Progress;
 use crate::directory::Directory;
+use crate::error::PlaneError;
 use crate::identities::Identities;
 use crate::logs::LogStore;
 use crate::state::StateStore;
@@ -31,7 +31,6 @@ use crate::vault::Vault;
 use crate::wake::Wake;
 
 pub use claim::Claimant;
-pub use error::QueueError;
 use holding::Holdings;
 pub use report::Reported;
 pub use row::Row;
@@ -137,13 +136,13 @@ impl Queue {
     /// One job.
     ///
     /// # Errors
-    /// [`QueueError::NotFound`] if there is none.
-    pub async fn get(&self, id: &JobId) -> Result<Row, QueueError> {
-        self.0.store.find(id).await?.ok_or(QueueError::NotFound("job"))
+    /// [`PlaneError::NotFound`] if there is none.
+    pub async fn get(&self, id: &JobId) -> Result<Row, PlaneError> {
+        self.0.store.find(id).await?.ok_or(PlaneError::NotFound("job"))
     }
 
     /// Follows a job.
-    pub(crate) async fn follow(&self, id: &JobId) -> Result<watch::Receiver<Progress>, QueueError> {
+    pub(crate) async fn follow(&self, id: &JobId) -> Result<watch::Receiver<Progress>, PlaneError> {
         Ok(self.0.wake.follow(&self.get(id).await?))
     }
 
@@ -166,10 +165,10 @@ impl Queue {
 
     /// Changes one job: `decide` looks at it, and at the job whose plan it applies, and changes them or refuses.
     /// Durable when this returns, and announced even if the caller goes away meanwhile.
-    async fn change<T, F>(&self, id: &JobId, decide: F) -> Result<(Row, T), QueueError>
+    async fn change<T, F>(&self, id: &JobId, decide: F) -> Result<(Row, T), PlaneError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Row, Option<&mut Row>) -> Result<T, QueueError> + Send + 'static,
+        F: FnOnce(&mut Row, Option<&mut Row>) -> Result<T, PlaneError> + Send + 'static,
     {
         let (queue, id) = (self.clone(), id.clone());
         detached(async move {
@@ -181,7 +180,7 @@ impl Queue {
             });
             let row = queue.0.store.change(&id, decide).await?;
             queue.announce(&row);
-            let result = told.try_recv().map_err(|_| QueueError::Commit("a change was not made".to_owned()))?;
+            let result = told.try_recv().map_err(|_| PlaneError::Commit("a change was not made".to_owned()))?;
             Ok((row, result))
         })
         .await
@@ -208,12 +207,12 @@ impl Queue {
     }
 
     /// The jobs that a runner holds now.
-    pub(crate) async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, QueueError> {
+    pub(crate) async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, PlaneError> {
         self.0.store.held_by(runner).await
     }
 
     /// Whether the runner holds or held the job, or holds one that applies its plan: then it may read it.
-    pub(crate) async fn runner_may_read(&self, runner: &RunnerId, row: &Row) -> Result<bool, QueueError> {
+    pub(crate) async fn runner_may_read(&self, runner: &RunnerId, row: &Row) -> Result<bool, PlaneError> {
         if row.job.runner_id.as_ref() == Some(runner) {
             return Ok(true);
         }
@@ -222,7 +221,7 @@ impl Queue {
     }
 
     /// As it is shown to people: with the length that its log has by now.
-    pub(crate) async fn shown(&self, mut row: Row) -> Result<Job, QueueError> {
+    pub(crate) async fn shown(&self, mut row: Row) -> Result<Job, PlaneError> {
         row.job.log_length = self.0.logs.length(&row.job.id).await?;
         Ok(row.job)
     }
@@ -230,8 +229,8 @@ impl Queue {
 
 /// Does it to the end even if whoever waits for it goes away: what is committed must be announced.
 async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, QueueError>> + Send + 'static,
-) -> Result<T, QueueError> {
-    let stopped = |_| QueueError::Commit("the control plane is leaving".to_owned());
+    work: impl Future<Output = Result<T, PlaneError>> + Send + 'static,
+) -> Result<T, PlaneError> {
+    let stopped = |_| PlaneError::Commit("the control plane is leaving".to_owned());
     tokio::spawn(work).await.map_err(stopped)?
 }

@@ -5,8 +5,9 @@ use wire::{AttemptNo, JobId, JobStatus, LogSummary, Phase, Reason, RunnerId, Sta
 
 use super::holding::Holding;
 use super::transitions::Event;
-use super::{Queue, QueueError, Row};
+use super::{Queue, Row};
 use crate::directory::Runner;
+use crate::error::PlaneError;
 
 /// What became of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +22,15 @@ impl Queue {
     /// Takes a report of the runner that holds `attempt`.
     ///
     /// # Errors
-    /// [`QueueError::LeaseLost`] for an attempt that is not current, [`QueueError::Conflict`] for a second end or a
-    /// refused commit point, [`QueueError::LogBehind`] if the log's end is missing. Nothing changed then.
+    /// [`PlaneError::LeaseLost`] for an attempt that is not current, [`PlaneError::Conflict`] for a second end or a
+    /// refused commit point, [`PlaneError::LogBehind`] if the log's end is missing. Nothing changed then.
     pub async fn report(
         &self,
         runner: &Runner,
         id: &JobId,
         attempt: AttemptNo,
         report: StatusReport,
-    ) -> Result<Reported, QueueError> {
+    ) -> Result<Reported, PlaneError> {
         let holding = self.holding(runner, id).await?;
         let runner = &runner.id;
         holding.check(runner, attempt)?;
@@ -38,7 +39,7 @@ impl Queue {
         }
         if !report.status.is_terminal() {
             let error = "a runner reports PROCESSING, SUCCESS, FAILED or CANCELLED";
-            return Err(QueueError::invalid("/status", error));
+            return Err(PlaneError::invalid("/status", error));
         }
         let log = self.check_log(&holding, report.log.as_ref()).await?;
         self.ended(runner, id, attempt, report, log).await
@@ -50,7 +51,7 @@ impl Queue {
         id: &JobId,
         attempt: AttemptNo,
         report: StatusReport,
-    ) -> Result<Reported, QueueError> {
+    ) -> Result<Reported, PlaneError> {
         let runner = runner.clone();
         let lease_until = self.lease_from(Timestamp::now());
         let run = move |row: &mut Row, plan: Option<&mut Row>| {
@@ -72,12 +73,12 @@ impl Queue {
         &self,
         holding: &Holding,
         summary: Option<&LogSummary>,
-    ) -> Result<(u64, Option<bool>), QueueError> {
+    ) -> Result<(u64, Option<bool>), PlaneError> {
         let total = self.0.logs.length(&holding.job).await?;
         let Some(summary) = summary else { return Ok((total, None)) };
         let (length, digest) = self.0.logs.digest_since(&holding.job, holding.log_base.unwrap_or(total)).await?;
         if length < summary.length && !holding.status.is_terminal() {
-            return Err(QueueError::LogBehind(length));
+            return Err(PlaneError::LogBehind(length));
         }
         let equal = length == summary.length && hex::encode(digest).eq_ignore_ascii_case(&summary.sha256);
         if !equal {
@@ -93,7 +94,7 @@ impl Queue {
         attempt: AttemptNo,
         report: StatusReport,
         (log_length, log_complete): (u64, Option<bool>),
-    ) -> Result<Reported, QueueError> {
+    ) -> Result<Reported, PlaneError> {
         let runner = runner.clone();
         let end = move |row: &mut Row, _: Option<&mut Row>| {
             row.holding().check(&runner, attempt)?;
@@ -120,7 +121,7 @@ impl Queue {
         runner: &RunnerId,
         id: &JobId,
         attempt: AttemptNo,
-    ) -> Result<Row, QueueError> {
+    ) -> Result<Row, PlaneError> {
         let runner = runner.clone();
         let run = move |row: &mut Row, _: Option<&mut Row>| {
             row.holding().check(&runner, attempt)?;
@@ -130,7 +131,7 @@ impl Queue {
     }
 }
 
-fn begin(row: &mut Row) -> Result<(), QueueError> {
+fn begin(row: &mut Row) -> Result<(), PlaneError> {
     row.apply(Event::Run)?;
     row.confirmed = true;
     row.job.started_at = row.job.started_at.or(Some(Timestamp::now()));
@@ -139,15 +140,15 @@ fn begin(row: &mut Row) -> Result<(), QueueError> {
 
 /// The commit point: from here on the job is never run again. It is refused when a person wants its end, and when it
 /// applies a plan that another job has applied.
-fn commit(row: &mut Row, plan: Option<&mut Row>) -> Result<(), QueueError> {
+fn commit(row: &mut Row, plan: Option<&mut Row>) -> Result<(), PlaneError> {
     if row.job.cancel_requested {
-        return Err(QueueError::Conflict("cancel was requested; nothing was changed".to_owned()));
+        return Err(PlaneError::Conflict("cancel was requested; nothing was changed".to_owned()));
     }
     if let Some(plan) = plan {
         let used_by = plan.plan_used_by.get_or_insert_with(|| row.job.id.to_string());
         if used_by != row.job.id.as_str() {
             let error = format!("the plan of job {} was already applied by job {used_by}; plan again", plan.job.id);
-            return Err(QueueError::Conflict(error));
+            return Err(PlaneError::Conflict(error));
         }
     }
     row.job.phase = Phase::Committed;
@@ -156,7 +157,7 @@ fn commit(row: &mut Row, plan: Option<&mut Row>) -> Result<(), QueueError> {
 
 /// The same end again is fine: its answer got lost. Another end changes nothing; where we had given the job up, what
 /// really happened is kept beside it.
-fn end_again(row: &mut Row, report: &StatusReport) -> Result<Reported, QueueError> {
+fn end_again(row: &mut Row, report: &StatusReport) -> Result<Reported, PlaneError> {
     let given_up = [Reason::OutcomeUnknown, Reason::RunnerLost].map(|reason| reason.as_str().to_owned());
     let was_given_up = row.job.reason.as_ref().is_some_and(|reason| given_up.contains(reason));
     if !was_given_up {
@@ -164,7 +165,7 @@ fn end_again(row: &mut Row, report: &StatusReport) -> Result<Reported, QueueErro
             Ok(Reported::Taken)
         } else {
             let error = format!("job {} has ended as {}; that never changes", row.job.id, row.job.status);
-            Err(QueueError::Conflict(error))
+            Err(PlaneError::Conflict(error))
         };
     }
     let late = json!({

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use wire::{Job, LossPolicy, Phase, Timestamp};
 
-use super::QueueError;
 use super::transitions::{Event, next};
+use crate::error::PlaneError;
 
 /// A job, as the queue sees it.
 #[derive(Clone, Debug)]
@@ -50,10 +50,10 @@ impl Row {
     }
 
     /// Moves the status, or says why that cannot be.
-    pub(super) fn apply(&mut self, event: Event) -> Result<(), QueueError> {
+    pub(super) fn apply(&mut self, event: Event) -> Result<(), PlaneError> {
         let from = self.job.status;
         self.job.status = next(from, event).ok_or_else(|| {
-            QueueError::Conflict(format!("job {} is {from}; that does not change any more", self.job.id))
+            PlaneError::Conflict(format!("job {} is {from}; that does not change any more", self.job.id))
         })?;
         Ok(())
     }

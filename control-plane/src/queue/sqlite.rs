@@ -8,8 +8,9 @@ use sqlx::sqlite::SqliteConnection;
 use wire::{JobId, JobList, JobStatus, RunnerId, Timestamp};
 
 use super::store::{Decide, JobStore, Take};
-use super::{Claimant, ListFilter, QueueError, Row, columns};
+use super::{Claimant, ListFilter, Row, columns};
 use crate::database::Database;
+use crate::error::PlaneError;
 
 /// Jobs in a SQLite file. Cheap to clone.
 #[derive(Clone)]
@@ -25,15 +26,15 @@ impl SqliteStore {
 
 #[async_trait]
 impl JobStore for SqliteStore {
-    async fn insert(&self, row: Row) -> Result<Row, QueueError> {
+    async fn insert(&self, row: Row) -> Result<Row, PlaneError> {
         self.0.writer.change(|connection| Box::pin(insert(connection, row))).await
     }
 
-    async fn find(&self, id: &JobId) -> Result<Option<Row>, QueueError> {
+    async fn find(&self, id: &JobId) -> Result<Option<Row>, PlaneError> {
         columns::find(&self.0.pool, id).await
     }
 
-    async fn list(&self, org: &str, filter: &ListFilter) -> Result<JobList, QueueError> {
+    async fn list(&self, org: &str, filter: &ListFilter) -> Result<JobList, PlaneError> {
         let status = filter.status.map(JobStatus::as_str);
         let count = sqlx::query(COUNT).bind(org).bind(status).bind(&filter.kind);
         let total: i64 = count.fetch_one(&self.0.pool).await?.try_get("n")?;
@@ -44,41 +45,41 @@ impl JobStore for SqliteStore {
         Ok(JobList { jobs, total: total.cast_unsigned(), limit: filter.limit, offset: filter.offset })
     }
 
-    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, QueueError> {
+    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, PlaneError> {
         columns::read_all(&sqlx::query(HELD_BY).bind(runner.as_str()).fetch_all(&self.0.pool).await?)
     }
 
-    async fn held(&self) -> Result<Vec<Row>, QueueError> {
+    async fn held(&self) -> Result<Vec<Row>, PlaneError> {
         columns::read_all(&sqlx::query(HELD).fetch_all(&self.0.pool).await?)
     }
 
-    async fn something_waits(&self) -> Result<bool, QueueError> {
+    async fn something_waits(&self) -> Result<bool, PlaneError> {
         let waits = sqlx::query("SELECT 1 FROM jobs WHERE status = 'QUEUED' LIMIT 1");
         Ok(waits.fetch_optional(&self.0.pool).await?.is_some())
     }
 
-    async fn take(&self, take: Take) -> Result<Option<Row>, QueueError> {
+    async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError> {
         self.0.writer.change(|connection| Box::pin(give(connection, take))).await
     }
 
-    async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, QueueError> {
+    async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, PlaneError> {
         let id = id.clone();
         self.0.writer.change(|connection| Box::pin(change(connection, id, decide))).await
     }
 
-    async fn renew_leases(&self, until: Timestamp) -> Result<(), QueueError> {
+    async fn renew_leases(&self, until: Timestamp) -> Result<(), PlaneError> {
         let until = until.as_micros();
         self.0.writer.change(move |connection| Box::pin(renew(connection, until))).await
     }
 }
 
-async fn renew(connection: &mut SqliteConnection, until: i64) -> Result<(), QueueError> {
+async fn renew(connection: &mut SqliteConnection, until: i64) -> Result<(), PlaneError> {
     let sql = "UPDATE jobs SET lease_until = ? WHERE status IN ('CLAIMED', 'PROCESSING')";
     sqlx::query(sql).bind(until).execute(connection).await?;
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, mut row: Row) -> Result<Row, QueueError> {
+async fn insert(connection: &mut SqliteConnection, mut row: Row) -> Result<Row, PlaneError> {
     columns::insert(connection, &row).await?;
     // It was given to a runner in the moment of its submission.
     if row.job.status != JobStatus::Queued {
@@ -87,7 +88,7 @@ async fn insert(connection: &mut SqliteConnection, mut row: Row) -> Result<Row, 
     Ok(row)
 }
 
-async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) -> Result<Row, QueueError> {
+async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) -> Result<Row, PlaneError> {
     let mut row = columns::load(&mut *connection, &id).await?;
     let mut plan = match &row.job.plan_job_id {
         Some(plan) => columns::find(&mut *connection, plan).await?,
@@ -102,7 +103,7 @@ async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) ->
     Ok(row)
 }
 
-async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Row>, QueueError> {
+async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Row>, PlaneError> {
     if take.request_id.is_some() {
         let held = sqlx::query(HELD_BY).bind(take.claimant.runner.as_str()).fetch_all(&mut *connection).await?;
         let before = columns::read_all(&held)?.into_iter().find(|row| row.request_id == take.request_id);
@@ -123,7 +124,7 @@ async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Ro
 }
 
 /// Reads on only until one fits: a long queue costs no more than a short one.
-async fn oldest(connection: &mut SqliteConnection, claimant: &Claimant) -> Result<Option<Row>, QueueError> {
+async fn oldest(connection: &mut SqliteConnection, claimant: &Claimant) -> Result<Option<Row>, PlaneError> {
     let kinds = claimant.kinds.as_ref().map(|kinds| Value::from(kinds.clone()).to_string());
     let waiting = sqlx::query(WAITING).bind(&claimant.org).bind(kinds).bind(claimant.runner.as_str());
     let mut waiting = waiting.fetch(connection);

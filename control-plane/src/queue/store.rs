@@ -4,44 +4,45 @@
 use async_trait::async_trait;
 use wire::{JobId, JobList, RunnerId, Timestamp};
 
-use super::{Claimant, ListFilter, QueueError, Row};
+use super::{Claimant, ListFilter, Row};
+use crate::error::PlaneError;
 
 /// Looks at a job, and at the job whose plan it applies, and changes them or refuses.
-pub type Decide = Box<dyn FnOnce(&mut Row, Option<&mut Row>) -> Result<(), QueueError> + Send>;
+pub type Decide = Box<dyn FnOnce(&mut Row, Option<&mut Row>) -> Result<(), PlaneError> + Send>;
 
 /// Where jobs are kept. A change is durable when its method returns; one that is refused changes nothing.
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
     /// Keeps a new job, which may be given to a runner already.
-    async fn insert(&self, row: Row) -> Result<Row, QueueError>;
+    async fn insert(&self, row: Row) -> Result<Row, PlaneError>;
 
     /// One job.
-    async fn find(&self, id: &JobId) -> Result<Option<Row>, QueueError>;
+    async fn find(&self, id: &JobId) -> Result<Option<Row>, PlaneError>;
 
     /// An organisation's jobs, newest first.
-    async fn list(&self, org: &str, filter: &ListFilter) -> Result<JobList, QueueError>;
+    async fn list(&self, org: &str, filter: &ListFilter) -> Result<JobList, PlaneError>;
 
     /// The jobs that a runner holds now, oldest claim first.
-    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, QueueError>;
+    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, PlaneError>;
 
     /// The jobs that any runner holds now.
-    async fn held(&self) -> Result<Vec<Row>, QueueError>;
+    async fn held(&self) -> Result<Vec<Row>, PlaneError>;
 
     /// Whether any job waits: a cheap look, so that idle runners write nothing.
-    async fn something_waits(&self) -> Result<bool, QueueError>;
+    async fn something_waits(&self) -> Result<bool, PlaneError>;
 
     /// Hands out the oldest waiting job that the claimant may take, as a new attempt. Among any number of callers one
     /// gets it. The same request gets the job that it got before for as long as it holds it.
-    async fn take(&self, take: Take) -> Result<Option<Row>, QueueError>;
+    async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError>;
 
     /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile.
     ///
     /// # Errors
-    /// [`QueueError::NotFound`] if there is none, and whatever `decide` says.
-    async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, QueueError>;
+    /// [`PlaneError::NotFound`] if there is none, and whatever `decide` says.
+    async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, PlaneError>;
 
     /// Lets every lease that runs last until then.
-    async fn renew_leases(&self, until: Timestamp) -> Result<(), QueueError>;
+    async fn renew_leases(&self, until: Timestamp) -> Result<(), PlaneError>;
 }
 
 /// A claim, as the database sees it.
@@ -61,8 +62,8 @@ impl Take {
     /// Gives a waiting job to the claimant.
     ///
     /// # Errors
-    /// [`QueueError::Conflict`] if it does not wait.
-    pub fn give(self, row: &mut Row) -> Result<(), QueueError> {
+    /// [`PlaneError::Conflict`] if it does not wait.
+    pub fn give(self, row: &mut Row) -> Result<(), PlaneError> {
         row.apply(super::transitions::Event::Claim)?;
         row.job.attempt += 1;
         row.job.runner_id = Some(self.claimant.runner);

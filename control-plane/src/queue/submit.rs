@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use wire::{Job, JobId, JobList, JobStatus, KindInfo, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
 
 use super::transitions::Event;
-use super::{Queue, QueueError, Row, detached};
+use super::{Queue, Row, detached};
 use crate::access::User;
+use crate::error::PlaneError;
 
 /// What a list of jobs shows.
 #[derive(Clone, Debug, Default)]
@@ -26,13 +27,13 @@ impl Queue {
     /// Takes a new job.
     ///
     /// # Errors
-    /// [`QueueError::Invalid`] with the place of what is wrong.
-    pub async fn submit(&self, user: &User, mut request: SubmitRequest) -> Result<Job, QueueError> {
+    /// [`PlaneError::Invalid`] with the place of what is wrong.
+    pub async fn submit(&self, user: &User, mut request: SubmitRequest) -> Result<Job, PlaneError> {
         let kind = self.kind(&user.org, &request.job_type)?;
         check_payload(&kind, &request.config_snapshot)?;
         self.check_references(user, &mut request).await?;
         if request.timeout_s == Some(0) {
-            return Err(QueueError::invalid("/timeout_s", "a timeout is at least 1 second"));
+            return Err(PlaneError::invalid("/timeout_s", "a timeout is at least 1 second"));
         }
         let now = Timestamp::now();
         let job = new_job(user, request, now);
@@ -42,11 +43,11 @@ impl Queue {
     /// The same work again, as a new job.
     ///
     /// # Errors
-    /// [`QueueError::Conflict`] while the old one has not ended.
-    pub async fn retry(&self, user: &User, old: &Row) -> Result<Job, QueueError> {
+    /// [`PlaneError::Conflict`] while the old one has not ended.
+    pub async fn retry(&self, user: &User, old: &Row) -> Result<Job, PlaneError> {
         if !old.job.status.is_terminal() {
             let error = format!("job {} is {}; cancel it, or wait for its end", old.job.id, old.job.status);
-            return Err(QueueError::Conflict(error));
+            return Err(PlaneError::Conflict(error));
         }
         let (mut old, sealed) = (old.job.clone(), old.sealed.clone());
         if let Some(sealed) = sealed {
@@ -68,7 +69,7 @@ impl Queue {
     }
 
     /// Keeps a job. If a claim waits for it, one commit does for both.
-    async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, QueueError> {
+    async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, PlaneError> {
         let queue = self.clone();
         let sealed = self.0.vault.hide(&mut job, &kind.schema)?;
         let reserved = self.0.wake.reserve(&job);
@@ -89,7 +90,7 @@ impl Queue {
     }
 
     /// A kind, as this program links it or as a runner has published it.
-    pub(crate) fn kind(&self, org: &str, name: &str) -> Result<KindInfo, QueueError> {
+    pub(crate) fn kind(&self, org: &str, name: &str) -> Result<KindInfo, PlaneError> {
         let kinds = self.kinds(org);
         if let Some(kind) = kinds.iter().find(|kind| kind.kind == name) {
             return Ok(kind.clone());
@@ -101,7 +102,7 @@ impl Queue {
                 format!("known are: {}; a runner that links another makes it known when it connects", known.join(", "))
             }
         };
-        Err(QueueError::invalid("/job_type", format!("unknown kind {name:?}; {remedy}")))
+        Err(PlaneError::invalid("/job_type", format!("unknown kind {name:?}; {remedy}")))
     }
 
     /// All kinds that are known to an organisation, by name.
@@ -115,9 +116,9 @@ impl Queue {
         kinds
     }
 
-    async fn check_references(&self, user: &User, request: &mut SubmitRequest) -> Result<(), QueueError> {
+    async fn check_references(&self, user: &User, request: &mut SubmitRequest) -> Result<(), PlaneError> {
         if let Some(plan) = &request.plan_job_id {
-            let refused = |why: String| Err(QueueError::invalid("/plan_job_id", why));
+            let refused = |why: String| Err(PlaneError::invalid("/plan_job_id", why));
             let Some(row) = self.0.store.find(plan).await?.filter(|row| row.org() == user.org) else {
                 return refused(format!("there is no job {plan}; name a job that made a plan"));
             };
@@ -136,14 +137,14 @@ impl Queue {
                 request.cloud_identity_id = planned_as;
             } else if request.cloud_identity_id != planned_as {
                 let error = format!("job {plan} made its plan under another identity; leave this out, or plan again");
-                return Err(QueueError::invalid("/cloud_identity_id", error));
+                return Err(PlaneError::invalid("/cloud_identity_id", error));
             }
         }
         if let Some(identity) = &request.cloud_identity_id {
-            let refused = |why: &str| QueueError::invalid("/cloud_identity_id", why.to_owned());
+            let refused = |why: &str| PlaneError::invalid("/cloud_identity_id", why.to_owned());
             let found = self.0.identities.get(&user.org, identity).await;
             let found = found.map_err(|error| match error {
-                QueueError::NotFound(_) => {
+                PlaneError::NotFound(_) => {
                     refused("there is no such cloud identity; `GET /api/cloud-identities` lists yours")
                 }
                 other => other,
@@ -155,7 +156,7 @@ impl Queue {
         if let Some(runner) = &request.assigned_runner_id {
             let known = self.0.directory.runner(runner);
             if !known.is_some_and(|runner| runner.org == user.org || runner.mode == RunnerMode::CloudHosted) {
-                return Err(QueueError::invalid("/assigned_runner_id", format!("there is no runner {runner}")));
+                return Err(PlaneError::invalid("/assigned_runner_id", format!("there is no runner {runner}")));
             }
         }
         Ok(())
@@ -165,15 +166,15 @@ impl Queue {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn list(&self, org: &str, filter: ListFilter) -> Result<JobList, QueueError> {
+    pub async fn list(&self, org: &str, filter: ListFilter) -> Result<JobList, PlaneError> {
         self.0.store.list(org, &filter).await
     }
 
     /// A person wants a job's end. What waits ends at once; what runs is told to its runner.
     ///
     /// # Errors
-    /// [`QueueError::Conflict`] if it has ended.
-    pub async fn cancel(&self, id: &JobId, force: bool) -> Result<Job, QueueError> {
+    /// [`PlaneError::Conflict`] if it has ended.
+    pub async fn cancel(&self, id: &JobId, force: bool) -> Result<Job, PlaneError> {
         let (row, ()) = self
             .change(id, move |row, _| {
                 row.apply(Event::Cancel)?;
@@ -223,9 +224,9 @@ fn new_job(user: &User, request: SubmitRequest, now: Timestamp) -> Job {
 }
 
 /// The first place of the payload that the kind's schema refuses, with what it wants there.
-fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), QueueError> {
+fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), PlaneError> {
     let validator = jsonschema::draft202012::new(&kind.schema).map_err(|error| {
-        QueueError::invalid("/job_type", format!("the schema of kind {:?} is damaged: {error}", kind.kind))
+        PlaneError::invalid("/job_type", format!("the schema of kind {:?} is damaged: {error}", kind.kind))
     })?;
     let mut errors = validator.iter_errors(payload).peekable();
     let Some(place) = errors.peek().map(|error| error.instance_path().clone()) else { return Ok(()) };
@@ -233,7 +234,7 @@ fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), QueueError> {
     let mut said: Vec<_> =
         errors.filter(|error| *error.instance_path() == place).map(|error| in_words(&error)).collect();
     said.sort();
-    Err(QueueError::invalid(&format!("/config_snapshot{place}"), said.join("; ")))
+    Err(PlaneError::invalid(&format!("/config_snapshot{place}"), said.join("; ")))
 }
 
 /// What is wrong, and what would be right where there is a choice.

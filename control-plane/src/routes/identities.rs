@@ -11,9 +11,9 @@ use wire::{
 
 use super::body;
 use crate::access::{Refusal, User};
+use crate::error::PlaneError;
 use crate::gate::AuthenticatedUser;
 use crate::plane::Plane;
-use crate::queue::QueueError;
 
 const JSON_BYTES: u64 = 256 << 10;
 const CONNECTION_TEST: &str = "CONNECTION_TEST";
@@ -117,7 +117,7 @@ pub(crate) async fn verify(
     let job = plane.queue.get(&test).await?.job;
     if job.status != JobStatus::Success {
         let why = job.error_message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-        return Err(QueueError::Conflict(format!("connection test {} is {}{why}", job.id, job.status)).into());
+        return Err(PlaneError::Conflict(format!("connection test {} is {}{why}", job.id, job.status)).into());
     }
     let found = job.execution_metadata.as_ref().and_then(|metadata| metadata.get("cached_resources")).cloned();
     let verified = IdentityInfo { is_verified: true, cached_resources: found, ..identity };

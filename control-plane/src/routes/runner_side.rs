@@ -21,9 +21,10 @@ use wire::{
 use super::body;
 use crate::access::Refusal;
 use crate::directory::Runner;
+use crate::error::PlaneError;
 use crate::gate::{Attempt, AuthenticatedRunner};
 use crate::plane::Plane;
-use crate::queue::{QueueError, Reported};
+use crate::queue::Reported;
 
 const JSON_BYTES: u64 = 2 << 20;
 /// Plans, summaries and outputs travel as metadata.
@@ -89,7 +90,7 @@ fn refuse_twin(plane: &Plane, runner: &Runner, heartbeat: &Heartbeat) -> Result<
     }
 }
 
-async fn sign_of_life(plane: &Plane, id: &RunnerId, change: impl FnOnce(&mut Runner)) -> Result<Runner, QueueError> {
+async fn sign_of_life(plane: &Plane, id: &RunnerId, change: impl FnOnce(&mut Runner)) -> Result<Runner, PlaneError> {
     const WRITTEN_AGAIN_AFTER: i64 = 20_000_000;
     let alive = |runner: &mut Runner| {
         runner.last_heartbeat = Some(Timestamp::now());
@@ -123,7 +124,7 @@ pub(crate) async fn status(
     match plane.queue.report(&runner, &job, attempt, report).await {
         Ok(Reported::Taken) => Ok(Json(json!({ "success": true })).into_response()),
         Ok(Reported::TooLate(error)) => Err(Refusal::new(StatusCode::CONFLICT, error)),
-        Err(QueueError::LogBehind(offset)) => {
+        Err(PlaneError::LogBehind(offset)) => {
             let wanted = ([(paths::LOG_OFFSET, offset.to_string())], Json(json!({ "offset": offset })));
             Ok((StatusCode::RANGE_NOT_SATISFIABLE, wanted).into_response())
         }

@@ -14,9 +14,10 @@ use wire::{
 use super::body;
 use crate::access::{Refusal, User};
 use crate::directory::Runner;
+use crate::error::PlaneError;
 use crate::gate::{self, AuthenticatedUser};
 use crate::plane::Plane;
-use crate::queue::{ListFilter, QueueError, Row};
+use crate::queue::{ListFilter, Row};
 use crate::tokens;
 
 const JSON_BYTES: u64 = 2 << 20;
@@ -151,7 +152,7 @@ pub(crate) async fn register(
     body::check_name("/name", &request.name)?;
     may_use_mode(&user, request.mode)?;
     if let Some(identity) = &request.cloud_identity_id {
-        let missing = |_| QueueError::invalid("/cloud_identity_id", "there is no such cloud identity");
+        let missing = |_| PlaneError::invalid("/cloud_identity_id", "there is no such cloud identity");
         plane.identities.get(&user.org, identity).await.map_err(missing)?;
     }
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
@@ -225,7 +226,7 @@ pub(crate) async fn remove(
     let held = plane.queue.held_by(&runner.id).await?;
     if let Some(row) = held.first() {
         let error = format!("the runner holds job {}; drain it first", row.job.id);
-        return Err(QueueError::Conflict(error).into());
+        return Err(PlaneError::Conflict(error).into());
     }
     plane.directory.remove_runner(&runner.id).await?;
     plane.wake.runner_has_orders(&runner.id);

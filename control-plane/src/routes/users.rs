@@ -9,9 +9,9 @@ use wire::{UserAnswer, UserInfo, UserRequest};
 
 use super::body;
 use crate::access::{Refusal, User};
+use crate::error::PlaneError;
 use crate::gate::PlatformUser;
 use crate::plane::Plane;
-use crate::queue::QueueError;
 use crate::tokens;
 
 const JSON_BYTES: u64 = 64 << 10;
@@ -30,13 +30,13 @@ pub(crate) async fn add(
     };
     if !is_word(&request.name.to_ascii_lowercase(), "._@-") {
         let error = "a name has 1 to 64 letters, digits, '.', '_', '@', '-', and begins with none of '.' and '-'";
-        return Err(QueueError::invalid("/name", error).into());
+        return Err(PlaneError::invalid("/name", error).into());
     }
     let org = request.org.unwrap_or(caller.org);
     // It is the name of a folder, too.
     if !is_word(&org, "-") {
         let error = "an organisation has 1 to 64 small letters, digits and '-', and does not begin with '-'";
-        return Err(QueueError::invalid("/org", error).into());
+        return Err(PlaneError::invalid("/org", error).into());
     }
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
     let user = User { id: request.name, org, is_platform: request.is_platform };
@@ -57,7 +57,7 @@ pub(crate) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     if id == caller.id {
-        return Err(QueueError::Conflict("nobody can remove themselves; let another do it".to_owned()).into());
+        return Err(PlaneError::Conflict("nobody can remove themselves; let another do it".to_owned()).into());
     }
     if !plane.directory.users().iter().any(|user| user.id == id) {
         return Err(Refusal::not_found("user"));

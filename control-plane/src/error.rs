@@ -1,11 +1,11 @@
-//! Why the queue refused. It knows no HTTP: `access::Refusal` gives each its status code.
+//! Why the plane refused. It knows no HTTP: `access::Refusal` gives each its status code.
 
 use crate::logs::LogError;
 use crate::vault::VaultError;
 
-/// Why the queue refused. Nothing changed then.
+/// Why the plane refused. Nothing changed then.
 #[derive(Debug, thiserror::Error)]
-pub enum QueueError {
+pub enum PlaneError {
     /// There is none, or the caller may not know of it.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -48,7 +48,7 @@ pub enum QueueError {
     Log(#[from] LogError),
 }
 
-impl QueueError {
+impl PlaneError {
     /// A request that says something wrong.
     pub(crate) fn invalid(pointer: &str, message: impl Into<String>) -> Self {
         Self::Invalid { pointer: Some(pointer.to_owned()), message: message.into() }
