@@ -7,6 +7,7 @@ pub mod database;
 pub mod directory;
 mod error;
 mod gate;
+mod git_credentials;
 mod identities;
 pub mod logs;
 mod oidc;

@@ -4,6 +4,7 @@ use wire::RunnerStatus;
 
 use crate::directory::{Directory, Runner};
 use crate::error::PlaneError;
+use crate::git_credentials::GitCredentials;
 use crate::identities::Identities;
 use crate::oidc::Issuer;
 use crate::queue::Queue;
@@ -16,6 +17,7 @@ pub(crate) struct Plane {
     pub(crate) directory: Directory,
     pub(crate) wake: Wake,
     pub(crate) identities: Identities,
+    pub(crate) git_credentials: GitCredentials,
     /// None where nobody could ask it: the plane has no public address.
     pub(crate) oidc: Option<Issuer>,
 }

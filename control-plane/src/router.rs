@@ -14,7 +14,7 @@ use wire::paths;
 
 use crate::access::Refusal;
 use crate::plane::Plane;
-use crate::routes::{Storage, identities, oidc, runner_side, storage_router, user_side, users};
+use crate::routes::{Storage, git_credentials, identities, oidc, runner_side, storage_router, user_side, users};
 
 /// All routes.
 pub(crate) fn router(plane: Plane, storage: Storage) -> Router {
@@ -69,6 +69,8 @@ fn runner_routes() -> Router<Plane> {
 
 fn identity_routes() -> Router<Plane> {
     Router::new()
+        .route(paths::GIT_CREDENTIALS, get(git_credentials::list))
+        .route("/api/git-credentials/{host}", put(git_credentials::put).delete(git_credentials::remove))
         .route(paths::IDENTITIES, get(identities::list))
         .route("/api/cloud-identities/{id}", get(identities::show).delete(identities::remove))
         .route(paths::VERIFIED_IDENTITIES, get(identities::verified))

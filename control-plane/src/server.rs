@@ -20,6 +20,7 @@ use crate::connections;
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::gate::Gate;
+use crate::git_credentials::GitCredentials;
 use crate::identities::Identities;
 use crate::logs::{LogLimits, LogStore};
 use crate::oidc::Issuer;
@@ -109,13 +110,14 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
     let wake = Wake::default();
     let identities = Identities::new(database.clone());
     let deriver = Deriver::open(&data.join("secret")).context("cannot use the plane's secret")?;
+    let vault = Vault::new(&deriver)?;
     let queue = Queue::new(QueueParts {
         store: Box::new(SqliteStore::new(database.clone())),
         logs: stores.logs.clone(),
         states: stores.states.clone(),
         directory: directory.clone(),
         wake: wake.clone(),
-        vault: Vault::new(&deriver)?,
+        vault: vault.clone(),
         identities: identities.clone(),
         deriver,
         timings: config.timings,
@@ -133,7 +135,8 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
     };
     let key = data.join("oidc-key.pem");
     let oidc = config.public_url.map(|origin| Issuer::open(&origin, &key)).transpose()?;
-    let plane = Plane { queue: queue.clone(), directory, wake: wake.clone(), identities, oidc };
+    let git_credentials = GitCredentials::new(database.clone(), vault);
+    let plane = Plane { queue: queue.clone(), directory, wake: wake.clone(), identities, git_credentials, oidc };
     let router = crate::router::router(plane, storage);
     let parts = Parts { queue, wake, database, lock };
     Ok(ControlPlane { listener, address, router, admin_token_file, created_admin_token, parts })

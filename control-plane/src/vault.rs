@@ -1,4 +1,4 @@
-//! The secrets of payloads: kept encrypted and apart, and given to nobody but the runner that claims the job.
+//! Secrets: kept encrypted, and those of payloads apart, given to nobody but the runner that claims the job.
 //!
 //! Which fields are secrets the kind's schema says (`writeOnly`). Where a job is shown, [`wire::HIDDEN`] stands in
 //! their place.
@@ -45,7 +45,7 @@ impl Vault {
         if secrets.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.seal(job, Value::Object(secrets).to_string().into_bytes())?))
+        Ok(Some(self.seal(job.id.as_str(), Value::Object(secrets).to_string().into_bytes())?))
     }
 
     /// Puts the secrets back.
@@ -53,7 +53,7 @@ impl Vault {
     /// # Errors
     /// If they are not this job's, or the plane's secret is not the one that they were sealed with.
     pub(crate) fn reveal(&self, job: &mut Job, sealed: &str) -> Result<(), PlaneError> {
-        let opened = self.open(job, sealed)?;
+        let opened = self.open(job.id.as_str(), sealed)?;
         let secrets: Map<String, Value> = serde_json::from_slice(&opened).map_err(|_| VaultError)?;
         for (pointer, value) in secrets {
             if let Some(place) = job.config_snapshot.pointer_mut(&pointer) {
@@ -63,18 +63,18 @@ impl Vault {
         Ok(())
     }
 
-    fn seal(&self, job: &Job, mut text: Vec<u8>) -> Result<String, VaultError> {
-        let bound = Aad::from(job.id.as_str());
-        let nonce = self.0.seal_in_place_append_tag(bound, &mut text).map_err(|_| VaultError)?;
+    /// Encrypts. What is returned opens only with the same context.
+    pub(crate) fn seal(&self, context: &str, mut text: Vec<u8>) -> Result<String, VaultError> {
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(context), &mut text).map_err(|_| VaultError)?;
         Ok(STANDARD.encode([nonce.as_ref().as_slice(), &text].concat()))
     }
 
-    fn open(&self, job: &Job, sealed: &str) -> Result<Vec<u8>, VaultError> {
+    pub(crate) fn open(&self, context: &str, sealed: &str) -> Result<Vec<u8>, VaultError> {
         let sealed = STANDARD.decode(sealed).map_err(|_| VaultError)?;
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(VaultError)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| VaultError)?;
         let mut text = text.to_vec();
-        let opened = self.0.open_in_place(nonce, Aad::from(job.id.as_str()), &mut text).map_err(|_| VaultError)?;
+        let opened = self.0.open_in_place(nonce, Aad::from(context), &mut text).map_err(|_| VaultError)?;
         Ok(opened.to_vec())
     }
 }

@@ -5,6 +5,7 @@
 //! writing is strict.
 
 mod claim;
+mod git;
 mod heartbeat;
 mod identity;
 mod ids;
@@ -20,6 +21,7 @@ mod submit;
 mod time;
 
 pub use claim::{Claim, ClaimRequest, JobAccess};
+pub use git::{GitCredentialInfo, GitCredentialRequest, GitTokenAnswer, GitTokenRequest};
 pub use heartbeat::{CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, PROTOCOL, RunnerEvent, RunnerStatus};
 pub use identity::{
     CloudIdentity, ConnectAnswer, ConnectRequest, IdentityInfo, InitAnswer, InitRequest, OidcTokenAnswer,

@@ -49,6 +49,15 @@ pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 /// `GET`: the keys that those tokens are signed with. Public.
 pub const JWKS: &str = "/.well-known/jwks.json";
 
+/// `GET`: the git hosts that there are tokens for; user's token.
+pub const GIT_CREDENTIALS: &str = "/api/git-credentials";
+
+/// `PUT`, `DELETE`: the token of one git host.
+#[must_use]
+pub fn git_credential(host: &str) -> String {
+    format!("/api/git-credentials/{host}")
+}
+
 /// `DELETE`: a user.
 #[must_use]
 pub fn user(id: &str) -> String {

@@ -3,6 +3,7 @@
 mod artifacts;
 mod body;
 mod file;
+pub(crate) mod git_credentials;
 pub(crate) mod identities;
 mod log_stream;
 mod logs;

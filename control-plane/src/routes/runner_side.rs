@@ -14,8 +14,8 @@ use futures_util::{Stream, stream};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use wire::{
-    CancelOrder, Claim, ClaimRequest, Heartbeat, HeartbeatAnswer, JobId, OidcTokenAnswer, OidcTokenRequest, PROTOCOL,
-    RunnerId, RunnerStatus, StatusReport, Timestamp, paths,
+    CancelOrder, Claim, ClaimRequest, GitTokenAnswer, GitTokenRequest, Heartbeat, HeartbeatAnswer, JobId,
+    OidcTokenAnswer, OidcTokenRequest, PROTOCOL, RunnerId, RunnerStatus, StatusReport, Timestamp, paths,
 };
 
 use super::body;
@@ -138,13 +138,17 @@ pub(crate) async fn git_token(
     AuthenticatedRunner(runner): AuthenticatedRunner,
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+    request_body: Body,
+) -> Result<Json<GitTokenAnswer>, Refusal> {
+    let request: GitTokenRequest = body::json_or_default(&body::read(request_body, JSON_BYTES).await?)?;
     let holding = plane.queue.holding(&runner, &body::job_id(&job)?).await?;
     holding.check(&runner.id, attempt)?;
     if holding.status.is_terminal() {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "the job has ended"));
     }
-    Ok(Json(json!({ "token": null })))
+    let row = plane.queue.get(&holding.job).await?;
+    let token = plane.git_credentials.for_job(&row.job, request.host.as_deref()).await?;
+    Ok(Json(GitTokenAnswer { token }))
 }
 
 /// `POST /api/jobs/{id}/oidc-token`

@@ -76,3 +76,47 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
+
+#[tokio::test]
+async fn a_git_token_goes_to_the_runner_of_a_job_that_names_its_host() {
+    let plane = Plane::start().await;
+    let (runner, other) = (plane.register("one").await, plane.register("two").await);
+    let eve = plane.add_user("eve", "other").await;
+    let put = async |token: &str, host: &str, secret: &str| {
+        let call = plane.user_with(token, Method::PUT, &format!("/api/git-credentials/{host}"));
+        call.json(&json!({ "token": secret })).send().await.unwrap().status()
+    };
+    assert_eq!(put(&plane.admin, "git.example", SECRET).await, StatusCode::OK);
+    assert_eq!(put(&eve, "git.example", "hers-and-not-ours").await, StatusCode::OK);
+    assert_eq!(put(&plane.admin, "other.example:8443", "another-token").await, StatusCode::OK);
+    for (host, token) in
+        [("a b", SECRET), ("user@git.example", SECRET), ("git.example", "short"), ("git.example", "a\nbcdefg")]
+    {
+        assert_eq!(put(&plane.admin, host, token).await, StatusCode::BAD_REQUEST, "{host:?} {token:?}");
+    }
+    let listed = plane.get("/api/git-credentials").await;
+    assert_eq!(listed["git_credentials"].as_array().unwrap().len(), 2);
+    assert!(!listed.to_string().contains(SECRET));
+
+    let body = json!({ "job_type": "read", "config_snapshot": { "list": ["https://git.example/a/b.git"] } });
+    let job = plane.submit_as(body).await;
+    runner.claim_id().await;
+    let ask = async |who: &crate::plane::Runner, body: Value| {
+        let call = who.call(Method::POST, &format!("/api/jobs/{job}/git-token")).header("X-Job-Attempt", 1);
+        let answer = call.json(&body).send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap()["token"].clone())
+    };
+    assert_eq!(ask(&other, json!({})).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ask(&runner, json!({})).await, (StatusCode::OK, json!(SECRET)));
+    assert_eq!(ask(&runner, json!({ "host": "git.example" })).await.1, json!(SECRET));
+    let elsewhere = ask(&runner, json!({ "host": "other.example:8443" })).await.1;
+    assert_eq!(elsewhere, Value::Null, "the job does not name that host");
+
+    let remove = plane.user(Method::DELETE, "/api/git-credentials/git.example").send().await.unwrap();
+    assert_eq!(remove.status(), StatusCode::OK);
+    assert_eq!(ask(&runner, json!({})).await.1, Value::Null);
+    assert_eq!(
+        plane.user(Method::DELETE, "/api/git-credentials/git.example").send().await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
+}

@@ -1,0 +1,56 @@
+//! Tokens for git hosts: put, listed without the token, taken away.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+use url::Url;
+use wire::GitCredentialRequest;
+
+use super::body;
+use crate::access::Refusal;
+use crate::error::PlaneError;
+use crate::gate::AuthenticatedUser;
+use crate::git_credentials::host_of;
+use crate::plane::Plane;
+
+const JSON_BYTES: u64 = 64 << 10;
+
+/// `GET /api/git-credentials`
+pub(crate) async fn list(
+    State(plane): State<Plane>,
+    AuthenticatedUser(user): AuthenticatedUser,
+) -> Result<Json<Value>, Refusal> {
+    Ok(Json(json!({ "git_credentials": plane.git_credentials.list(&user.org).await? })))
+}
+
+/// `PUT /api/git-credentials/{host}`
+pub(crate) async fn put(
+    State(plane): State<Plane>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    Path(host): Path<String>,
+    request_body: Body,
+) -> Result<Json<Value>, Refusal> {
+    let request: GitCredentialRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    // As the addresses in payloads will be read.
+    let url = Url::parse(&format!("https://{host}/")).ok().filter(|url| url.path() == "/" && url.username().is_empty());
+    let Some(host) = url.as_ref().and_then(host_of) else {
+        return Err(PlaneError::invalid("/host", "give a host, for example git.example or git.example:8443").into());
+    };
+    let printable = |b: u8| b.is_ascii_graphic();
+    if !(6..=4096).contains(&request.token.len()) || !request.token.bytes().all(printable) {
+        return Err(PlaneError::invalid("/token", "a token has 6 to 4096 printable characters").into());
+    }
+    plane.git_credentials.put(&user.org, &host, &request.token).await?;
+    Ok(Json(json!({ "success": true, "host": host })))
+}
+
+/// `DELETE /api/git-credentials/{host}`
+pub(crate) async fn remove(
+    State(plane): State<Plane>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    Path(host): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    plane.git_credentials.remove(&user.org, &host).await?;
+    Ok(Json(json!({ "success": true })))
+}
