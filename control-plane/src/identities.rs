@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use wire::{CloudIdentity, IdentityInfo, Timestamp};
+use wire::{CloudIdentity, IdentityInfo, InitRequest, Timestamp};
 
 use crate::database::Database;
 use crate::error::PlaneError;
@@ -26,20 +26,31 @@ impl Identities {
     ///
     /// # Errors
     /// [`PlaneError::NotFound`] if nobody knows the provider.
-    pub(crate) async fn init(&self, org: &str, provider: &str, label: &str) -> Result<IdentityInfo, PlaneError> {
+    /// [`PlaneError::Invalid`] if it cannot do without an external id.
+    pub(crate) async fn init(
+        &self,
+        org: &str,
+        provider: &str,
+        request: InitRequest,
+    ) -> Result<IdentityInfo, PlaneError> {
         if !PROVIDERS.contains(&provider) {
             return Err(PlaneError::NotFound("provider; known are aws, gcp, azure"));
+        }
+        let (is_aws, label) = (provider == "aws", request.label.unwrap_or_else(|| provider.to_owned()));
+        if request.web_identity && !is_aws {
+            return Err(PlaneError::invalid("/web_identity", "only an AWS role asks for anything else; leave it out"));
         }
         let info = IdentityInfo {
             id: uuid::Uuid::now_v7().to_string(),
             provider: provider.to_owned(),
-            label: label.to_owned(),
+            label,
             is_verified: false,
             // Made by us: whoever names somebody else's role does not have what that role asks for.
-            external_id: if provider == "aws" { uuid::Uuid::new_v4().to_string() } else { String::new() },
+            external_id: if is_aws && !request.web_identity { uuid::Uuid::new_v4().to_string() } else { String::new() },
             identity: None,
             test_job_id: None,
             cached_resources: None,
+            federation: None,
             created_at: Some(Timestamp::now()),
         };
         let (new, org) = (info.clone(), org.to_owned());
@@ -170,6 +181,8 @@ fn read(found: &SqliteRow) -> Result<IdentityInfo, PlaneError> {
         identity: identity.map_err(|error| sqlx::Error::Decode(error.into()))?,
         test_job_id: found.try_get::<Option<String>, _>("test_job_id")?.as_deref().map(columns::parsed).transpose()?,
         cached_resources: columns::json(found, "cached_resources")?,
+        // It is the plane's address that matters, and that may change.
+        federation: None,
         created_at: Some(Timestamp::from_micros(found.try_get("created_at")?)),
     })
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
-use wire::{Job, OidcTokenAnswer, Timestamp, paths};
+use wire::{Federation, IdentityInfo, Job, OidcTokenAnswer, Timestamp, paths};
 
 use crate::access::Refusal;
 use crate::error::PlaneError;
@@ -27,6 +27,7 @@ const LIFE: Duration = Duration::from_secs(15 * 60);
 const SKEW: Duration = Duration::from_secs(60);
 /// Azure compares subjects as a whole, so one that names the job would match nothing.
 const AZURE: &str = "api://AzureADTokenExchange";
+const AWS: &str = "sts.amazonaws.com";
 
 /// Who vouches. Cheap to clone.
 #[derive(Clone)]
@@ -118,6 +119,16 @@ impl Issuer {
         Ok(OidcTokenAnswer { token: Some(token), expires_at: Some(expires_at) })
     }
 
+    /// What a provider has to be told to believe the tokens of an identity's jobs.
+    pub(crate) fn federation(&self, org: &str, identity: &IdentityInfo) -> Federation {
+        let (subject, audience) = match identity.provider.as_str() {
+            "azure" => (subject_of_identity(org, &identity.id), Some(AZURE.to_owned())),
+            "aws" => (format!("org:{org}:*"), Some(AWS.to_owned())),
+            _ => (format!("org:{org}:*"), None),
+        };
+        Federation { issuer: self.0.origin.clone(), subject, audience }
+    }
+
     /// What `/.well-known/openid-configuration` says.
     pub(crate) fn configuration(&self) -> Value {
         let origin = &self.0.origin;
@@ -143,9 +154,13 @@ impl Issuer {
 fn subject(job: &Job, audience: &str) -> String {
     let org = job.org_id.as_deref().unwrap_or_default();
     if audience == AZURE {
-        return format!("org:{org}:identity:{}", job.cloud_identity_id.as_deref().unwrap_or("none"));
+        return subject_of_identity(org, job.cloud_identity_id.as_deref().unwrap_or("none"));
     }
     format!("org:{org}:kind:{}:job:{}", job.job_type, job.id)
+}
+
+fn subject_of_identity(org: &str, identity: &str) -> String {
+    format!("org:{org}:identity:{identity}")
 }
 
 fn make_key(file: &Path) -> anyhow::Result<()> {

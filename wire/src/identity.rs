@@ -55,9 +55,24 @@ pub struct IdentityInfo {
     /// What the last verified connection test has found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_resources: Option<Value>,
+    /// What the provider has to be told to believe the plane's word for its jobs; none if the plane vouches for nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation: Option<Federation>,
     /// When it was made.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
+}
+
+/// What is the same in all tokens by which a plane vouches for the jobs of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Federation {
+    /// The plane's public address.
+    pub issuer: String,
+    /// Azure: the subject. AWS and GCP: what it begins with, and a `*`.
+    pub subject: String,
+    /// For whom they are; at GCP that is the pool's provider.
+    #[serde(default)]
+    pub audience: Option<String>,
 }
 
 /// `POST /api/cli/providers/{provider}/init`. The seed's clients send `{}`.
@@ -66,6 +81,9 @@ pub struct IdentityInfo {
 pub struct InitRequest {
     /// What people call it; the provider's name if missing.
     pub label: Option<String>,
+    /// AWS: the role trusts the plane's word for a job, and asks for no external id.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub web_identity: bool,
 }
 
 /// The answer to it.

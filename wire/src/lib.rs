@@ -24,7 +24,7 @@ pub use claim::{Claim, ClaimRequest, JobAccess};
 pub use git::{GitCredentialInfo, GitCredentialRequest, GitTokenAnswer, GitTokenRequest};
 pub use heartbeat::{CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, PROTOCOL, RunnerEvent, RunnerStatus};
 pub use identity::{
-    CloudIdentity, ConnectAnswer, ConnectRequest, IdentityInfo, InitAnswer, InitRequest, OidcTokenAnswer,
+    CloudIdentity, ConnectAnswer, ConnectRequest, Federation, IdentityInfo, InitAnswer, InitRequest, OidcTokenAnswer,
     OidcTokenRequest, VerifyRequest,
 };
 pub use ids::{AttemptNo, JobId, RunnerId};

@@ -28,7 +28,9 @@ pub(crate) async fn list(
     State(plane): State<Plane>,
     AuthenticatedUser(user): AuthenticatedUser,
 ) -> Result<Json<Value>, Refusal> {
-    Ok(Json(json!({ "cloud_identities": plane.identities.list(&user.org).await? })))
+    let all = plane.identities.list(&user.org).await?;
+    let all: Vec<_> = all.into_iter().map(|one| shown(&plane, &user, one)).collect();
+    Ok(Json(json!({ "cloud_identities": all })))
 }
 
 /// `GET /api/cli/cloud-identities`: the verified ones, as the seed's clients know them.
@@ -48,7 +50,14 @@ pub(crate) async fn show(
     AuthenticatedUser(user): AuthenticatedUser,
     Path(id): Path<String>,
 ) -> Result<Json<IdentityInfo>, Refusal> {
-    Ok(Json(plane.identities.get(&user.org, &id).await?))
+    let found = plane.identities.get(&user.org, &id).await?;
+    Ok(Json(shown(&plane, &user, found)))
+}
+
+/// With what its provider has to be told.
+fn shown(plane: &Plane, user: &User, identity: IdentityInfo) -> IdentityInfo {
+    let federation = plane.oidc.as_ref().map(|issuer| issuer.federation(&user.org, &identity));
+    IdentityInfo { federation, ..identity }
 }
 
 /// `DELETE /api/cloud-identities/{id}`
@@ -70,9 +79,14 @@ pub(crate) async fn init(
     request_body: Body,
 ) -> Result<Json<InitAnswer>, Refusal> {
     let request: InitRequest = body::json_or_default(&body::read(request_body, JSON_BYTES).await?)?;
-    let label = request.label.unwrap_or_else(|| provider.clone());
-    body::check_name("/label", &label)?;
-    let made = plane.identities.init(&user.org, &provider, &label).await?;
+    if let Some(label) = &request.label {
+        body::check_name("/label", label)?;
+    }
+    if request.web_identity && plane.oidc.is_none() {
+        let error = "this control plane vouches for nobody: start it with --public-url, or leave this out";
+        return Err(PlaneError::invalid("/web_identity", error).into());
+    }
+    let made = plane.identities.init(&user.org, &provider, request).await?;
     let external_id = Some(made.external_id).filter(|id| !id.is_empty());
     Ok(Json(InitAnswer { identity_id: made.id, external_id }))
 }
@@ -121,7 +135,8 @@ pub(crate) async fn verify(
     }
     let found = job.execution_metadata.as_ref().and_then(|metadata| metadata.get("cached_resources")).cloned();
     let verified = IdentityInfo { is_verified: true, cached_resources: found, ..identity };
-    Ok(Json(plane.identities.save(&user.org, verified).await?))
+    let verified = plane.identities.save(&user.org, verified).await?;
+    Ok(Json(shown(&plane, &user, verified)))
 }
 
 /// `POST /api/cli/providers/{provider}/disconnect`

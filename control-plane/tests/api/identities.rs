@@ -95,6 +95,31 @@ async fn what_is_wrong_with_an_identity_is_said_by_its_field() {
 }
 
 #[tokio::test]
+async fn an_identity_says_what_its_provider_has_to_be_told() {
+    let plane = Plane::start().await;
+    let admin = plane.admin.clone();
+    for (provider, request, subject, audience) in [
+        ("aws", json!({ "web_identity": true }), "org:default:*", json!("sts.amazonaws.com")),
+        ("aws", json!({}), "org:default:*", json!("sts.amazonaws.com")),
+        ("gcp", json!({}), "org:default:*", Value::Null),
+        ("azure", json!({}), "org:default:identity:ID", json!("api://AzureADTokenExchange")),
+    ] {
+        let init = format!("/api/cli/providers/{provider}/init");
+        let (status, made) = plane.call(&admin, Method::POST, &init, &request).await;
+        assert_eq!(status, StatusCode::OK, "{made}");
+        let has_external_id = provider == "aws" && request == json!({});
+        assert_eq!(made["external_id"].is_string(), has_external_id, "whom the plane vouches for needs none: {made}");
+        let id = made["identity_id"].as_str().unwrap();
+        let told = &plane.get(&format!("/api/cloud-identities/{id}")).await["federation"];
+        assert_eq!((&told["issuer"], &told["audience"]), (&json!("https://plane.example"), &audience));
+        assert_eq!(told["subject"], subject.replace("ID", id));
+    }
+    let other = json!({ "web_identity": true });
+    let (status, refused) = plane.call(&admin, Method::POST, "/api/cli/providers/gcp/init", &other).await;
+    assert_eq!((status, &refused["pointer"]), (StatusCode::BAD_REQUEST, &json!("/web_identity")));
+}
+
+#[tokio::test]
 async fn an_identity_belongs_to_one_organisation() {
     let plane = Plane::start().await;
     plane.register("one").await;
