@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
-use wire::{KindInfo, LossPolicy, ToolInfo};
+use wire::{Exclusive, KindInfo, LossPolicy, ToolInfo};
 
 use crate::Executor;
 
@@ -37,6 +37,7 @@ pub struct ExecutorPlugin {
     grace: Duration,
     tools: &'static [Tool],
     any_of_tools: bool,
+    exclusive: Option<(&'static str, &'static [&'static str])>,
 }
 
 inventory::collect!(ExecutorPlugin);
@@ -56,6 +57,7 @@ impl ExecutorPlugin {
             grace: Duration::from_secs(30),
             tools: &[],
             any_of_tools: false,
+            exclusive: None,
         }
     }
 
@@ -84,6 +86,14 @@ impl ExecutorPlugin {
     #[must_use]
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Of its jobs that work on the same thing, one runs at a time; so do jobs of other kinds that name the same
+    /// `thing`. The payload says which one it is at `pointers` (JSON pointers).
+    #[must_use]
+    pub const fn exclusive(mut self, thing: &'static str, pointers: &'static [&'static str]) -> Self {
+        self.exclusive = Some((thing, pointers));
         self
     }
 
@@ -167,6 +177,10 @@ impl ExecutorPlugin {
             timeout_s: self.timeout.as_secs(),
             grace_s: self.grace.as_secs(),
             tools: self.tools.iter().map(tool).collect(),
+            exclusive: self.exclusive.map(|(thing, pointers)| Exclusive {
+                thing: thing.to_owned(),
+                pointers: pointers.iter().map(|pointer| (*pointer).to_owned()).collect(),
+            }),
         }
     }
 }

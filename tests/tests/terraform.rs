@@ -217,8 +217,16 @@ async fn a_lock_held_by_another_is_named_with_its_holder() {
     );
     let holder = rig.user.submit("terraform", &payload("apply", "net", &waiting)).await;
     rig.log_has(&holder, "(local-exec): holding").await;
-    let loser = run(&rig, &payload("apply", "net", STACK)).await;
-    let text = failed(&rig, &loser).await;
+    // Jobs on one state wait for each other; one that names another key meets the lock itself.
+    let waiting = rig.user.submit("terraform", &payload("apply", "net", STACK)).await;
+    let why = rig.user.call(Method::GET, &wire::paths::explain(&waiting)).send().await.unwrap();
+    let why: Value = why.json().await.unwrap();
+    let why = why["summary"].as_str().unwrap().to_owned();
+    assert!(why.starts_with(&format!("job {holder} (terraform) works on the same thing: state ")), "{why}");
+    let rash =
+        json!({ "job_type": "terraform", "config_snapshot": payload("apply", "net", STACK), "concurrency_key": "x" });
+    let rash = rig.user.submit_as(&rash).await;
+    let text = failed(&rig, &rig.ended(&rash).await).await;
     // Who asks the plane gets the lock's id.
     let token = fs::read_to_string(rig.plane.data_dir().join("admin-token")).unwrap();
     let lock = Client::builder().no_proxy().build().unwrap().get(format!("{}/api/state/net/lock", rig.plane.origin));
@@ -231,6 +239,7 @@ async fn a_lock_held_by_another_is_named_with_its_holder() {
     assert!(text.contains(&expected), "{expected:?} is not in {text:?}");
     fs::write(release, "").unwrap();
     succeeded(&rig, &rig.ended(&holder).await).await;
+    succeeded(&rig, &rig.ended(&waiting).await).await;
 }
 
 #[tokio::test]

@@ -137,6 +137,9 @@ pub struct Job {
     /// Digest of the configuration, as the submitter computed it.
     #[serde(default)]
     pub configuration_hash: Option<String>,
+    /// What it works on: of the jobs of one organisation with the same key, one runs at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
     /// A runner must carry all of these to claim it.
     #[serde(default)]
     pub labels: Map<String, Value>,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Exclusive;
+
 /// What may happen to a job of a kind when its runner is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +35,9 @@ pub struct KindInfo {
     /// The command-line tools that it needs.
     #[serde(default)]
     pub tools: Vec<ToolInfo>,
+    /// What two of its jobs must not work on at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclusive: Option<Exclusive>,
 }
 
 /// A command-line tool that a kind needs.

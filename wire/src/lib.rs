@@ -5,6 +5,7 @@
 //! writing is strict.
 
 mod claim;
+mod concurrency;
 mod git;
 mod heartbeat;
 mod identity;
@@ -21,6 +22,7 @@ mod submit;
 mod time;
 
 pub use claim::{Claim, ClaimRequest, JobAccess};
+pub use concurrency::Exclusive;
 pub use git::{GitCredentialInfo, GitCredentialRequest, GitTokenAnswer, GitTokenRequest};
 pub use heartbeat::{CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, PROTOCOL, RunnerEvent, RunnerStatus};
 pub use identity::{

@@ -22,6 +22,10 @@ pub struct SubmitRequest {
     /// The identity at a cloud provider that it needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud_identity_id: Option<String>,
+    /// What it works on: of the jobs of one organisation with the same key, one runs at a time. That of the plan that it
+    /// applies, or of its kind, if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
     /// A runner must carry all of these to claim it.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub labels: Map<String, Value>,

@@ -29,7 +29,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Resu
     sqlx::query(
         "INSERT INTO jobs (id, org_id, user_id, job_type, config_snapshot, labels, loss, timeout_s, assigned_runner_id, \
          plan_job_id, cloud_identity_id, configuration_hash, status, phase, execution_metadata, created_at, updated_at, \
-         sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         sealed, concurrency_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(job.id.as_str())
     .bind(row.org())
@@ -49,6 +49,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Resu
     .bind(job.created_at.map(Timestamp::as_micros))
     .bind(job.updated_at.map(Timestamp::as_micros))
     .bind(&row.sealed)
+    .bind(&job.concurrency_key)
     .execute(connection)
     .await?;
     Ok(())
@@ -112,6 +113,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<Row, PlaneError> {
         plan_job_id: id("plan_job_id")?.as_deref().map(parsed).transpose()?,
         cloud_identity_id: row.try_get("cloud_identity_id")?,
         configuration_hash: row.try_get("configuration_hash")?,
+        concurrency_key: row.try_get("concurrency_key")?,
         labels: labels.as_object().cloned().unwrap_or_default(),
         timeout_s: row.try_get::<Option<i64>, _>("timeout_s")?.map(i64::cast_unsigned),
         error_message: row.try_get("error_message")?,

@@ -33,6 +33,14 @@ impl Queue {
         if row.job.status != JobStatus::Queued {
             return Ok(Explanation { summary: self.explain_status(row), runners: Vec::new() });
         }
+        if let Some(key) = &row.job.concurrency_key
+            && let Some(first) = self.0.store.first_on(row.org(), key).await?
+            && first.job.id != row.job.id
+        {
+            let what = if first.job.status == JobStatus::Queued { "waits before it for" } else { "works on" };
+            let summary = format!("job {} ({}) {what} the same thing: {key}", first.job.id, first.job.job_type);
+            return Ok(Explanation { summary, runners: Vec::new() });
+        }
         let mut runners = Vec::new();
         let mut could = 0;
         for runner in self.0.directory.runners_of(row.org()) {

@@ -180,10 +180,22 @@ impl Queue {
             });
             let row = queue.0.store.change(&id, decide).await?;
             queue.announce(&row);
+            queue.let_next_go(&row).await;
             let result = told.try_recv().map_err(|_| PlaneError::Commit("a change was not made".to_owned()))?;
             Ok((row, result))
         })
         .await
+    }
+
+    /// A job does not run any more: the next that works on the same thing may.
+    async fn let_next_go(&self, row: &Row) {
+        let Some(key) = row.job.concurrency_key.as_deref().filter(|_| row.job.status.is_terminal()) else { return };
+        match self.0.store.first_on(row.org(), key).await {
+            Ok(Some(next)) if next.job.status == JobStatus::Queued => self.0.wake.job_waits(&next.job),
+            Ok(_) => {}
+            // It costs the next job the time until a claim looks again by itself.
+            Err(error) => tracing::error!(%error, "cannot look for the next job"),
+        }
     }
 
     /// Tells whoever waits for this.

@@ -53,6 +53,11 @@ impl JobStore for SqliteStore {
         columns::read_all(&sqlx::query(HELD).fetch_all(&self.0.pool).await?)
     }
 
+    async fn first_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError> {
+        let found = sqlx::query(SAME_THING).bind(org).bind(concurrency_key).fetch_optional(&self.0.pool).await?;
+        found.as_ref().map(columns::read).transpose()
+    }
+
     async fn something_waits(&self) -> Result<bool, PlaneError> {
         let waits = sqlx::query("SELECT 1 FROM jobs WHERE status = 'QUEUED' LIMIT 1");
         Ok(waits.fetch_optional(&self.0.pool).await?.is_some())
@@ -143,7 +148,12 @@ const HELD: &str = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')
 const WAITING: &str = "SELECT * FROM jobs WHERE status = 'QUEUED' AND (?1 IS NULL OR org_id = ?1) \
                        AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) \
                        AND (assigned_runner_id IS NULL OR assigned_runner_id = ?3) \
+                       AND (concurrency_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS other \
+                            WHERE other.org_id = jobs.org_id AND other.concurrency_key = jobs.concurrency_key \
+                            AND other.status IN ('CLAIMED', 'PROCESSING'))) \
                        ORDER BY assigned_runner_id IS NULL, created_at, id";
+const SAME_THING: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
+                          AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY status = 'QUEUED', created_at, id LIMIT 1";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
                      WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
 const LIST: &str = "SELECT * FROM jobs \

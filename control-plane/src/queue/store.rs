@@ -28,11 +28,14 @@ pub trait JobStore: Send + Sync + 'static {
     /// The jobs that any runner holds now.
     async fn held(&self) -> Result<Vec<Row>, PlaneError>;
 
+    /// Of the jobs that work on one thing: the one that runs, or else the one that is next.
+    async fn first_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError>;
+
     /// Whether any job waits: a cheap look, so that idle runners write nothing.
     async fn something_waits(&self) -> Result<bool, PlaneError>;
 
     /// Hands out the oldest waiting job that the claimant may take, as a new attempt. Among any number of callers one
-    /// gets it. The same request gets the job that it got before for as long as it holds it.
+    /// gets it. One that works on the same thing as a job that runs waits. The same request gets the job that it got before for as long as it holds it.
     async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError>;
 
     /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile.

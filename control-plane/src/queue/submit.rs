@@ -10,6 +10,9 @@ use super::{Queue, Row, detached};
 use crate::access::User;
 use crate::error::PlaneError;
 
+/// A document is no key.
+const LONGEST_KEY: usize = 4096;
+
 /// What a list of jobs shows.
 #[derive(Clone, Debug, Default)]
 pub struct ListFilter {
@@ -32,6 +35,13 @@ impl Queue {
         let kind = self.kind(&user.org, &request.job_type)?;
         check_payload(&kind, &request.config_snapshot)?;
         self.check_references(user, &mut request).await?;
+        if request.concurrency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
+            return Err(PlaneError::invalid("/concurrency_key", format!("a key has 1 to {LONGEST_KEY} bytes")));
+        }
+        if request.concurrency_key.is_none() {
+            let exclusive = kind.exclusive.as_ref();
+            request.concurrency_key = exclusive.and_then(|exclusive| exclusive.key(&request.config_snapshot));
+        }
         if request.timeout_s == Some(0) {
             return Err(PlaneError::invalid("/timeout_s", "a timeout is at least 1 second"));
         }
@@ -59,6 +69,7 @@ impl Queue {
             plan_job_id: old.plan_job_id,
             assigned_runner_id: old.assigned_runner_id,
             cloud_identity_id: old.cloud_identity_id,
+            concurrency_key: old.concurrency_key,
             labels: old.labels,
             timeout_s: old.timeout_s,
         };
@@ -72,7 +83,8 @@ impl Queue {
     async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, PlaneError> {
         let queue = self.clone();
         let sealed = self.0.vault.hide(&mut job, &kind.schema)?;
-        let reserved = self.0.wake.reserve(&job);
+        // Whether another job works on the same thing only the database knows.
+        let reserved = job.concurrency_key.is_none().then(|| self.0.wake.reserve(&job)).flatten();
         let mut row = Row { sealed, ..Row::new(job, kind.loss) };
         if let Some(reserved) = &reserved {
             self.request(reserved.claimant(), reserved.request_id()).give(&mut row)?;
@@ -131,6 +143,7 @@ impl Queue {
             if let Some(used_by) = row.plan_used_by {
                 return refused(format!("the plan of job {plan} was applied by job {used_by}; plan again"));
             }
+            request.concurrency_key = request.concurrency_key.take().or(row.job.concurrency_key);
             // Who made the plan saw what it saw; another identity may see another world.
             let planned_as = row.job.cloud_identity_id;
             if request.cloud_identity_id.is_none() {
@@ -208,6 +221,7 @@ fn new_job(user: &User, request: SubmitRequest, now: Timestamp) -> Job {
         plan_job_id: request.plan_job_id,
         cloud_identity_id: request.cloud_identity_id,
         configuration_hash: None,
+        concurrency_key: request.concurrency_key,
         labels: request.labels,
         timeout_s: request.timeout_s,
         error_message: None,

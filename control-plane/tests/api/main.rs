@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod claims;
+mod concurrency;
 mod hang_up;
 mod identities;
 mod jobs;

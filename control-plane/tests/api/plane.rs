@@ -41,6 +41,7 @@ fn kinds() -> Vec<KindInfo> {
         timeout_s: 60,
         grace_s: 1,
         tools: Vec::new(),
+        exclusive: None,
     };
     let reads = ["read", "CONNECTION_TEST"].map(|name| kind(name, LossPolicy::Requeue));
     reads.into_iter().chain([kind("change", LossPolicy::RequeueBeforeCommit)]).collect()

@@ -36,4 +36,6 @@ inventory::submit! {
         .timeout(minutes(120))
         .grace(GRACE)
         .needs_any(TOOLS)
+        // Terraform's own lock would fail the second one.
+        .exclusive("state", &["/backend"])
 }

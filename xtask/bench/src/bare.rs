@@ -38,6 +38,7 @@ impl BareRunner {
             timeout_s: 3600,
             grace_s: 30,
             tools: Vec::new(),
+            exclusive: None,
         };
         let beat = Heartbeat { protocol: Some(PROTOCOL), kinds: Some(vec![kind]), ..Heartbeat::default() };
         runner.send(runner.http.post(runner.url(paths::HEARTBEAT)).json(&beat)).await?;
