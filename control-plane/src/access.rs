@@ -21,6 +21,9 @@ pub trait Access: Send + Sync + 'static {
     /// The caller may read this job: a user of its organisation, or a runner that needs it.
     async fn reading(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal>;
 
+    /// The caller may see what this job hands over in secret.
+    async fn reading_secrets(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal>;
+
     /// The caller is a user.
     async fn user(&self, headers: &HeaderMap) -> Result<User, Refusal>;
 
@@ -35,6 +38,16 @@ pub trait Access: Send + Sync + 'static {
 
     /// Follows a job that the caller may read. A terminal status is published after the last byte of its log.
     async fn progress(&self, job: &JobId) -> Result<watch::Receiver<Progress>, Refusal>;
+}
+
+/// Who sees the secrets that a job hands over, for example a first password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretReaders {
+    /// Who submitted it.
+    #[default]
+    Submitter,
+    /// Everybody who may see the job.
+    Organisation,
 }
 
 /// A write that is allowed.

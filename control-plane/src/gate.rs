@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
 use wire::{AttemptNo, JobId, JobStatus, RunnerMode, paths};
 
-use crate::access::{Access, JobWrite, Progress, Refusal, StateUser, User};
+use crate::access::{Access, JobWrite, Progress, Refusal, SecretReaders, StateUser, User};
 use crate::artifacts::Digest;
 use crate::directory::{Directory, Runner};
 use crate::error::PlaneError;
@@ -108,11 +108,12 @@ fn attempt(headers: &HeaderMap) -> Result<AttemptNo, Refusal> {
 pub(crate) struct Gate {
     pub(crate) queue: Queue,
     pub(crate) directory: Directory,
+    pub(crate) secret_readers: SecretReaders,
 }
 
 impl Gate {
-    pub(crate) fn shared(queue: Queue, directory: Directory) -> Arc<dyn Access> {
-        Arc::new(Self { queue, directory })
+    pub(crate) fn shared(queue: Queue, directory: Directory, secret_readers: SecretReaders) -> Arc<dyn Access> {
+        Arc::new(Self { queue, directory, secret_readers })
     }
 
     async fn holds_a_job_naming(&self, runner: &Runner, digest: &Digest) -> Result<Option<String>, PlaneError> {
@@ -179,6 +180,18 @@ impl Access for Gate {
 
     async fn reading(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal> {
         readable(&self.queue, &self.directory, headers, job).await.map(drop)
+    }
+
+    async fn reading_secrets(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal> {
+        let user = user(&self.directory, headers)?;
+        let row = self.queue.get(job).await?;
+        if row.org() != user.org {
+            return Err(Refusal::not_found("job"));
+        }
+        if self.secret_readers == SecretReaders::Organisation || row.job.user_id.as_ref() == Some(&user.id) {
+            return Ok(());
+        }
+        Err(Refusal::new(StatusCode::FORBIDDEN, "only who submitted the job may see its secrets"))
     }
 
     async fn user(&self, headers: &HeaderMap) -> Result<User, Refusal> {

@@ -23,6 +23,7 @@ mod vault;
 mod wake;
 mod writer;
 
+pub use access::SecretReaders;
 pub use error::PlaneError;
 pub use queue::Timings;
 pub use server::{Config, ControlPlane, Limits, start};

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use wire::KindInfo;
 
-use crate::access::User;
-use crate::artifacts::{ArtifactRecords, BlobStore};
+use crate::access::{SecretReaders, User};
+use crate::artifacts::{ArtifactRecords, BlobStore, SecretArtifacts};
 use crate::connections;
 use crate::database::Database;
 use crate::directory::Directory;
@@ -50,6 +50,8 @@ pub struct Config {
     pub timings: Timings,
     /// How much is too much.
     pub limits: Limits,
+    /// Who sees the secrets that a job hands over.
+    pub secret_readers: SecretReaders,
     /// Scheme, host and port under which the world knows the plane; needed to vouch for jobs at clouds.
     pub public_url: Option<Url>,
 }
@@ -125,17 +127,18 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
     });
     queue.renew_all().await?;
     let storage = Storage {
+        secrets: SecretArtifacts::new(database.clone(), vault.clone()),
         logs: stores.logs,
         blobs: stores.blobs,
         artifacts: ArtifactRecords::new(pool.clone()),
         sources: Sources::new(pool),
         states: stores.states,
-        access: Gate::shared(queue.clone(), directory.clone()),
+        access: Gate::shared(queue.clone(), directory.clone(), config.secret_readers),
         limits: config.limits.requests,
     };
     let key = data.join("oidc-key.pem");
     let oidc = config.public_url.map(|origin| Issuer::open(&origin, &key)).transpose()?;
-    let git_credentials = GitCredentials::new(database.clone(), vault);
+    let git_credentials = GitCredentials::new(database.clone(), vault.clone());
     let plane = Plane { queue: queue.clone(), directory, wake: wake.clone(), identities, git_credentials, oidc };
     let router = crate::router::router(plane, storage);
     let parts = Parts { queue, wake, database, lock };

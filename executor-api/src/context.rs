@@ -205,6 +205,17 @@ impl JobContext {
         self.0.backend.artifact(artifact).await
     }
 
+    /// Hands over a secret that the job has made, for example a first password: as an artifact that is kept encrypted
+    /// and shown to few. From here on it is hidden from log, error messages and metadata.
+    ///
+    /// # Errors
+    /// If it could not be written down.
+    pub async fn secret_artifact(&self, name: &str, secret: &str) -> Result<(), ExecutorError> {
+        self.mask(secret);
+        let (name, media_type) = (name.to_owned(), wire::SECRET_MEDIA_TYPE.to_owned());
+        self.artifact(Artifact { name, media_type, body: ArtifactBody::Bytes(secret.into()) }).await
+    }
+
     /// `metadata` with every secret in its strings hidden.
     #[must_use]
     pub fn masked_map(&self, metadata: Map<String, Value>) -> Map<String, Value> {

@@ -14,3 +14,4 @@ pub mod scene;
 pub mod seed_client;
 pub mod seed_plane;
 pub mod steps;
+mod vouched;

@@ -14,7 +14,8 @@ use crate::process::{Process, program};
 pub struct Plane {
     /// Scheme, host and port; the same after a restart.
     pub origin: String,
-    timings: Timings,
+    /// What it is started with besides folder and port.
+    args: Vec<String>,
     // The process goes before its folder.
     process: Process,
     folder: TempDir,
@@ -31,10 +32,19 @@ impl Plane {
     /// # Panics
     /// If it does not start, as in all of this: a test wants to end.
     pub async fn start_with(timings: Timings) -> Self {
+        Self::start_as(in_words(&timings)).await
+    }
+
+    /// One that the world knows as `public_url`, and that therefore vouches for jobs.
+    pub async fn start_public(public_url: &str) -> Self {
+        Self::start_as(vec![format!("public_url={public_url}")]).await
+    }
+
+    async fn start_as(args: Vec<String>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let process = start(&folder, "0", &timings);
+        let process = start(&folder, "0", &args);
         let origin = address(&process).await;
-        Self { origin, timings, process, folder }
+        Self { origin, args, process, folder }
     }
 
     /// Timings with which a lost runner is noticed within a second.
@@ -58,7 +68,7 @@ impl Plane {
     /// Starts it again, on the same folder and port.
     pub async fn restart(&mut self) {
         let port = self.origin.rsplit(':').next().unwrap_or_default().to_owned();
-        self.process = start(&self.folder, &port, &self.timings);
+        self.process = start(&self.folder, &port, &self.args);
         assert_eq!(address(&self.process).await, self.origin);
     }
 
@@ -79,8 +89,13 @@ impl Plane {
     }
 }
 
-fn start(folder: &TempDir, port: &str, timings: &Timings) -> Process {
+fn start(folder: &TempDir, port: &str, args: &[String]) -> Process {
     let data = folder.path().join("data").display().to_string();
+    let args: Vec<_> = [data, port.to_owned()].into_iter().chain(args.iter().cloned()).collect();
+    Process::start(&program("test-plane"), &args, &[])
+}
+
+fn in_words(timings: &Timings) -> Vec<String> {
     let Timings { online, lease, silence, unacknowledged, reap_every, claim_wait } = timings;
     let timings = [
         ("online", online),
@@ -90,9 +105,7 @@ fn start(folder: &TempDir, port: &str, timings: &Timings) -> Process {
         ("reap_every", reap_every),
         ("claim_wait", claim_wait),
     ];
-    let timings = timings.map(|(name, time)| format!("{name}={}", time.as_millis()));
-    let args: Vec<_> = [data, port.to_owned()].into_iter().chain(timings).collect();
-    Process::start(&program("test-plane"), &args, &[])
+    timings.map(|(name, time)| format!("{name}={}", time.as_millis())).into()
 }
 
 async fn address(process: &Process) -> String {

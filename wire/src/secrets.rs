@@ -5,6 +5,9 @@ use serde_json::Value;
 /// What stands in the place of a secret wherever a job is shown.
 pub const HIDDEN: &str = "(hidden)";
 
+/// The media type of an artifact that is a secret: kept encrypted, listed without digest, shown to few.
+pub const SECRET_MEDIA_TYPE: &str = "application/vnd.alethia.secret";
+
 /// A schema that refers to itself without end stops here.
 const DEEPEST: usize = 64;
 /// A schema that branches without end: then all of the payload is taken for a secret.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anstream::println;
 use anyhow::{Context, bail};
 use clap::Args;
-use control_plane::ControlPlane;
+use control_plane::{ControlPlane, SecretReaders};
 use executor_api::ExecutorRegistry;
 use owo_colors::OwoColorize;
 use runner_host::command::init_tracing;
@@ -217,10 +217,12 @@ impl Demo {
 /// The usual address if people are to come by, any other if it is taken.
 async fn listen(data: &Path, keep: bool) -> anyhow::Result<ControlPlane> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    if keep && let Ok(plane) = server::open(DEFAULT_LISTEN.parse()?, data.to_owned(), None).await {
+    if keep
+        && let Ok(plane) = server::open(DEFAULT_LISTEN.parse()?, data.to_owned(), None, SecretReaders::default()).await
+    {
         return Ok(plane);
     }
-    server::open(any, data.to_owned(), None).await
+    server::open(any, data.to_owned(), None, SecretReaders::default()).await
 }
 
 /// A folder that was used before has a runner already.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
-use control_plane::{Config, ControlPlane, Limits, Timings};
+use clap::{Args, ValueEnum};
+use control_plane::{Config, ControlPlane, Limits, SecretReaders, Timings};
 use executor_api::{ExecutorPlugin, ExecutorRegistry};
 use runner_host::Variables;
 use runner_host::command::init_tracing;
@@ -27,6 +27,26 @@ pub(crate) struct ServerArgs {
     /// Scheme, host and port under which the world knows this plane, for clouds that are to trust the tokens of its jobs
     #[arg(long, value_name = "URL", env = "ALETHIA_PUBLIC_URL")]
     public_url: Option<Url>,
+    /// Who sees the secrets that a job hands over, for example a first password
+    #[arg(long, value_enum, value_name = "WHO", env = "ALETHIA_SECRETS_FOR", default_value = "submitter")]
+    secrets_for: SecretsFor,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SecretsFor {
+    /// Who submitted the job
+    Submitter,
+    /// Everybody of its organisation
+    Organisation,
+}
+
+impl From<SecretsFor> for SecretReaders {
+    fn from(who: SecretsFor) -> Self {
+        match who {
+            SecretsFor::Submitter => Self::Submitter,
+            SecretsFor::Organisation => Self::Organisation,
+        }
+    }
 }
 
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
@@ -38,7 +58,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     };
     // Heard from the start: a signal while the folder is opened is not lost.
     let shutdown = on_request()?;
-    let plane = open(args.listen, data.clone(), args.public_url).await?;
+    let plane = open(args.listen, data.clone(), args.public_url, args.secrets_for.into()).await?;
     anstream::println!("serving http://{} from {}", plane.address(), data.display());
     if plane.created_admin_token() {
         anstream::println!("the administrator's token is in {}", plane.admin_token_file().display());
@@ -55,11 +75,12 @@ pub(crate) async fn open(
     listen: SocketAddr,
     data_dir: PathBuf,
     public_url: Option<Url>,
+    secret_readers: SecretReaders,
 ) -> anyhow::Result<ControlPlane> {
     let registry = ExecutorRegistry::from_linked()?;
     let kinds = registry.iter().map(ExecutorPlugin::info).collect();
     let (timings, limits) = (Timings::default(), Limits::default());
-    let config = Config { listen, data_dir, kinds, timings, limits, public_url };
+    let config = Config { listen, data_dir, kinds, timings, limits, secret_readers, public_url };
     Ok(control_plane::start(config).await.map_err(|error| Misconfigured(format!("{error:#}")))?)
 }
 

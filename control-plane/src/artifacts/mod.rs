@@ -5,6 +5,9 @@
 
 mod blobs;
 mod records;
+mod secrets;
 
 pub use blobs::{Blob, BlobError, BlobStore, Digest, Incoming};
 pub use records::{Artifact, ArtifactName, ArtifactRecords, InvalidName, NewArtifact, RecordError};
+pub(crate) use secrets::SECRET_BYTES;
+pub use secrets::SecretArtifacts;

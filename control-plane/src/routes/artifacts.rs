@@ -6,12 +6,13 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use wire::{JobId, paths};
+use sha2::{Digest, Sha256};
+use wire::{JobId, SECRET_MEDIA_TYPE, paths};
 
 use super::file::{Download, serve};
 use super::{Storage, body};
 use crate::access::{JobWrite, Refusal};
-use crate::artifacts::{ArtifactName, Blob, BlobError, Incoming, NewArtifact, RecordError};
+use crate::artifacts::{ArtifactName, Blob, BlobError, Incoming, NewArtifact, RecordError, SECRET_BYTES};
 
 /// What the seed's plan routes store.
 const PLAN_ARTIFACT: &str = "terraform.plan.out";
@@ -25,7 +26,15 @@ pub(super) async fn put(
     request_body: Body,
 ) -> Result<Json<serde_json::Value>, Refusal> {
     let (job, write) = writing(&storage, &headers, &job).await?;
-    let name = name.parse().map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}")))?;
+    let name: Result<ArtifactName, _> = name.parse();
+    let name = name.map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
+    if media_type(&headers) == SECRET_MEDIA_TYPE {
+        let bytes = body::read(request_body, SECRET_BYTES).await?;
+        let digest = hex::encode(Sha256::digest(&bytes));
+        let answer = json!({ "name": name.as_str(), "sha256": digest, "size_bytes": bytes.len() });
+        storage.secrets.put(&job, write.attempt, &name, bytes.into()).await?;
+        return Ok(Json(answer));
+    }
     let blob = store(&storage, &job, write, &name, &headers, request_body).await?;
     Ok(Json(json!({ "name": name.as_str(), "sha256": blob.digest.as_str(), "size_bytes": blob.size_bytes })))
 }
@@ -51,6 +60,11 @@ pub(super) async fn get(
 ) -> Result<Response, Refusal> {
     let job = reading(&storage, request.headers(), &job).await?;
     let name = name.parse().map_err(|_| Refusal::not_found("artifact"))?;
+    if let Some(secret) = storage.secrets.get(&job, &name).await? {
+        storage.access.reading_secrets(request.headers(), &job).await?;
+        let headers = [(header::CONTENT_TYPE, SECRET_MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
+        return Ok((headers, secret).into_response());
+    }
     send(&storage, &job, &name, request).await
 }
 
@@ -82,7 +96,15 @@ pub(super) async fn list(
             "created_at": artifact.created_at,
         })
     });
-    Ok(Json(json!({ "artifacts": artifacts.collect::<Vec<_>>() })))
+    let secrets = storage.secrets.list(&job).await?.into_iter().map(|secret| {
+        json!({
+            "name": secret.name,
+            "attempt": secret.attempt,
+            "media_type": SECRET_MEDIA_TYPE,
+            "created_at": secret.created_at,
+        })
+    });
+    Ok(Json(json!({ "artifacts": artifacts.chain(secrets).collect::<Vec<_>>() })))
 }
 
 async fn writing(storage: &Storage, headers: &HeaderMap, job: &str) -> Result<(JobId, JobWrite), Refusal> {

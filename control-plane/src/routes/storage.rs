@@ -8,7 +8,7 @@ use axum::routing::{get, post, put};
 
 use super::{artifacts, log_stream, logs, sources, state};
 use crate::access::Access;
-use crate::artifacts::{ArtifactRecords, BlobStore};
+use crate::artifacts::{ArtifactRecords, BlobStore, SecretArtifacts};
 use crate::logs::LogStore;
 use crate::sources::Sources;
 use crate::state::StateStore;
@@ -39,6 +39,8 @@ pub struct Storage {
     pub blobs: BlobStore,
     /// Which job has which artifact.
     pub artifacts: ArtifactRecords,
+    /// Those that are secrets.
+    pub secrets: SecretArtifacts,
     /// Which organisation has which archive.
     pub sources: Sources,
     /// Terraform states.

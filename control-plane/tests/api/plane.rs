@@ -63,6 +63,7 @@ impl Plane {
             kinds: kinds(),
             timings,
             limits: Limits::default(),
+            secret_readers: Default::default(),
             public_url: Some("https://plane.example".parse().unwrap()),
         };
         let plane = start(config).await.unwrap();

@@ -120,3 +120,42 @@ async fn a_git_token_goes_to_the_runner_of_a_job_that_names_its_host() {
         StatusCode::NOT_FOUND
     );
 }
+
+#[tokio::test]
+async fn a_secret_that_a_job_hands_over_is_for_who_submitted_it() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let colleague = plane.add_user("bob", "default").await;
+    let eve = plane.add_user("eve", "other").await;
+    let job = plane.submit("read").await;
+    runner.claim_id().await;
+    let path = format!("/api/jobs/{job}/artifacts/password");
+    let put = async |secret: &str| {
+        let call = runner.call(Method::PUT, &path).header("X-Job-Attempt", 1);
+        let call = call.header("Content-Type", wire::SECRET_MEDIA_TYPE).body(secret.to_owned());
+        call.send().await.unwrap()
+    };
+    for _ in 0..2 {
+        let answer = put(SECRET).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.json::<Value>().await.unwrap()["sha256"], crate::plane::sha256(SECRET));
+    }
+    assert_eq!(put(&"x".repeat(65 << 10)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+
+    let get = async |token: &str| plane.user_with(token, Method::GET, &path).send().await.unwrap();
+    let mine = get(&plane.admin).await;
+    assert_eq!(mine.headers()["cache-control"], "no-store");
+    assert_eq!(mine.text().await.unwrap(), SECRET);
+    assert_eq!(get(&colleague).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(get(&eve).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(runner.call(Method::GET, &path).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let listed = plane.user_with(&colleague, Method::GET, &format!("/api/jobs/{job}/artifacts")).send().await.unwrap();
+    let listed = listed.text().await.unwrap();
+    assert!(listed.contains("password") && !listed.contains(&crate::plane::sha256(SECRET)), "{listed}");
+
+    let folder = plane.stop().await;
+    for file in walk(folder.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()), "{} holds the secret", file.display());
+    }
+}

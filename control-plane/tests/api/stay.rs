@@ -89,6 +89,7 @@ async fn a_data_folder_has_one_plane() {
         kinds: Vec::new(),
         timings: control_plane::Timings::default(),
         limits: control_plane::Limits::default(),
+        secret_readers: Default::default(),
         public_url: None,
     };
     let Err(error) = control_plane::start(config.clone()).await else { panic!("the folder was used twice") };

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use control_plane::access::{Access, JobWrite, Progress, Refusal, StateUser, User};
-use control_plane::artifacts::{ArtifactRecords, BlobStore, Digest};
+use control_plane::artifacts::{ArtifactRecords, BlobStore, Digest, SecretArtifacts};
 use control_plane::logs::{LogLimits, LogStore};
 use control_plane::routes::{Storage, StorageLimits, storage_router};
 use control_plane::sources::Sources;
@@ -73,6 +73,7 @@ async fn open(dir: &Path, rules: Arc<Rules>) -> Storage {
     let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.unwrap();
     sqlx::migrate!("./migrations/sqlite").run(&pool).await.unwrap();
     Storage {
+        secrets: SecretArtifacts::open(dir).await.unwrap(),
         logs: LogStore::open(&dir.join("logs"), LogLimits::default()).unwrap(),
         blobs: BlobStore::open(&dir.join("artifacts")).unwrap(),
         artifacts: ArtifactRecords::new(pool.clone()),
@@ -134,6 +135,10 @@ impl Access for Rules {
             None if headers.contains_key(wire::paths::WORKER_ID) => self.now(job).map(|_| ()),
             None => Err(unauthorised()),
         }
+    }
+
+    async fn reading_secrets(&self, headers: &HeaderMap, job: &JobId) -> Result<(), Refusal> {
+        self.reading(headers, job).await
     }
 
     async fn user(&self, headers: &HeaderMap) -> Result<User, Refusal> {

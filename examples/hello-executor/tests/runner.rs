@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use control_plane::{Config, ControlPlane, Limits, Timings};
+use control_plane::{Config, ControlPlane, Limits, SecretReaders, Timings};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use system_tests::client::Client;
@@ -15,7 +15,15 @@ use wire::JobStatus;
 async fn plane(data: &Path) -> (ControlPlane, Client) {
     let listen = "127.0.0.1:0".parse().unwrap();
     let (timings, limits) = (Timings::default(), Limits::default());
-    let config = Config { listen, data_dir: data.to_owned(), kinds: vec![], timings, limits, public_url: None };
+    let config = Config {
+        listen,
+        data_dir: data.to_owned(),
+        kinds: vec![],
+        timings,
+        limits,
+        secret_readers: SecretReaders::default(),
+        public_url: None,
+    };
     let plane = control_plane::start(config).await.unwrap();
     let token = std::fs::read_to_string(plane.admin_token_file()).unwrap();
     let user = Client::new(&format!("http://{}", plane.address()), token.trim());

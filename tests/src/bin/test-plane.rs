@@ -1,11 +1,11 @@
-//! A plane on a folder: `test-plane DATA-DIR PORT [NAME=MS]...`, where the names are those of `Timings`. Its first
-//! line of output is its address.
+//! A plane on a folder: `test-plane DATA-DIR PORT [NAME=MS]... [public_url=URL]`, where the names are those of `Timings`.
+//! Its first line of output is its address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use control_plane::{Config, Limits, Timings};
+use control_plane::{Config, Limits, SecretReaders, Timings};
 use executor_api::{ExecutorPlugin, ExecutorRegistry};
 use executor_terraform as _;
 use hello_executor as _;
@@ -17,14 +17,25 @@ async fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
     let data_dir = args.next().context("a data folder")?.into();
     let port = args.next().context("a port")?.parse()?;
-    let mut timings = Timings::default();
+    let (mut timings, mut public_url) = (Timings::default(), None);
     for arg in args {
-        set(&mut timings, &arg)?;
+        match arg.strip_prefix("public_url=") {
+            Some(url) => public_url = Some(url.parse()?),
+            None => set(&mut timings, &arg)?,
+        }
     }
     let listen = SocketAddr::from(([127, 0, 0, 1], port));
     // A runner of the seed's contract brings none.
     let kinds = ExecutorRegistry::from_linked()?.iter().map(ExecutorPlugin::info).collect();
-    let config = Config { listen, data_dir, kinds, timings, limits: Limits::default(), public_url: None };
+    let config = Config {
+        listen,
+        data_dir,
+        kinds,
+        timings,
+        limits: Limits::default(),
+        secret_readers: SecretReaders::default(),
+        public_url,
+    };
     let plane = control_plane::start(config).await?;
     println!("http://{}", plane.address());
     plane.run(CancellationToken::new()).await
