@@ -31,13 +31,17 @@ mod kinds;
 mod known_versions;
 pub mod local;
 mod registry;
+mod remedy;
 mod runner;
 mod shutdown;
+mod tool_probe;
 
 pub use command::{main, run_if_job_process};
 pub use config::{Config, ConfigError, VARIABLES, Variables};
+pub use registry::find_tools;
 pub use runner::{RunError, run};
 pub use shutdown::{ShutdownSignal, ShutdownSignals, ShutdownTrigger};
+pub use tool_probe::FoundTool;
 
 /// The version that a runner reports.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
