@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::dispatch;
 use crate::job_directory::{CLAIM, Claimed, FORMAT, JobDirectory, OUTCOME};
+use crate::oidc_token::Renewal;
 use crate::runner::Runner;
 
 /// Takes up every job that is there: running, ended or lost.
@@ -47,7 +48,8 @@ fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>)
         }
         Found::Started(process) => {
             let orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), directory);
-            jobs.spawn(dispatch::attend(runner, directory.clone(), claimed, process, orders));
+            let renewal = Renewal::of_adopted(&runner, &claimed, directory);
+            jobs.spawn(dispatch::attend(runner, directory.clone(), claimed, process, renewal, orders));
         }
     }
     Ok(())

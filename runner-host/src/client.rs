@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use chrono::{DateTime, Utc};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wire::{
     AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, Heartbeat, HeartbeatAnswer, Job, JobId, LogAppended,
-    LogPost, RunnerId, StatusReport, paths,
+    LogPost, OidcTokenAnswer, OidcTokenRequest, RunnerId, StatusReport, Timestamp, paths,
 };
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -224,6 +225,43 @@ impl Client {
         let answer: Token = json(self.request(Method::POST, &paths::git_token(job.as_str()))).await?;
         Ok(answer.token)
     }
+
+    /// None if the plane vouches for nobody, or does not know that it could.
+    pub(crate) async fn oidc_token(
+        &self,
+        job: &JobId,
+        attempt: AttemptNo,
+        audience: &str,
+    ) -> Answer<Option<OidcToken>> {
+        let request = OidcTokenRequest { audience: audience.to_owned() };
+        let call = self.write(Method::POST, &paths::oidc_token(job.as_str()), attempt).json(&request);
+        let answer = match accepted(send(call).await?).await {
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
+            answer => answer?,
+        };
+        let now = date(&answer);
+        let OidcTokenAnswer { token, expires_at } = body(answer).await?;
+        let life = expires_at.map(|until| life(now, until));
+        Ok(token.map(|token| OidcToken { token: token.into(), life }))
+    }
+}
+
+/// The plane's word for who a job is.
+pub(crate) struct OidcToken {
+    pub(crate) token: SecretString,
+    /// How long it is good from now on, if the plane says so.
+    pub(crate) life: Option<Duration>,
+}
+
+/// From one answer's clock to the same clock: ours may be wrong.
+fn life(now: Timestamp, until: Timestamp) -> Duration {
+    Duration::from_micros(u64::try_from(until.as_micros() - now.as_micros()).unwrap_or_default())
+}
+
+/// What time it is where an answer comes from.
+fn date(answer: &Response) -> Timestamp {
+    let said = answer.headers().get(DATE).and_then(|value| DateTime::parse_from_rfc2822(value.to_str().ok()?).ok());
+    said.map_or_else(Timestamp::now, |said| Timestamp::from_micros(said.with_timezone(&Utc).timestamp_micros()))
 }
 
 /// An artifact on its way.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backon::Retryable;
 use executor_api::{Input, LogWriter, PlaneAccess, Stop, StopReason, credential_folder, credential_inputs};
@@ -14,11 +15,12 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use wire::{Claim, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, OidcToken};
 use crate::delivery::{self, Delivered};
 use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP};
 use crate::job_log::{FrameReader, FrameWriter};
 use crate::job_process;
+use crate::oidc_token::{self, Renewal};
 use crate::runner::{Order, Runner};
 
 /// Runs one claimed job until all of it is delivered.
@@ -51,16 +53,16 @@ pub(crate) async fn begin(runner: Arc<Runner>, directory: JobDirectory, claimed:
         fetched = fetch_inputs(&runner, &claimed, &directory) => fetched,
         stop = stop_before_start(&mut orders, &directory) => Err((stop.reason.as_reason(), "it was stopped before it began".to_owned())),
     };
-    let process = match fetched.and_then(|()| start(&runner, &directory)) {
-        Ok(process) => Some(process),
+    let (process, renewal) = match fetched.and_then(|renewal| Ok((start(&runner, &directory)?, renewal))) {
+        Ok((process, renewal)) => (Some(process), renewal),
         Err(why) => {
             if let Err(error) = refuse(&directory, &why) {
                 tracing::error!(error = crate::chain(&error), "cannot write down why a job was not started");
             }
-            None
+            (None, None)
         }
     };
-    attend(runner, directory, claimed, process, orders).await;
+    attend(runner, directory, claimed, process, renewal, orders).await;
 }
 
 async fn stop_before_start(orders: &mut mpsc::UnboundedReceiver<Order>, directory: &JobDirectory) -> Stop {
@@ -78,6 +80,7 @@ pub(crate) async fn attend(
     directory: JobDirectory,
     claimed: Claimed,
     process: Option<DetachedProcess>,
+    renewal: Option<Renewal>,
     orders: mpsc::UnboundedReceiver<Order>,
 ) {
     let (job, attempt) = (claimed.job.id.clone(), claimed.job.attempt_no());
@@ -89,6 +92,7 @@ pub(crate) async fn attend(
         let delivered = tokio::select! {
             delivered = delivery => delivered,
             () = &mut control => unreachable_end(),
+            () = oidc_token::keep_fresh(&runner, &claimed, &directory, renewal, has_ended.clone()) => unreachable_end(),
         };
         if let Delivered::Refused { .. } = delivered {
             // What may still be stopped without harm is; what has changed the world goes on to its end.
@@ -170,7 +174,8 @@ fn wanted(order: Order, directory: &JobDirectory) -> Option<Stop> {
     }
 }
 
-async fn fetch_inputs(runner: &Runner, claimed: &Claimed, directory: &JobDirectory) -> Result<(), (Reason, String)> {
+/// What a job needs, for itself and for who it is.
+pub(crate) fn inputs(runner: &Runner, claimed: &Claimed) -> Result<Vec<Input>, (Reason, String)> {
     let plugin = runner.registry.get(&claimed.job.job_type);
     let plugin = plugin.map_err(|error| (Reason::InvalidInput, error.to_string()))?;
     let cloud = &runner.config.job_settings.cloud;
@@ -178,46 +183,70 @@ async fn fetch_inputs(runner: &Runner, claimed: &Claimed, directory: &JobDirecto
         inputs.extend(credential_inputs(claimed.cloud_identity.as_ref(), cloud)?);
         Ok(inputs)
     });
-    for input in inputs.map_err(|error| (error.reason(), crate::chain(&error)))? {
+    inputs.map_err(|error| (error.reason(), crate::chain(&error)))
+}
+
+/// Returns what of it has to be replaced while the job runs.
+async fn fetch_inputs(
+    runner: &Runner,
+    claimed: &Claimed,
+    directory: &JobDirectory,
+) -> Result<Option<Renewal>, (Reason, String)> {
+    let mut renewal = None;
+    for input in inputs(runner, claimed)? {
         let file = directory.paths().inputs.join(input.file_name());
         let fetched =
             (|| fetch(&runner.client, claimed, &input)).retry(delivery::pauses()).when(ClientError::is_retryable);
         let fetched = fetched.notify(|error, pause| delivery::say("fetch an input", error, pause)).await;
-        let bytes = match fetched {
-            Ok(Some(bytes)) => bytes,
+        let fetched = match fetched {
+            Ok(Some(fetched)) => fetched,
             Ok(None) => continue,
             Err(error) => {
                 let text = format!("cannot fetch {}: {}", input.file_name(), crate::chain(&error));
                 return Err((Reason::InvalidInput, text));
             }
         };
-        check_digest(&input, &bytes.1, &bytes.0).map_err(|text| (Reason::InvalidInput, text))?;
-        write_private(&file, &bytes.0)
+        check_digest(&input, &fetched.digest, &fetched.bytes).map_err(|text| (Reason::InvalidInput, text))?;
+        write_private(&file, &fetched.bytes)
             .map_err(|error| (Reason::RunnerError, format!("cannot write {}: {error}", file.display())))?;
+        renewal = renewal.or(Renewal::of(&input, fetched.life));
     }
-    Ok(())
+    Ok(renewal)
 }
 
-type Fetched = (Vec<u8>, Option<String>);
+#[derive(Default)]
+struct Fetched {
+    bytes: Vec<u8>,
+    digest: Option<String>,
+    life: Option<Duration>,
+}
 
 async fn fetch(client: &Client, claimed: &Claimed, input: &Input) -> Result<Option<Fetched>, ClientError> {
     match input {
-        Input::Source(id) => Ok(Some((client.source(id).await?.to_vec(), Some(id.clone())))),
+        Input::Source(id) => {
+            let bytes = client.source(id).await?.to_vec();
+            Ok(Some(Fetched { bytes, digest: Some(id.clone()), life: None }))
+        }
         Input::Artifact { job_id, name } => {
             let (bytes, digest) = client.artifact(job_id, name).await?;
-            Ok(Some((bytes.to_vec(), digest)))
+            Ok(Some(Fetched { bytes: bytes.to_vec(), digest, life: None }))
         }
         Input::JobRecord(id) => {
             let job = client.job(id).await?;
             let bytes = serde_json::to_vec(&job).map_err(|error| ClientError::Nonsense(error.to_string()))?;
-            Ok(Some((bytes, None)))
+            Ok(Some(Fetched { bytes, ..Fetched::default() }))
         }
         Input::GitToken => {
             let token = client.git_token(&claimed.job.id).await?;
-            Ok(token.map(|token| (token.expose_secret().as_bytes().to_vec(), None)))
+            Ok(token.map(|token| Fetched { bytes: token.expose_secret().as_bytes().to_vec(), ..Fetched::default() }))
         }
-        // No plane issues one yet.
-        Input::OidcToken { .. } => Ok(None),
+        Input::OidcToken { audience } => {
+            let fetched = client.oidc_token(&claimed.job.id, claimed.job.attempt_no(), audience).await?;
+            Ok(fetched.map(|OidcToken { token, life }| {
+                let bytes = token.expose_secret().as_bytes().to_vec();
+                Fetched { bytes, life, digest: None }
+            }))
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use crate::job_directory::{
     STOP,
 };
 use crate::job_log::{FrameWriter, LogTotals};
+use crate::oidc_token;
 
 /// The hidden verb.
 pub(crate) const VERB: &str = "__job";
@@ -126,7 +127,11 @@ async fn run_job(
             });
             let who = cloud::run_as(claimed.cloud_identity, plugin, context.job(), &context.settings().cloud, ambient);
             let work = execute(plugin, &context, who, stopped);
-            let ended = within(timeout, &stop, work).await;
+            let ended = tokio::select! {
+                biased;
+                () = oidc_token::hide(&log, &context.paths().inputs) => unreachable!("it hides until the job ends"),
+                ended = within(timeout, &stop, work) => ended,
+            };
             log.flush();
             Ending::of(ended, &context, directory)
         }

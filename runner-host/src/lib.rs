@@ -30,6 +30,7 @@ mod job_process;
 mod kinds;
 mod known_versions;
 pub mod local;
+mod oidc_token;
 mod registry;
 mod remedy;
 mod runner;
