@@ -217,12 +217,12 @@ impl Client {
         Ok((answer.bytes().await.map_err(ClientError::Unreachable)?, digest))
     }
 
-    pub(crate) async fn git_token(&self, job: &JobId) -> Answer<Option<SecretString>> {
+    pub(crate) async fn git_token(&self, job: &JobId, attempt: AttemptNo) -> Answer<Option<SecretString>> {
         #[derive(Deserialize)]
         struct Token {
             token: Option<SecretString>,
         }
-        let answer: Token = json(self.request(Method::POST, &paths::git_token(job.as_str()))).await?;
+        let answer: Token = json(self.write(Method::POST, &paths::git_token(job.as_str()), attempt)).await?;
         Ok(answer.token)
     }
 

@@ -237,7 +237,7 @@ async fn fetch(client: &Client, claimed: &Claimed, input: &Input) -> Result<Opti
             Ok(Some(Fetched { bytes, ..Fetched::default() }))
         }
         Input::GitToken => {
-            let token = client.git_token(&claimed.job.id).await?;
+            let token = client.git_token(&claimed.job.id, claimed.job.attempt_no()).await?;
             Ok(token.map(|token| Fetched { bytes: token.expose_secret().as_bytes().to_vec(), ..Fetched::default() }))
         }
         Input::OidcToken { audience } => {

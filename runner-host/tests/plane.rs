@@ -118,13 +118,14 @@ fn calm(name: &str) -> Answer {
     }
 }
 
-/// A kind whose one input is a source.
+/// A kind that needs tokens, and a source.
 struct Quiet;
 
 #[async_trait]
 impl Executor for Quiet {
     fn inputs(&self, _: &Job) -> Result<Vec<Input>, ExecutorError> {
-        Ok(vec![Input::Source("0".repeat(64))])
+        let audience = "sts.amazonaws.com".to_owned();
+        Ok(vec![Input::GitToken, Input::OidcToken { audience }, Input::Source("0".repeat(64))])
     }
 
     async fn execute(&self, _: &JobContext) -> Result<Outcome, ExecutorError> {
@@ -355,6 +356,22 @@ async fn a_job_whose_input_is_not_there_or_damaged_fails_before_it_starts() {
         let text = report.body["error_message"].as_str().unwrap();
         assert!(text.contains(why), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_in_the_name_of_the_attempt() {
+    let (plane, _) = report_of(|name, before| match (name, before) {
+        (CLAIM, 0) => Some(one_job("quiet")),
+        _ if name.starts_with("GET /api/sources/") => Some(Answer::Status(404, "there is no such source")),
+        _ => None,
+    })
+    .await;
+    for token in ["git-token", "oidc-token"] {
+        let asked = plane.calls_of(&format!("POST /api/jobs/j-1/{token}"));
+        let attempts: Vec<_> = asked.iter().map(|call| call.attempt.as_deref()).collect();
+        assert_eq!(attempts, [Some("4")], "{token}: without it, it would be the first attempt's");
+    }
+    assert_eq!(plane.calls_of("POST /api/jobs/j-1/oidc-token")[0].body, json!({ "audience": "sts.amazonaws.com" }));
 }
 
 #[tokio::test]
