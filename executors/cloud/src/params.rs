@@ -43,6 +43,7 @@ impl CloudParams {
         let params: Self = params_of(job)?;
         for (at, region) in params.regions.iter().flatten().enumerate() {
             let fits = (1..=64).contains(&region.len())
+                && region.starts_with(|c: char| c.is_ascii_lowercase())
                 && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             if !fits {
                 let why = "a region has lower-case letters, digits and '-', for example eu-north-1";

@@ -114,16 +114,15 @@ impl Caller {
         version: &str,
         parameters: &[(&str, &str)],
     ) -> Result<T, CallError> {
-        let action = call.action.rsplit(':').next().unwrap_or_default();
-        let fixed = [("Action", action), ("Version", version)];
+        let fixed = [("Action", call.name()), ("Version", version)];
         let form = encoded(fixed.iter().chain(parameters));
         let answer = self.send(call, Method::POST, "/".to_owned(), Some(form)).await?;
-        xml(&answer)
+        xml(call, &answer)
     }
 
     /// A document of a REST API that speaks XML.
     pub(super) async fn rest_xml<T: DeserializeOwned>(&self, call: &Call<'_>, path: String) -> Result<T, CallError> {
-        xml(&self.send(call, Method::GET, path, None).await?)
+        xml(call, &self.send(call, Method::GET, path, None).await?)
     }
 
     /// A document of a REST API that speaks JSON.
@@ -194,6 +193,11 @@ impl Caller {
 }
 
 impl Call<'_> {
+    /// The action's name in its own service.
+    fn name(&self) -> &str {
+        self.action.rsplit(':').next().unwrap_or_default()
+    }
+
     /// What could not be read.
     pub(super) fn failed(&self, error: &CallError, regional: bool) -> FetchError {
         FetchError {
@@ -236,8 +240,11 @@ pub(super) fn encoded<'a>(pairs: impl Iterator<Item = &'a (&'a str, &'a str)>) -
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-fn xml<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
-    let parsed = std::str::from_utf8(&answer.body).ok().and_then(|text| quick_xml::de::from_str(text).ok());
+/// The answer to an action is called after it: any other document would read as an empty list.
+fn xml<T: DeserializeOwned>(call: &Call<'_>, answer: &Answer) -> Result<T, CallError> {
+    let text = std::str::from_utf8(&answer.body).unwrap_or_default();
+    let is_the_answer = text.contains(&format!("<{}Response", call.name()));
+    let parsed = is_the_answer.then(|| quick_xml::de::from_str(text).ok()).flatten();
     Ok(parsed.ok_or_else(|| answer.nonsense())?)
 }
 
@@ -254,8 +261,14 @@ fn refused(answer: &Answer) -> Option<HttpError> {
         let message = said["message"].as_str().or_else(|| said["Message"].as_str()).unwrap_or_default();
         return Some(answer.refused(code, message));
     }
-    let said = quick_xml::de::from_str::<Envelope>(&body).ok().and_then(Envelope::said).unwrap_or_default();
-    Some(answer.refused(&said.code, &said.message))
+    let (code, message) = said_in(&body).unwrap_or_default();
+    Some(answer.refused(&code, &message))
+}
+
+/// AWS's two words in a document of XML.
+pub(super) fn said_in(xml: &str) -> Option<(String, String)> {
+    let said = quick_xml::de::from_str::<Envelope>(xml).ok()?.said()?;
+    Some((said.code, said.message))
 }
 
 /// EC2 wraps its errors twice, the others once.
@@ -285,17 +298,16 @@ mod tests {
 
     #[test]
     fn the_two_words_are_found_in_every_envelope() {
-        let said = |xml: &str| quick_xml::de::from_str::<Envelope>(xml).unwrap().said().unwrap();
-        let ec2 = said(
+        let ec2 = said_in(
             "<?xml version=\"1.0\"?><Response><Errors><Error><Code>UnauthorizedOperation</Code>\
-                        <Message>You&apos;re not</Message></Error></Errors><RequestID>x</RequestID></Response>",
+             <Message>You&apos;re not</Message></Error></Errors><RequestID>x</RequestID></Response>",
         );
-        assert_eq!((ec2.code.as_str(), ec2.message.as_str()), ("UnauthorizedOperation", "You're not"));
-        let iam = said(
+        assert_eq!(ec2, Some(("UnauthorizedOperation".to_owned(), "You're not".to_owned())));
+        let iam = said_in(
             "<ErrorResponse xmlns=\"https://iam\"><Error><Type>Sender</Type><Code>AccessDenied</Code>\
-                        <Message>no</Message></Error></ErrorResponse>",
+             <Message>no</Message></Error></ErrorResponse>",
         );
-        assert_eq!(iam.code, "AccessDenied");
-        assert!(quick_xml::de::from_str::<Envelope>("<html><body>oops").is_err());
+        assert_eq!(iam, Some(("AccessDenied".to_owned(), "no".to_owned())));
+        assert_eq!(said_in("<html><body>oops"), None);
     }
 }

@@ -156,6 +156,10 @@ impl CredentialSession for Session {
         for (name, value) in self.request.ambient.iter().filter(|(name, _)| is_place(name)) {
             env.set(name, value);
         }
+        // Some tools know the one name, some the other.
+        if let Some(region) = operators_region(&self.request.ambient) {
+            env.set("AWS_REGION", region).set("AWS_DEFAULT_REGION", region);
+        }
         env
     }
 

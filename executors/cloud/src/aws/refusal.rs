@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use executor_api::{CredentialRequest, ExecutorError};
 use serde_json::{Value, json};
 
+use super::calls::said_in;
 use crate::identity::refusal;
 
 const NOBODY: &str = "the runner has no AWS identity of its own; give its machine an instance role, a task role or a web \
@@ -141,8 +142,12 @@ fn passed_on(code: &str, message: &str) -> ExecutorError {
 
 fn said<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<(String, String)> {
     let said = error.as_service_error()?;
-    // An answer that is not STS's has no code.
-    Some((said.code()?.to_owned(), said.message().unwrap_or_default().trim_end_matches('.').to_owned()))
+    let (code, message) = match said.code() {
+        Some(code) => (code.to_owned(), said.message().unwrap_or_default().to_owned()),
+        // Of another form, or not STS's at all.
+        None => said_in(std::str::from_utf8(error.raw_response()?.body().bytes()?).ok()?)?,
+    };
+    Some((code, message.trim_end_matches('.').to_owned()))
 }
 
 /// Nobody has said no: nobody was there, or not who should be.
