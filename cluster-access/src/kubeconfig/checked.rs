@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use executor_api::ExecutorError;
 use url::Url;
 
-use super::document::{ClusterEntry, ContextEntry, Document, UserEntry};
-use super::plugin;
-use super::written::{Kubeconfig, User};
+use super::current::{current, named};
+use super::document::{ClusterEntry, ContextEntry, Document};
+use super::user::check_user;
+use super::written::Kubeconfig;
 
 /// Checks the text of a kubeconfig and takes its current context out. `pointer` is the place of the text in the
 /// payload; what is wrong inside is named by a place behind it.
@@ -21,53 +22,6 @@ pub(crate) fn read(text: &str, pointer: &str) -> Result<Kubeconfig, ExecutorErro
     let kubeconfig = check_cluster(cluster, &cluster_at)?;
     let namespace = check_namespace(context, &at)?;
     Ok(Kubeconfig { namespace, user: check_user(user, &user_at)?, ..kubeconfig })
-}
-
-/// The context that `current-context` names, or the only one.
-fn current<'a>(document: &'a Document, pointer: &str) -> Result<(String, &'a ContextEntry), ExecutorError> {
-    let contexts = document.contexts.as_deref().unwrap_or_default();
-    let wrong = |field: &str, why: &str| ExecutorError::invalid(&format!("{pointer}/{field}"), why);
-    match (given(document.current_context.as_ref()), contexts) {
-        (Some(name), _) => {
-            let contexts = contexts.iter().map(|one| (one.name.as_str(), &one.context));
-            find(contexts, name, "contexts", pointer)?
-                .ok_or_else(|| wrong("current-context", "there is no context of this name"))
-        }
-        (None, [only]) => Ok((format!("{pointer}/contexts/0/context"), &only.context)),
-        (None, []) => Err(wrong("contexts", "there is no context; add one")),
-        (None, _) => Err(wrong("current-context", "there are several contexts; say which one counts")),
-    }
-}
-
-/// What a context refers to by its name.
-fn named<'a, T>(
-    entries: impl Iterator<Item = (&'a str, &'a T)>,
-    name: Option<&str>,
-    what: &str,
-    context: &str,
-    pointer: &str,
-) -> Result<(String, &'a T), ExecutorError> {
-    let wrong = |why: &str| ExecutorError::invalid(&format!("{context}/{what}"), why);
-    let name = name.filter(|name| !name.is_empty()).ok_or_else(|| wrong(&format!("the context names no {what}")))?;
-    find(entries, name, &format!("{what}s"), pointer)?.ok_or_else(|| wrong(&format!("there is no {what} of this name")))
-}
-
-/// The one entry of this name, and its place.
-fn find<'a, T>(
-    entries: impl Iterator<Item = (&'a str, &'a T)>,
-    name: &str,
-    list: &str,
-    pointer: &str,
-) -> Result<Option<(String, &'a T)>, ExecutorError> {
-    let mut found = None;
-    for (index, (_, entry)) in entries.enumerate().filter(|(_, (other, _))| *other == name) {
-        let at = format!("{pointer}/{list}/{index}");
-        if found.is_some() {
-            return Err(ExecutorError::invalid(&format!("{at}/name"), "another entry has the same name"));
-        }
-        found = Some((format!("{at}/{}", list.trim_end_matches('s')), entry));
-    }
-    Ok(found)
 }
 
 fn check_cluster(entry: &ClusterEntry, at: &str) -> Result<Kubeconfig, ExecutorError> {
@@ -97,7 +51,7 @@ fn check_cluster(entry: &ClusterEntry, at: &str) -> Result<Kubeconfig, ExecutorE
     })
 }
 
-const OF_A_FILE: &str = "a file of another machine cannot be read here; put its content in base64 into the field of the \
+pub(super) const OF_A_FILE: &str = "a file of another machine cannot be read here; put its content in base64 into the field of the \
                          same name with `-data`, as `kubectl config view --raw --flatten` does";
 
 /// Not even for loopback is `http` taken: whoever listens there would get the credentials.
@@ -128,58 +82,8 @@ fn check_namespace(context: &ContextEntry, at: &str) -> Result<Option<String>, E
     }
 }
 
-fn check_user(entry: &UserEntry, at: &str) -> Result<User, ExecutorError> {
-    let refuse = |field: &str, why: &str| Err(ExecutorError::invalid(&format!("{at}/{field}"), why));
-    if entry.auth_provider.is_some() {
-        return refuse("auth-provider", "kubectl has given these up; give a token, a certificate or an exec plugin");
-    }
-    for (field, file) in [("client-certificate", &entry.client_certificate), ("client-key", &entry.client_key)] {
-        if given(file.as_ref()).is_some() {
-            return refuse(field, OF_A_FILE);
-        }
-    }
-    if given(entry.token_file.as_ref()).is_some() {
-        return refuse("tokenFile", "a file of another machine cannot be read here; put the token into `token`");
-    }
-    for (field, text) in [("token", &entry.token), ("username", &entry.username), ("password", &entry.password)] {
-        if text.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
-            return refuse(field, "this holds a line end or another control character; take it out");
-        }
-    }
-    let user = User {
-        token: given(entry.token.as_ref()).map(str::to_owned),
-        username: given(entry.username.as_ref()).map(str::to_owned),
-        password: given(entry.password.as_ref()).map(str::to_owned),
-        client_certificate_data: pem(entry.client_certificate_data.as_ref(), at, "client-certificate-data")?,
-        client_key_data: pem(entry.client_key_data.as_ref(), at, "client-key-data")?,
-        as_user: given(entry.as_user.as_ref()).map(str::to_owned),
-        as_uid: given(entry.as_uid.as_ref()).map(str::to_owned),
-        as_groups: entry.as_groups.clone().unwrap_or_default(),
-        as_user_extra: entry.as_user_extra.clone().unwrap_or_default(),
-        exec: entry.exec.as_ref().map(|exec| plugin::check(exec, &format!("{at}/exec"))).transpose()?,
-        token_file: None,
-    };
-    check_credentials(&user, at)?;
-    Ok(user)
-}
-
-/// Kubectl asks for what is missing, and takes one of several without a word.
-fn check_credentials(user: &User, at: &str) -> Result<(), ExecutorError> {
-    let ways = [user.token.is_some(), user.username.is_some() || user.password.is_some(), user.exec.is_some()];
-    let ways = ways.into_iter().filter(|given| *given).count();
-    let wrong = |why: &str| Err(ExecutorError::invalid(at, why));
-    match (ways, user.client_certificate_data.is_some(), user.client_key_data.is_some()) {
-        (2.., _, _) => wrong("give one of token, username with password, or exec"),
-        (_, true, false) => wrong("client-certificate-data needs client-key-data beside it"),
-        (_, false, true) => wrong("client-key-data needs client-certificate-data beside it"),
-        (0, false, false) => wrong("the user has no credentials; give a token, a certificate with its key, or exec"),
-        _ if user.username.is_some() != user.password.is_some() => wrong("username and password go together"),
-        _ => Ok(()),
-    }
-}
-
 /// PEM in base64, in one line.
-fn pem(data: Option<&String>, at: &str, field: &str) -> Result<Option<String>, ExecutorError> {
+pub(super) fn pem(data: Option<&String>, at: &str, field: &str) -> Result<Option<String>, ExecutorError> {
     let Some(data) = given(data) else { return Ok(None) };
     let joined: String = data.split_whitespace().collect();
     match STANDARD.decode(&joined) {
@@ -190,7 +94,7 @@ fn pem(data: Option<&String>, at: &str, field: &str) -> Result<Option<String>, E
 }
 
 /// An empty field says nothing.
-fn given(text: Option<&String>) -> Option<&str> {
+pub(super) fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 

@@ -1,9 +1,12 @@
 //! Kubeconfigs: read from a payload, checked, and written anew.
 
 mod checked;
+mod current;
 mod document;
 mod plugin;
+mod plugin_arguments;
 mod secrets;
+mod user;
 mod written;
 
 pub(crate) use checked::read;
