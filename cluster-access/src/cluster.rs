@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ClusterAccess;
 use crate::in_cluster::{self, SERVICE_ACCOUNT};
 use crate::kubeconfig::{self, Kubeconfig};
+use crate::managed::{Aks, Eks, Gke};
 
 /// Which cluster a job works on. Exactly one of these.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +24,12 @@ pub enum Cluster {
     /// The cluster that the runner itself runs in, as the service account of its pod. Only where the runner's operator
     /// lets jobs be who the runner is.
     InCluster {},
+    /// A cluster of AWS, as the job's cloud identity.
+    Eks(Eks),
+    /// A cluster of GCP, as the job's cloud identity.
+    Gke(Gke),
+    /// A cluster of Azure, as the job's cloud identity.
+    Aks(Aks),
 }
 
 impl Cluster {
@@ -34,6 +41,9 @@ impl Cluster {
         match self {
             Self::Kubeconfig(text) => kubeconfig::read(text, &format!("{pointer}/kubeconfig")).map(drop),
             Self::InCluster {} => Ok(()),
+            Self::Eks(cluster) => cluster.managed().check(pointer),
+            Self::Gke(cluster) => cluster.managed().check(pointer),
+            Self::Aks(cluster) => cluster.managed().check(pointer),
         }
     }
 
@@ -50,11 +60,16 @@ impl Cluster {
     /// [`ExecutorError::InvalidInput`] if it is refused, [`ExecutorError::ToolMissing`] if it needs a program that the
     /// runner does not have.
     pub async fn prepare(&self, job: &JobContext, pointer: &str) -> Result<ClusterAccess, ExecutorError> {
-        self.kubeconfig(job, pointer, Path::new(SERVICE_ACCOUNT))?.write(job)
+        self.kubeconfig(job, pointer, Path::new(SERVICE_ACCOUNT)).await?.write(job)
     }
 
     /// The way to the cluster. `pod` is the folder of the pod's service account.
-    pub(crate) fn kubeconfig(&self, job: &JobContext, pointer: &str, pod: &Path) -> Result<Kubeconfig, ExecutorError> {
+    pub(crate) async fn kubeconfig(
+        &self,
+        job: &JobContext,
+        pointer: &str,
+        pod: &Path,
+    ) -> Result<Kubeconfig, ExecutorError> {
         match self {
             Self::Kubeconfig(text) => {
                 for secret in kubeconfig::secrets(text) {
@@ -63,6 +78,9 @@ impl Cluster {
                 kubeconfig::read(text, &format!("{pointer}/kubeconfig"))
             }
             Self::InCluster {} => in_cluster::kubeconfig(job, pod, &format!("{pointer}/in_cluster")),
+            Self::Eks(cluster) => cluster.managed().kubeconfig(job, pointer).await,
+            Self::Gke(cluster) => cluster.managed().kubeconfig(job, pointer).await,
+            Self::Aks(cluster) => cluster.managed().kubeconfig(job, pointer).await,
         }
     }
 }
@@ -73,6 +91,9 @@ impl fmt::Debug for Cluster {
         f.write_str(match self {
             Self::Kubeconfig(_) => "Kubeconfig(..)",
             Self::InCluster {} => "InCluster",
+            Self::Eks(cluster) => return cluster.fmt(f),
+            Self::Gke(cluster) => return cluster.fmt(f),
+            Self::Aks(cluster) => return cluster.fmt(f),
         })
     }
 }

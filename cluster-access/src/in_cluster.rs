@@ -76,12 +76,12 @@ mod tests {
         TestJob::builder("kubectl", &json!({})).settings(settings).build().unwrap()
     }
 
-    #[test]
-    fn the_token_is_named_and_not_copied() {
+    #[tokio::test]
+    async fn the_token_is_named_and_not_copied() {
         let pod = pod("a-token-of-the-pod");
         let env = [("KUBERNETES_SERVICE_HOST", "fd00::1"), ("KUBERNETES_SERVICE_PORT", "443")];
         let job = job(true, &env);
-        let kubeconfig = Cluster::InCluster {}.kubeconfig(&job.context, "/cluster", pod.path()).unwrap();
+        let kubeconfig = Cluster::InCluster {}.kubeconfig(&job.context, "/cluster", pod.path()).await.unwrap();
         let access = kubeconfig.write(&job.context).unwrap();
         assert_eq!(access.server(), "https://[fd00::1]:443");
         assert_eq!(access.namespace(), Some("runners"));
@@ -94,23 +94,24 @@ mod tests {
         assert!(pointed.env.get("KUBERNETES_SERVICE_HOST").is_none(), "a tool cannot find the pod's cluster by itself");
     }
 
-    #[test]
-    fn without_the_variables_the_server_has_its_name() {
+    #[tokio::test]
+    async fn without_the_variables_the_server_has_its_name() {
         let pod = pod("a-token-of-the-pod");
-        let kubeconfig = Cluster::InCluster {}.kubeconfig(&job(true, &[]).context, "/cluster", pod.path()).unwrap();
+        let kubeconfig =
+            Cluster::InCluster {}.kubeconfig(&job(true, &[]).context, "/cluster", pod.path()).await.unwrap();
         assert_eq!(kubeconfig.server, "https://kubernetes.default.svc");
     }
 
-    #[test]
-    fn it_is_refused_elsewhere_and_where_the_operator_does_not_allow_it() {
-        let refusal = |job: TestJob, pod: &Path| {
-            let refused = Cluster::InCluster {}.kubeconfig(&job.context, "/cluster", pod).err().unwrap();
+    #[tokio::test]
+    async fn it_is_refused_elsewhere_and_where_the_operator_does_not_allow_it() {
+        let refusal = async |job: TestJob, pod: &Path| {
+            let refused = Cluster::InCluster {}.kubeconfig(&job.context, "/cluster", pod).await.err().unwrap();
             refused.to_string()
         };
         let pod = pod("a-token-of-the-pod");
-        let text = refusal(job(false, &[]), pod.path());
+        let text = refusal(job(false, &[]), pod.path()).await;
         assert!(text.starts_with("/cluster/in_cluster: ") && text.contains("ALETHIA_AMBIENT_IDENTITY"), "{text}");
-        let text = refusal(job(true, &[]), Path::new("/nowhere"));
+        let text = refusal(job(true, &[]), Path::new("/nowhere")).await;
         assert!(text.starts_with("/cluster/in_cluster: this runner does not run in a cluster"), "{text}");
     }
 
@@ -133,7 +134,7 @@ mod tests {
         let authority = cluster["certificate-authority-data"].as_str().unwrap();
         fs::write(pod.path().join("ca.crt"), STANDARD.decode(authority).unwrap()).unwrap();
 
-        let way = Cluster::InCluster {}.kubeconfig(&job.context, "/cluster", pod.path()).unwrap();
+        let way = Cluster::InCluster {}.kubeconfig(&job.context, "/cluster", pod.path()).await.unwrap();
         let access = way.write(&job.context).unwrap();
         let who = access.point(kubectl()).arg(access.flag()).args(["auth", "whoami", "-o", "json"]);
         let who = job.context.capture(who).await.unwrap();

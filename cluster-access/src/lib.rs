@@ -10,6 +10,8 @@ mod access;
 mod cluster;
 mod in_cluster;
 mod kubeconfig;
+mod managed;
 
 pub use access::ClusterAccess;
 pub use cluster::Cluster;
+pub use managed::{Aks, Eks, Gke};

@@ -11,4 +11,4 @@ mod written;
 
 pub(crate) use checked::read;
 pub(crate) use secrets::secrets;
-pub(crate) use written::{Kubeconfig, User};
+pub(crate) use written::{Exec, Kubeconfig, User};

@@ -29,7 +29,7 @@ struct MasterAuth {
 /// Asks GKE for the cluster's address.
 pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError> {
     let CloudCluster { name, place, pointer } = wanted;
-    for (field, text) in [("name", name), ("location", place)] {
+    for (field, text) in [("name", name), ("region", place)] {
         let fits = (1..=63).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !fits {
