@@ -1,5 +1,6 @@
 //! `kinds`: what this program can run, with its tools, and whether they are here.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -15,7 +16,8 @@ use crate::tool_probe::FoundTool;
 pub(crate) async fn print(registry: &ExecutorRegistry, settings: &JobSettings, json: bool) -> ExitCode {
     let capabilities = Capabilities::probe(registry, settings, &KnownVersions::default()).await;
     let text = if json { document(capabilities.all()) } else { people(capabilities.all()) };
-    println!("{text}");
+    // Whoever reads only the first lines has closed the pipe.
+    let _ = writeln!(std::io::stdout(), "{text}");
     ExitCode::SUCCESS
 }
 

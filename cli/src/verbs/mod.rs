@@ -5,6 +5,7 @@ mod job;
 mod run;
 mod runner;
 mod server;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,9 @@ pub(crate) enum Verb {
     Job(job::JobVerb),
     /// Run a job here and now, without a control plane
     Run(run::RunArgs),
+    /// Look after the programs that jobs run: terraform, helm and their like
+    #[command(subcommand)]
+    Tools(tools::ToolsVerb),
 }
 
 impl Verb {
@@ -35,6 +39,7 @@ impl Verb {
             Self::Runner(verb) => runner::run(verb),
             Self::Job(verb) => client_runtime()?.block_on(job::run(verb)),
             Self::Run(args) => client_runtime()?.block_on(run::run(args)),
+            Self::Tools(verb) => client_runtime()?.block_on(tools::run(verb)),
         }
     }
 }

@@ -1,0 +1,194 @@
+//! `alethia tools`: what it lists, and how it gets through proxies, to mirrors and past certificates of one's own.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use serde_json::Value;
+use system_tests::process::variable;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Of kubectl 1.36.4, as everything that these tests serve: it cannot be the real one.
+const RUBBISH: &[u8] = b"no kubectl\n";
+const FILE: &str = "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl";
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+async fn tools(home: &TempDir, args: &[&str], env: &[(&str, &str)]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alethia"));
+    command.env_clear().env("HOME", home.path()).env("PATH", variable("PATH").unwrap_or_default());
+    let output = command.arg("tools").args(args).envs(env.iter().copied()).kill_on_drop(true).output().await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+/// The first line of every request that came; each is answered with [`RUBBISH`].
+#[derive(Clone, Default)]
+struct Server(Arc<Mutex<Vec<String>>>);
+
+impl Server {
+    async fn answer(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut request = Vec::new();
+        while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+            if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let text = String::from_utf8_lossy(&request);
+        self.0.lock().unwrap().push(text.lines().next().unwrap_or_default().to_owned());
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", RUBBISH.len());
+        stream.write_all(&[head.as_bytes(), RUBBISH].concat()).await.unwrap();
+        stream.shutdown().await.unwrap();
+    }
+
+    /// Its port.
+    async fn start(&self, tls: Option<TlsAcceptor>) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, server) = (listener.local_addr().unwrap().port(), self.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                match &tls {
+                    None => server.answer(stream).await,
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            server.answer(stream).await;
+                        }
+                    }
+                }
+            }
+        });
+        port
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A certificate authority that nobody knows, in this file, and a server's certificate from it for `localhost`.
+fn own_ca(file: &Path) -> TlsAcceptor {
+    let mut ca = CertificateParams::new(Vec::<String>::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().unwrap();
+    std::fs::write(file, ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let issuer = Issuer::new(ca, ca_key);
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let chain = vec![CertificateDer::from(certificate.der().to_vec())];
+    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+const WRONG: &str = "is not the release that is known here: its SHA-256 is";
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_ones_own_ca_is_trusted_where_the_operator_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let ca = home.path().join("ca.pem");
+    let server = Server::default();
+    let mirror = format!("https://localhost:{}/", server.start(Some(own_ca(&ca))).await);
+    let trusting = [("ALETHIA_TOOLS_MIRROR", mirror.as_str()), ("SSL_CERT_FILE", ca.to_str().unwrap())];
+    let said = tools(&home, &["install", "kubectl@1.36.4"], &trusting).await;
+    assert_eq!((said.code, said.err.contains(WRONG)), (1, true), "it came, and was refused: {}", said.err);
+    assert!(server.asked()[0].contains(FILE), "{:?}", server.asked());
+
+    let other = home.path().join("other.pem");
+    own_ca(&other);
+    let wary = [("ALETHIA_TOOLS_MIRROR", mirror.as_str()), ("SSL_CERT_FILE", other.to_str().unwrap())];
+    let said = tools(&home, &["install", "kubectl@1.36.4"], &wary).await;
+    assert_eq!((said.code, said.err.contains("certificate")), (1, true), "{}", said.err);
+    assert_eq!(server.asked().len(), 1, "nothing was asked of a stranger");
+}
+
+#[tokio::test]
+async fn files_come_through_the_proxy() {
+    let (home, proxy) = (tempfile::tempdir().unwrap(), Server::default());
+    let address = format!("http://127.0.0.1:{}", proxy.start(None).await);
+    let args = ["install", "kubectl@1.36.4", "--mirror", "http://tools.invalid/all"];
+    let said = tools(&home, &args, &[("HTTP_PROXY", &address)]).await;
+    assert_eq!((said.code, said.err.contains(WRONG)), (1, true), "{}", said.err);
+    assert_eq!(proxy.asked(), [format!("GET http://tools.invalid/all/{FILE} HTTP/1.1")]);
+
+    let args = ["install", "kubectl@1.36.4"];
+    let tunnel = Server::default();
+    let address = format!("http://127.0.0.1:{}", tunnel.start(None).await);
+    let said = tools(&home, &args, &[("HTTPS_PROXY", &address)]).await;
+    assert_eq!(said.code, 1, "this proxy makes no tunnels: {}", said.err);
+    assert_eq!(tunnel.asked()[0], "CONNECT dl.k8s.io:443 HTTP/1.1");
+}
+
+#[tokio::test]
+async fn a_folder_is_a_mirror_and_a_wrong_file_in_it_is_refused_as_one_document() {
+    let (home, mirror) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = mirror.path().join(FILE);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, RUBBISH).unwrap();
+    let args = ["install", "kubectl@1.36.4", "--json", "--mirror", mirror.path().to_str().unwrap()];
+    let said = tools(&home, &args, &[]).await;
+    let error: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+    let text = error["error"].as_str().unwrap();
+    assert!(text.contains(file.to_str().unwrap()) && text.contains("expected 8b8f088da2dab964"), "{text}");
+    let left = std::fs::read_dir(home.path().join(".cache/alethia/tools/kubectl")).unwrap();
+    assert_eq!(left.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), [".lock"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_with_what_can() {
+    let home = tempfile::tempdir().unwrap();
+    for (args, code, expected) in [
+        (["install", "rm"], 2, "no tool \"rm\"; known are argocd, helm, infracost, kubectl, terraform, tofu"),
+        (["install", "helm@2"], 2, "helm 2 is not among the releases that can be checked for linux-"),
+        (["install", "helm@latest"], 2, "\"latest\" is no version"),
+        (["install", "--mirror=tools"], 2, "required"),
+    ] {
+        let said = tools(&home, &args, &[]).await;
+        assert_eq!((said.code, said.err.contains(expected)), (code, true), "{args:?}: {}", said.err);
+    }
+    let said = tools(&home, &["install", "helm", "--mirror", "tools"], &[]).await;
+    assert_eq!((said.code, said.err.contains("ALETHIA_TOOLS_MIRROR or --mirror")), (78, true), "{}", said.err);
+    assert!(!home.path().join(".cache").exists(), "nothing was begun");
+}
+
+#[tokio::test]
+async fn the_list_says_what_is_pinned_installed_used_and_in_range() {
+    let home = tempfile::tempdir().unwrap();
+    let installed = home.path().join(".cache/alethia/tools/terraform/1.15.8");
+    std::fs::create_dir_all(&installed).unwrap();
+    std::fs::write(installed.join("terraform"), "#!/bin/sh\necho '{\"terraform_version\":\"1.15.8\"}'\n").unwrap();
+    std::fs::set_permissions(installed.join("terraform"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let nowhere = [("PATH", "/nonexistent")];
+    let said = tools(&home, &["list", "--json"], &nowhere).await;
+    let document: Value = serde_json::from_str(&said.out).unwrap();
+    let terraform = document["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "terraform").unwrap();
+    let newest = &terraform["versions"][0];
+    assert_eq!(terraform["needed"], ">=1.5, <2");
+    assert_eq!(terraform["program"], installed.join("terraform").to_str().unwrap());
+    assert_eq!(
+        (&newest["version"], &newest["pinned"], &newest["used"]),
+        (&"1.15.8".into(), &true.into(), &true.into())
+    );
+    assert_eq!((&newest["in_range"], &newest["installed"]), (&true.into(), &terraform["program"]));
+    assert!(newest["url"].as_str().unwrap().starts_with("https://releases.hashicorp.com/terraform/1.15.8/"));
+    assert_eq!(newest["sha256"].as_str().unwrap().len(), 64);
+
+    let said = tools(&home, &["list"], &nowhere).await;
+    let row = said.out.lines().find(|line| line.contains("1.15.8")).unwrap();
+    let cells: Vec<_> = row.split_whitespace().collect();
+    assert_eq!(cells[..4], ["terraform", "1.15.8", "yes", "yes"]);
+    assert_eq!(cells[5], "yes", "{row}");
+    assert!(said.err.contains("tofu: tofu is not on the PATH"), "{}", said.err);
+}
