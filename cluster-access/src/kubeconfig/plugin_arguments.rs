@@ -122,7 +122,7 @@ pub(super) enum Kubelogin {
 /// The ways that ask nobody.
 #[derive(Clone, Copy, ValueEnum)]
 #[value(rename_all = "lower")]
-enum Login {
+pub(super) enum Login {
     Spn,
     WorkloadIdentity,
     Msi,

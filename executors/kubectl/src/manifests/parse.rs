@@ -44,7 +44,7 @@ fn objects(documents: Vec<Value>) -> Result<Vec<Value>, String> {
         let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
         match document.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) if is_list => {
-                objects.extend(items.into_iter().map(|item| named(item, &document)))
+                objects.extend(items.into_iter().map(|item| named(item, &document)));
             }
             Some(items) => {
                 document["items"] = items;
