@@ -92,10 +92,10 @@ impl Ended {
     }
 }
 
-/// The program with the hidden verbs: cargo builds examples before it runs tests.
+/// A runner, for its hidden verbs: cargo builds examples before it runs tests.
 pub(crate) fn verbs() -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    here.parent().unwrap().parent().unwrap().join("examples/verbs")
+    here.parent().unwrap().parent().unwrap().join("examples/runner")
 }
 
 /// A variable of the test run itself.

@@ -9,5 +9,6 @@ mod eks;
 mod gcp;
 mod harness;
 mod moto;
+mod runner;
 mod secrets;
 mod stand_in;
