@@ -1,5 +1,8 @@
 //! The control plane as a user's client sees it: one method per thing to ask.
 
+mod identities;
+mod users;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use sse_stream::SseStream;
@@ -30,6 +31,19 @@ pub(crate) async fn follow(api: &Api, id: &JobId, printer: &mut LogPrinter) -> R
             pauses = self::pauses();
         }
         tokio::time::sleep(pauses.next().unwrap_or(SILENT)).await;
+    }
+}
+
+/// The same, unless somebody presses Ctrl-C, which leaves the job alone; then none.
+pub(crate) async fn until_interrupted(
+    followed: impl Future<Output = Result<Job, ApiError>>,
+) -> anyhow::Result<Option<Job>> {
+    tokio::select! {
+        job = followed => Ok(Some(job?)),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("cannot listen for Ctrl-C")?;
+            Ok(None)
+        }
     }
 }
 

@@ -7,8 +7,10 @@ mod follow;
 mod leave_requests;
 mod linked;
 mod log_printer;
+mod new_file;
 mod output;
 mod payload;
+mod trust;
 mod verbs;
 
 use std::process::ExitCode;

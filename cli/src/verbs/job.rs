@@ -14,10 +14,11 @@ use wire::{Job, JobId, JobStatus, SubmitRequest, Timestamp};
 use crate::api::{Api, Explanation, JobQuery};
 use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
-use crate::follow::follow;
+use crate::follow::{follow, until_interrupted};
 use crate::log_printer::LogPrinter;
 use crate::output;
 use crate::payload::{JobArgs, name_and_value, state_in_plane};
+use crate::verbs::identity;
 
 #[derive(Subcommand)]
 pub(crate) enum JobVerb {
@@ -44,6 +45,9 @@ pub(crate) struct SubmitArgs {
     /// Apply exactly the plan of this job
     #[arg(long, value_name = "JOB", conflicts_with_all = ["dir", "payload", "action", "destroy", "variables"])]
     plan: Option<JobId>,
+    /// Who it is at a cloud provider: the id or the label of an identity
+    #[arg(long, value_name = "ID")]
+    identity: Option<String>,
     /// A runner must carry this label to take the job; may be repeated
     #[arg(long = "label", value_name = "K=V", value_parser = name_and_value)]
     labels: Vec<(String, String)>,
@@ -148,6 +152,10 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
     if args.plan.is_some() {
         payload.insert("action".to_owned(), "apply".into());
     }
+    let cloud_identity_id = match &args.identity {
+        Some(named) => Some(identity::find(&api, named).await?.id),
+        None => None,
+    };
     if let Some(packed) = packed {
         api.upload_source(packed.archive).await?;
     }
@@ -155,6 +163,7 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         job_type: args.job.kind,
         config_snapshot: Value::Object(payload),
         plan_job_id: args.plan,
+        cloud_identity_id,
         labels: args.labels.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>(),
         timeout_s: args.timeout.map(|timeout| timeout.as_secs()),
         ..SubmitRequest::default()
@@ -184,13 +193,10 @@ async fn submitted(api: &Api, job: Job, follow: bool, as_json: bool) -> anyhow::
 /// Prints a job's log and how it ended. Ctrl-C leaves the job alone.
 async fn watch(api: &Api, id: &JobId, as_json: bool) -> anyhow::Result<Ending> {
     let mut printer = LogPrinter::new(as_json);
-    let job = tokio::select! {
-        job = follow(api, id, &mut printer) => job?,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted.context("cannot listen for Ctrl-C")?;
-            output::note(&format!("\nthe job goes on; follow it: alethia job logs -f {id}   end it: alethia job cancel {id}"));
-            return Ok(Ending::Interrupted);
-        }
+    let Some(job) = until_interrupted(follow(api, id, &mut printer)).await? else {
+        let follow = format!("follow it: alethia job logs -f {id}");
+        output::note(&format!("\nthe job goes on; {follow}   end it: alethia job cancel {id}"));
+        return Ok(Ending::Interrupted);
     };
     if as_json {
         output::json(&job)?;
@@ -261,6 +267,9 @@ fn show(job: &Job) {
     }
     if let Some(plan) = &job.plan_job_id {
         println!("plan       {plan}");
+    }
+    if let Some(identity) = &job.cloud_identity_id {
+        println!("identity   {identity}");
     }
     for (name, at) in [
         ("submitted", job.created_at),

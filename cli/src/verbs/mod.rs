@@ -1,11 +1,13 @@
 //! What `alethia` can be told to do: one file per verb.
 
 mod demo;
+mod identity;
 mod job;
 mod run;
 mod runner;
 mod server;
 mod tools;
+mod user;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,12 @@ pub(crate) enum Verb {
     /// Submit jobs, and see what becomes of them
     #[command(subcommand)]
     Job(job::JobVerb),
+    /// Say who jobs are at cloud providers
+    #[command(subcommand)]
+    Identity(identity::IdentityVerb),
+    /// Look after the people of a control plane
+    #[command(subcommand)]
+    User(user::UserVerb),
     /// Run a job here and now, without a control plane
     Run(run::RunArgs),
     /// Look after the programs that jobs run: terraform, helm and their like
@@ -38,6 +46,8 @@ impl Verb {
             Self::Server(args) => server_runtime()?.block_on(server::run(args)),
             Self::Runner(verb) => runner::run(verb),
             Self::Job(verb) => client_runtime()?.block_on(job::run(verb)),
+            Self::Identity(verb) => client_runtime()?.block_on(identity::run(verb)),
+            Self::User(verb) => client_runtime()?.block_on(user::run(verb)),
             Self::Run(args) => client_runtime()?.block_on(run::run(args)),
             Self::Tools(verb) => client_runtime()?.block_on(tools::run(verb)),
         }

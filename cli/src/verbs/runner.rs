@@ -1,13 +1,9 @@
 //! `runner`: the runner itself, and the list of runners that the control plane keeps.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::println;
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use runner_host::command::RunnerCommand;
 use serde_json::{Map, Value, json};
@@ -16,8 +12,10 @@ use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 use crate::api::Api;
 use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
+use crate::new_file::NewFile;
 use crate::output;
 use crate::payload::name_and_value;
+use crate::verbs::identity;
 
 #[derive(Subcommand)]
 pub(crate) enum RunnerVerb {
@@ -48,6 +46,9 @@ pub(crate) struct RegisterArgs {
     /// What it offers to jobs that ask for it; may be repeated
     #[arg(long = "label", value_name = "K=V", value_parser = name_and_value)]
     labels: Vec<(String, String)>,
+    /// It takes only jobs of this cloud identity, and those that are assigned to it
+    #[arg(long, value_name = "ID")]
+    identity: Option<String>,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -104,7 +105,7 @@ async fn ask(verb: RunnerVerb) -> anyhow::Result<ExitCode> {
             let (api, runner) = args.one.find().await?;
             let file = args.target.open()?;
             let answer = api.rotate_token(runner.id.as_str()).await?;
-            hand_over(&api, &answer, file, args.target.env_file.as_deref(), args.one.user.json)?;
+            hand_over(&api, &answer, file, args.one.user.json)?;
         }
     }
     Ok(Ending::Done.into())
@@ -115,37 +116,23 @@ async fn register(args: RegisterArgs) -> anyhow::Result<()> {
     // Before the runner exists: a token that cannot be kept would be lost.
     let file = args.target.open()?;
     let labels = args.labels.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    let request = RegisterRequest { name: args.name, mode: args.mode, labels };
-    let answer = match api.register(&request).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            if let Some(file) = &args.target.env_file {
-                let _ = std::fs::remove_file(file);
-            }
-            return Err(error.into());
-        }
+    let cloud_identity_id = match &args.identity {
+        Some(named) => Some(identity::find(&api, named).await?.id),
+        None => None,
     };
-    hand_over(&api, &answer, file, args.target.env_file.as_deref(), args.user.json)
+    let request = RegisterRequest { name: args.name, mode: args.mode, labels, cloud_identity_id };
+    let answer = api.register(&request).await?;
+    hand_over(&api, &answer, file, args.user.json)
 }
 
 impl Target {
-    fn open(&self) -> anyhow::Result<Option<File>> {
-        let open = |path: &PathBuf| {
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            file.with_context(|| format!("cannot make the file {}; it must not exist yet", path.display()))
-        };
-        self.env_file.as_ref().map(open).transpose()
+    fn open(&self) -> anyhow::Result<Option<NewFile>> {
+        self.env_file.as_deref().map(NewFile::make).transpose()
     }
 }
 
 /// Gives the token to its owner: this once.
-fn hand_over(
-    api: &Api,
-    answer: &RegisterAnswer,
-    file: Option<File>,
-    path: Option<&Path>,
-    as_json: bool,
-) -> anyhow::Result<()> {
+fn hand_over(api: &Api, answer: &RegisterAnswer, file: Option<NewFile>, as_json: bool) -> anyhow::Result<()> {
     let runner = &answer.runner;
     let variables = [
         ("ALETHIA_WEB_ORIGIN", api.origin()),
@@ -154,10 +141,9 @@ fn hand_over(
         ("ALETHIA_WORKER_MODE", runner.mode.as_str()),
     ];
     let lines: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    if let (Some(mut file), Some(path)) = (file, path) {
-        file.write_all(lines.as_bytes())
-            .and_then(|()| file.sync_all())
-            .context("cannot write the runner's variables")?;
+    if let Some(mut file) = file {
+        file.write(&lines)?;
+        let path = file.path();
         if as_json {
             return output::json(&json!({ "runner": runner, "env_file": path }));
         }

@@ -1,14 +1,14 @@
-//! The program as people and scripts meet it: exit codes, one JSON document, and errors that say what to do.
+//! Jobs as people and scripts meet them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use system_tests::process::{Process, eventually, find, skipped, variable};
-use tempfile::TempDir;
-use tokio::process::Command;
+use system_tests::process::{eventually, find, skipped};
+
+use crate::desk::{Desk, leaves};
 
 const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/stacks/hello");
 const SLOW: &str = r#"
@@ -17,113 +17,6 @@ resource "terraform_data" "slow" {
 }
 "#;
 const BROKEN: &str = "resource \"terraform_data\" {}\n";
-
-fn alethia() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_alethia"))
-}
-
-/// What one call of the program came to.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    #[track_caller]
-    fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
-        self
-    }
-
-    /// The whole of standard output is one document.
-    #[track_caller]
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
-    }
-}
-
-/// A folder to work in, with what the program may know of its user.
-struct Desk {
-    folder: TempDir,
-    env: Vec<(String, String)>,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let env = vec![
-            ("PATH".to_owned(), variable("PATH").unwrap_or_default()),
-            ("HOME".to_owned(), folder.path().display().to_string()),
-        ];
-        Self { folder, env }
-    }
-
-    fn set(&mut self, name: &str, value: &str) {
-        self.env.retain(|(known, _)| known != name);
-        self.env.push((name.to_owned(), value.to_owned()));
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn arg(&self, name: &str) -> String {
-        self.path(name).display().to_string()
-    }
-
-    async fn run(&self, args: &[&str]) -> Said {
-        let mut command = Command::new(alethia());
-        command.args(args).env_clear().envs(self.env.iter().cloned()).current_dir(self.folder.path());
-        let output = command.kill_on_drop(true).output().await.unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    fn start(&self, args: &[&str]) -> Process {
-        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Process::start(&alethia(), &args, &self.env)
-    }
-
-    /// A control plane, whose administrator then works at this desk.
-    async fn serve(&mut self) -> Process {
-        let server = self.start(&["server", "--listen", "127.0.0.1:0", "--data", &self.arg("plane")]);
-        let said = server.until_said("serving http://").await;
-        server.until_said("administrator's token is in").await;
-        let origin = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
-        self.set("ALETHIA_WEB_ORIGIN", &origin);
-        self.set("ALETHIA_TOKEN_FILE", &self.arg("plane/admin-token"));
-        server
-    }
-
-    /// A runner, as the README registers and starts it.
-    async fn hire(&self) -> Process {
-        let file = self.arg("runner.env");
-        self.run(&["runner", "register", "--name", "laptop", "--env-file", &file]).await.expect(0);
-        let mode = fs::metadata(&file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "it holds a token");
-        let mut env = self.env.clone();
-        env.extend(fs::read_to_string(&file).unwrap().lines().filter_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
-        }));
-        let args = ["runner", "start", "--state-dir", &self.arg("runner")].map(str::to_owned);
-        let runner = Process::start(&alethia(), &args, &env);
-        runner.until_said("ready for jobs").await;
-        runner
-    }
-
-    fn stack(&self, name: &str, text: &str) -> String {
-        fs::create_dir_all(self.path(name)).unwrap();
-        fs::write(self.path(name).join("main.tf"), text).unwrap();
-        self.arg(name)
-    }
-}
-
-async fn leaves(mut process: Process) {
-    process.signal(Signal::TERM);
-    assert!(process.ended().await.success());
-}
 
 fn has_terraform() -> bool {
     let there = find("terraform").is_some();

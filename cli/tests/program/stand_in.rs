@@ -1,0 +1,64 @@
+//! A stand-in for a runner at a cloud: it claims connection tests, and ends them as the test wants. The real one needs
+//! the cloud.
+
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use system_tests::process::eventually;
+use wire::{Claim, Job, JobId};
+
+use crate::desk::Desk;
+
+pub(crate) struct StandIn {
+    http: Client,
+    origin: String,
+    id: String,
+    token: String,
+}
+
+impl StandIn {
+    /// Registered with the program, and known for `CONNECTION_TEST`.
+    pub(crate) async fn hire(desk: &Desk) -> Self {
+        let registered = desk.document(&["runner", "register", "--name", "stand-in"]).await;
+        let variable = |name: &str| registered["variables"][name].as_str().unwrap().to_owned();
+        let stand_in = Self {
+            http: Client::builder().no_proxy().build().unwrap(),
+            origin: variable("ALETHIA_WEB_ORIGIN"),
+            id: variable("ALETHIA_WORKER_ID"),
+            token: variable("ALETHIA_WORKER_TOKEN"),
+        };
+        let kind = json!({ "kind": "CONNECTION_TEST", "summary": "a stand-in", "schema": {}, "loss": "requeue",
+                           "timeout_s": 60, "grace_s": 1 });
+        let heartbeat = json!({ "worker_id": stand_in.id, "status": "ONLINE", "kinds": [kind] });
+        stand_in.call(Method::POST, "/api/workers/heartbeat", &heartbeat).await;
+        stand_in
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.origin));
+        request.header("X-Worker-ID", &self.id).header("X-Worker-Token", &self.token)
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let answer = self.request(method, path).json(body).send().await.unwrap();
+        let (status, answer) = (answer.status(), answer.json().await.unwrap());
+        assert!(status.is_success(), "{path}: {status}: {answer}");
+        answer
+    }
+
+    /// Waits for a job.
+    pub(crate) async fn claim(&self) -> Job {
+        let claimed = eventually("a job", async || {
+            let body = json!({ "request_id": JobId::generate(), "wait_s": 5, "kinds": ["CONNECTION_TEST"] });
+            let claim: Claim = serde_json::from_value(self.call(Method::POST, "/api/jobs/claim", &body).await).unwrap();
+            claim.job
+        });
+        claimed.await
+    }
+
+    /// Ends a job, after a line of log.
+    pub(crate) async fn end(&self, job: &Job, line: &str, report: &Value) {
+        let log = json!({ "log_chunk": format!("{line}\n"), "stream_type": "SYSTEM" });
+        self.call(Method::POST, &wire::paths::job_logs(job.id.as_str()), &log).await;
+        self.call(Method::PUT, &wire::paths::job_status(job.id.as_str()), report).await;
+    }
+}
