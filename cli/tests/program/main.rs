@@ -1,6 +1,7 @@
 //! The program as people and scripts meet it: exit codes, one JSON document, and errors that say what to do.
 
 mod desk;
+mod guide;
 mod identities;
 mod jobs;
 mod people;

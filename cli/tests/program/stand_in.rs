@@ -1,7 +1,7 @@
 //! A stand-in for a runner at a cloud: it claims connection tests, and ends them as the test wants. The real one needs
 //! the cloud.
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use system_tests::process::eventually;
 use wire::{Claim, Job, JobId};
@@ -60,5 +60,19 @@ impl StandIn {
         let log = json!({ "log_chunk": format!("{line}\n"), "stream_type": "SYSTEM" });
         self.call(Method::POST, &wire::paths::job_logs(job.id.as_str()), &log).await;
         self.call(Method::PUT, &wire::paths::job_status(job.id.as_str()), report).await;
+    }
+
+    /// The plane's word for a job.
+    pub(crate) async fn oidc_token(&self, job: &Job, audience: &str) -> String {
+        let path = wire::paths::oidc_token(job.id.as_str());
+        let answer = self.call(Method::POST, &path, &json!({ "audience": audience })).await;
+        answer["token"].as_str().expect("the plane vouches for it").to_owned()
+    }
+
+    /// What the plane says to everybody.
+    pub(crate) async fn read(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.origin)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json().await.unwrap()
     }
 }
