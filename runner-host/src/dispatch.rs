@@ -32,6 +32,7 @@ pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
         return tracing::warn!(job.id = %job.id, "was given a job that it has already; that one goes on");
     }
     let mut settings = runner.config.job_settings.clone();
+    settings.tools.extend(runner.capabilities.chosen_for(&job.job_type));
     settings.plane = claim
         .access
         .map(|access| PlaneAccess { origin: runner.config.origin.clone(), state_token: access.state_token });

@@ -87,11 +87,11 @@ impl Capabilities {
         self.missing.iter().map(|(kind, why)| (kind.as_str(), why.as_str()))
     }
 
-    /// The programs that were chosen over the PATH, by tool: jobs are to get the same.
-    pub(crate) fn installed(&self) -> BTreeMap<String, PathBuf> {
-        let tools = self.kinds.iter().flat_map(|kind| &kind.tools);
+    /// The programs that were chosen over the PATH for a kind, by tool: its jobs are to get the same.
+    pub(crate) fn chosen_for(&self, kind: &str) -> impl Iterator<Item = (String, PathBuf)> {
+        let tools = self.kinds.iter().filter(move |here| here.info.kind == kind).flat_map(|here| &here.tools);
         let chosen = tools.filter(|tool| tool.is_installed && tool.problem.is_none());
-        chosen.filter_map(|tool| Some((tool.name.to_owned(), tool.program.clone()?))).collect()
+        chosen.filter_map(|tool| Some((tool.name.to_owned(), tool.program.clone()?)))
     }
 }
 
@@ -112,5 +112,72 @@ impl KindHere {
             return None;
         }
         Some(problems.join(if self.one_is_enough { " and " } else { "; " }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use async_trait::async_trait;
+    use executor_api::{Executor, ExecutorError, JobContext, Outcome};
+
+    use super::*;
+
+    struct Idle;
+
+    #[async_trait]
+    impl Executor for Idle {
+        async fn execute(&self, _: &JobContext) -> Result<Outcome, ExecutorError> {
+            Ok(Outcome::success())
+        }
+    }
+
+    const fn tool(name: &'static str, versions: &'static str) -> Tool {
+        Tool { name, versions, version_args: &[] }
+    }
+
+    static OLD: ExecutorPlugin = ExecutorPlugin::new::<()>("old", &Idle).needs(&[tool("one", "<2")]);
+    static NEW: ExecutorPlugin = ExecutorPlugin::new::<()>("new", &Idle).needs(&[tool("one", ">=2"), tool("two", "*")]);
+    static ANY: ExecutorPlugin =
+        ExecutorPlugin::new::<()>("any", &Idle).needs_any(&[tool("two", "*"), tool("one", "*")]);
+    static NONE: ExecutorPlugin = ExecutorPlugin::new::<()>("none", &Idle);
+
+    fn script(dir: &Path, name: &str, version: &str) {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join(name), format!("#!/bin/sh\necho {version}\n")).unwrap();
+        std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn kinds_are_offered_by_the_tools_that_each_of_them_needs() {
+        let (path, tools) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        script(path.path(), "one", "1.0.0");
+        let env = [("PATH".to_owned(), path.path().display().to_string())].into();
+        let settings = JobSettings { env, tools_dir: Some(tools.path().to_owned()), ..JobSettings::default() };
+        let registry = ExecutorRegistry::new([&OLD, &NEW, &ANY, &NONE]).unwrap();
+        let known = KnownVersions::default();
+
+        let here = Capabilities::probe(&registry, &settings, &known).await;
+        assert_eq!(here.kinds(), ["any", "none", "old"]);
+        let (kind, why) = here.all_missing().next().unwrap();
+        assert_eq!(kind, "new");
+        assert!(why.contains("one is version 1.0.0, needed is >=2; two is not on the PATH"), "{why}");
+        assert_eq!(here.chosen_for("any").next(), None);
+
+        for (name, version) in [("one", "2.1.0"), ("two", "0.1.0")] {
+            script(&tools.path().join(name).join(version), name, version);
+        }
+        let here = Capabilities::probe(&registry, &settings, &known).await;
+        assert_eq!(here.kinds(), ["any", "new", "none", "old"]);
+        let (one, two) = (tools.path().join("one/2.1.0/one"), tools.path().join("two/0.1.0/two"));
+        let chosen = |kind: &str| here.chosen_for(kind).collect::<BTreeMap<_, _>>();
+        assert_eq!(chosen("new"), [("one".to_owned(), one), ("two".to_owned(), two.clone())].into());
+        assert_eq!(chosen("any"), [("two".to_owned(), two)].into());
+        assert_eq!(chosen("old"), BTreeMap::new(), "what is on the PATH will do");
+        let published = here.usable().iter().find(|info| info.kind == "any").unwrap();
+        let found: Vec<_> = published.tools.iter().map(|tool| tool.found.as_deref()).collect();
+        assert_eq!(found, [Some("0.1.0"), Some("1.0.0")]);
     }
 }

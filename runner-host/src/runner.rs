@@ -328,7 +328,6 @@ async fn ready<T>(future: &mut Option<std::pin::Pin<Box<impl Future<Output = T>>
 }
 
 pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_dir: &Path) -> Result<Runner, RunError> {
-    let mut config = config;
     let client = Client::new(&config.origin, &config.runner_id, &config.token)
         .map_err(|error| RunError::Config(format!("cannot make connections: {}", crate::chain(&error))))?;
     let jobs_dir = state_dir.join("jobs");
@@ -336,7 +335,6 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
     let capabilities =
         Capabilities::probe(&registry, &config.job_settings, &KnownVersions::open(state_dir.join("tools.json"))).await;
     check_capabilities(&capabilities)?;
-    config.job_settings.tools.extend(capabilities.installed());
     Ok(Runner {
         instance_id: instance_id(state_dir)?,
         client,
