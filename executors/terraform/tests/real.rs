@@ -63,6 +63,10 @@ async fn a_plan_is_applied_as_it_was_reviewed_and_taken_away_again() {
     assert!(text.contains("terraform_data.a will be created"), "{text}");
     let document = String::from_utf8(planned.artifact("plan.json").unwrap()).unwrap();
     assert!(document.contains("terraform_data.a") && !document.contains("hunter2"), "{document}");
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let configuration = &document["configuration"]["root_module"]["resources"][0];
+    assert_eq!(configuration["address"], "terraform_data.a", "{document}");
+    assert_eq!(configuration["expressions"]["input"]["references"], json!(["var.text"]));
 
     let applied = apply_of(&planned, &plan, &json!({ "action": "apply" })).build().unwrap();
     let outcome = run(&applied).await.unwrap();
