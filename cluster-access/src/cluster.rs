@@ -19,8 +19,7 @@ pub enum Cluster {
     /// The text of a kubeconfig, YAML or JSON. A secret. Only its current context counts. Certificates and keys stand
     /// in it (`*-data`), and of programs it may name `aws`, `aws-iam-authenticator`, `gke-gcloud-auth-plugin` and
     /// `kubelogin`.
-    #[schemars(extend("writeOnly" = true, "contentMediaType" = "application/yaml"))]
-    Kubeconfig(String),
+    Kubeconfig(#[schemars(extend("writeOnly" = true, "contentMediaType" = "application/yaml"))] String),
     /// The cluster that the runner itself runs in, as the service account of its pod. Only where the runner's operator
     /// lets jobs be who the runner is.
     InCluster {},

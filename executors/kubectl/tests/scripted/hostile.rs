@@ -233,3 +233,12 @@ async fn a_file_that_leads_out_of_the_source_is_refused() {
     std::os::unix::fs::symlink("a.yaml", folder.join("b.yaml")).unwrap();
     read(".").unwrap();
 }
+
+#[test]
+fn the_schema_says_which_fields_are_secret() {
+    let registry = executor_api::ExecutorRegistry::from_linked().unwrap();
+    let schema = registry.get("kubectl").unwrap().info().schema;
+    for place in ["/$defs/Manifests/properties/inline", "/$defs/Cluster/oneOf/0/properties/kubeconfig"] {
+        assert_eq!(schema.pointer(place).unwrap()["writeOnly"], true, "{place}");
+    }
+}
