@@ -160,8 +160,10 @@ fn by_flag(error: &ExecutorError) -> String {
         "service_account_email" => "service-account".to_owned(),
         field => field.replace('_', "-"),
     };
-    let place = parts.next().map(|place| format!("{place} ")).unwrap_or_default();
-    format!("--{flag}: {place}{message}")
+    match parts.next() {
+        Some(place) => format!("--{flag}: {place} {message}"),
+        None => format!("--{flag} {message}"),
+    }
 }
 
 /// Which identity to connect.
@@ -231,4 +233,21 @@ pub(super) async fn verify(
         shown::found(&verified, &test);
     }
     Ok(Ending::Done.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_said_by_its_flag() {
+        for (pointer, says) in [
+            ("/cloud_identity/role_arn", "--role-arn is wrong"),
+            ("/cloud_identity/project_id", "--project is wrong"),
+            ("/cloud_identity/service_account_email", "--service-account is wrong"),
+            ("/cloud_identity/wif_config/credential_source/url", "--wif-config: credential_source/url is wrong"),
+        ] {
+            assert_eq!(by_flag(&ExecutorError::invalid(pointer, "is wrong")), says);
+        }
+    }
 }
