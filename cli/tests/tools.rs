@@ -1,7 +1,7 @@
 //! `alethia tools`: what it lists, and how it gets through proxies, to mirrors and past certificates of one's own.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -27,9 +27,13 @@ struct Said {
 }
 
 async fn tools(home: &TempDir, args: &[&str], env: &[(&str, &str)]) -> Said {
+    alethia(home, &[&["tools"], args].concat(), env).await
+}
+
+async fn alethia(home: &TempDir, args: &[&str], env: &[(&str, &str)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_alethia"));
     command.env_clear().env("HOME", home.path()).env("PATH", variable("PATH").unwrap_or_default());
-    let output = command.arg("tools").args(args).envs(env.iter().copied()).kill_on_drop(true).output().await.unwrap();
+    let output = command.args(args).envs(env.iter().copied()).kill_on_drop(true).output().await.unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
 }
@@ -110,6 +114,7 @@ async fn a_server_with_a_certificate_of_ones_own_ca_is_trusted_where_the_operato
     let wary = [("ALETHIA_TOOLS_MIRROR", mirror.as_str()), ("SSL_CERT_FILE", other.to_str().unwrap())];
     let said = tools(&home, &["install", "kubectl@1.36.4"], &wary).await;
     assert_eq!((said.code, said.err.contains("certificate")), (1, true), "{}", said.err);
+    assert!(!said.err.contains("trying again"), "{}", said.err);
     assert_eq!(server.asked().len(), 1, "nothing was asked of a stranger");
 }
 
@@ -163,20 +168,27 @@ async fn what_cannot_be_meant_is_refused_with_what_can() {
     assert!(!home.path().join(".cache").exists(), "nothing was begun");
 }
 
+/// The home of a user who has installed a terraform, and where that is.
+fn home_with_terraform() -> (TempDir, PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".cache/alethia/tools/terraform/1.15.8");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("terraform");
+    std::fs::write(&program, "#!/bin/sh\necho '{\"terraform_version\":\"1.15.8\"}'\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    (home, program)
+}
+
 #[tokio::test]
 async fn the_list_says_what_is_pinned_installed_used_and_in_range() {
-    let home = tempfile::tempdir().unwrap();
-    let installed = home.path().join(".cache/alethia/tools/terraform/1.15.8");
-    std::fs::create_dir_all(&installed).unwrap();
-    std::fs::write(installed.join("terraform"), "#!/bin/sh\necho '{\"terraform_version\":\"1.15.8\"}'\n").unwrap();
-    std::fs::set_permissions(installed.join("terraform"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (home, installed) = home_with_terraform();
     let nowhere = [("PATH", "/nonexistent")];
     let said = tools(&home, &["list", "--json"], &nowhere).await;
     let document: Value = serde_json::from_str(&said.out).unwrap();
     let terraform = document["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "terraform").unwrap();
     let newest = &terraform["versions"][0];
     assert_eq!(terraform["needed"], ">=1.5, <2");
-    assert_eq!(terraform["program"], installed.join("terraform").to_str().unwrap());
+    assert_eq!(terraform["program"], installed.to_str().unwrap());
     assert_eq!(
         (&newest["version"], &newest["pinned"], &newest["used"]),
         (&"1.15.8".into(), &true.into(), &true.into())
@@ -191,4 +203,45 @@ async fn the_list_says_what_is_pinned_installed_used_and_in_range() {
     assert_eq!(cells[..4], ["terraform", "1.15.8", "yes", "yes"]);
     assert_eq!(cells[5], "yes", "{row}");
     assert!(said.err.contains("tofu: tofu is not on the PATH"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn kinds_and_doctor_know_what_is_here_and_what_to_do_about_the_rest() {
+    let (home, installed) = home_with_terraform();
+    let id = "0192f0c1-5a5b-7c6d-8e9f-000000000001";
+    let env = [
+        ("PATH", "/nonexistent"),
+        ("ALETHIA_WEB_ORIGIN", "http://127.0.0.1:9"),
+        ("ALETHIA_WORKER_ID", id),
+        ("ALETHIA_WORKER_TOKEN", "a-token"),
+    ];
+    let said = alethia(&home, &["runner", "kinds", "--json"], &env).await;
+    let kinds: Value = serde_json::from_str(&said.out).unwrap();
+    let terraform = kinds.as_array().unwrap().iter().find(|kind| kind["kind"] == "terraform").unwrap();
+    assert_eq!((&terraform["offered"], &terraform["why_not"]), (&true.into(), &Value::Null));
+    let (found, lacking) = (&terraform["tools"][0], &terraform["tools"][1]);
+    assert_eq!((&found["found"], &found["versions"]), (&"1.15.8".into(), &">=1.5, <2".into()));
+    assert_eq!((&found["in_range"], &found["installed"]), (&true.into(), &true.into()));
+    assert_eq!(found["program"], installed.to_str().unwrap());
+    assert_eq!(
+        (&lacking["name"], &lacking["found"], &lacking["in_range"]),
+        (&"tofu".into(), &Value::Null, &false.into())
+    );
+    assert!(lacking["remedy"].as_str().unwrap().starts_with("run `alethia tools install tofu@1."), "{lacking}");
+
+    let said = alethia(&home, &["runner", "kinds"], &env).await;
+    let row = said.out.lines().find(|line| line.starts_with("terraform ")).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>()[..4], ["terraform", "yes", "terraform", "1.15.8"], "{row}");
+
+    let said = alethia(&home, &["runner", "doctor"], &env).await;
+    assert!(
+        said.out.contains(&format!("ok   kind terraform: terraform 1.15.8 ({})", installed.display())),
+        "{}",
+        said.out
+    );
+    assert_eq!((said.code, said.out.contains("FAIL")), (0, false), "no tofu is no failure: {}", said.out);
+
+    let said = alethia(&tempfile::tempdir().unwrap(), &["runner", "doctor"], &env).await;
+    assert!(said.out.contains("warn kind terraform is not offered: "), "{}", said.out);
+    assert!(said.out.contains("run `alethia tools install terraform@1."), "{}", said.out);
 }

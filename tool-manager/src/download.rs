@@ -38,7 +38,7 @@ pub enum DownloadError {
 impl DownloadError {
     fn is_retryable(&self) -> bool {
         match self {
-            Self::Broken(_) => true,
+            Self::Broken(error) => !is_distrust(error),
             Self::Refused(status) => {
                 status.is_server_error()
                     || matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
@@ -46,6 +46,18 @@ impl DownloadError {
             Self::TooLarge | Self::Io(_) => false,
         }
     }
+}
+
+/// A certificate that is not trusted is not trusted a second later either.
+fn is_distrust(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_of_tls)
+}
+
+/// An error of TLS is one of the input's form, wrapped once or twice; the wrapping hides it from `source`.
+fn is_of_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
+    error.kind() == io::ErrorKind::InvalidData || inner.is_some_and(is_of_tls)
 }
 
 /// Fetches files. Follows redirects, and the proxy and CA settings of this process: `HTTPS_PROXY`, `NO_PROXY`,
@@ -61,7 +73,7 @@ impl Downloader {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(Duration::from_secs(10))
-            .with_max_times(5)
+            .with_max_times(4)
             .with_jitter();
         Ok(Self { http: client(STALLED)?, mirror, pauses })
     }

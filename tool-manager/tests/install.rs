@@ -202,9 +202,9 @@ async fn a_server_that_says_no_or_never_delivers_is_an_error_that_says_so() {
     for (what, answer, asked, expected) in [
         ("404", Answer::Status(404), 1, "the server answered 404"),
         ("403", Answer::Status(403), 1, "the server answered 403"),
-        ("503", Answer::Status(503), 6, "the server answered 503"),
-        ("cut off", Answer::CutOff(PROGRAM[..10].to_vec()), 6, "not whole"),
-        ("silent", Answer::Silent, 6, "not whole"),
+        ("503", Answer::Status(503), 5, "the server answered 503"),
+        ("cut off", Answer::CutOff(PROGRAM[..10].to_vec()), 5, "not whole"),
+        ("silent", Answer::Silent, 5, "not whole"),
     ] {
         let site = Site::serving([(path("t"), answer)]).await;
         let machine = Machine::new();
