@@ -1,0 +1,177 @@
+//! Why a request to Argo CD did not succeed, sorted by what happens next; and trying again.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ConstantBackoff, ConstantBuilder};
+use executor_api::{ExecutorError, JobContext};
+
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Why a request did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The network, or a server that is busy or just starting: the next try may succeed.
+    Transient(ExecutorError),
+    /// Another operation runs on the application.
+    Busy(ExecutorError),
+    /// It is not there, or we may not see it: Argo CD does not tell which.
+    Missing(ExecutorError),
+    /// Trying again would not help.
+    Final(ExecutorError),
+}
+
+impl Failure {
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient(_))
+    }
+
+    /// The job was asked to stop, and no answer is to be expected.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self, Self::Final(ExecutorError::Stopped(_)))
+    }
+}
+
+impl From<ExecutorError> for Failure {
+    fn from(error: ExecutorError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Failure> for ExecutorError {
+    fn from(failure: Failure) -> Self {
+        let (Failure::Transient(error) | Failure::Busy(error) | Failure::Missing(error) | Failure::Final(error)) =
+            failure;
+        error
+    }
+}
+
+/// Three tries, five seconds apart, while what fails may go away by itself.
+pub(crate) struct Patience<'a> {
+    job: &'a JobContext,
+    pauses: ConstantBackoff,
+}
+
+impl<'a> Patience<'a> {
+    pub(crate) fn new(job: &'a JobContext) -> Self {
+        let policy = ConstantBuilder::default().with_delay(PAUSE).with_max_times(TRIES - 1);
+        Self { job, pauses: policy.build() }
+    }
+
+    /// Waits where another try makes sense, and gives the failure back where none does. A request to stop ends the wait,
+    /// and it is for the next try to see it.
+    pub(crate) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
+        let next = if failure.is_transient() { self.pauses.next() } else { None };
+        let Some(pause) = next else { return Err(failure) };
+        let error = ExecutorError::from(failure);
+        self.job.log().system(format!("{error}; trying again in {} s", pause.as_secs()));
+        // In time or because of a stop: either way the wait is over.
+        let _ = tokio::time::timeout(pause, self.job.stop().changed_from(None)).await;
+        Ok(())
+    }
+}
+
+/// Tries with [`Patience`].
+pub(crate) async fn patiently<T, W: Future<Output = Result<T, Failure>>>(
+    job: &JobContext,
+    mut work: impl FnMut() -> W,
+) -> Result<T, Failure> {
+    let mut patience = Patience::new(job);
+    loop {
+        match work().await {
+            Ok(done) => return Ok(done),
+            Err(failure) => patience.after(failure).await?,
+        }
+    }
+}
+
+/// What goes away by itself, in the words of Go's network library, gRPC and Kubernetes.
+pub(crate) fn looks_transient(text: &str) -> bool {
+    const SIGNS: [&str; 20] = [
+        "connection refused",
+        "connection reset by peer",
+        "connection timed out",
+        "broken pipe",
+        "unexpected EOF",
+        "error reading from server: EOF",
+        "i/o timeout",
+        "TLS handshake timeout",
+        "Client.Timeout exceeded",
+        "client connection lost",
+        "server misbehaving",
+        "Temporary failure in name resolution",
+        "etcdserver: leader changed",
+        "etcdserver: request timed out",
+        "the server is currently unable to handle the request",
+        "apiserver not ready",
+        "Too Many Requests",
+        "502 (Bad Gateway)",
+        "503 (Service Unavailable)",
+        "504 (Gateway Timeout)",
+    ];
+    SIGNS.iter().any(|sign| text.contains(sign)) && !is_about_certificates(text)
+}
+
+/// A certificate that is refused now is refused later.
+pub(crate) fn is_about_certificates(text: &str) -> bool {
+    ["x509:", "tls: ", "invalid peer certificate"].iter().any(|sign| text.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use executor_api::testing::TestJob;
+    use executor_api::{Stop, StopReason};
+    use serde_json::json;
+
+    fn other(text: &str) -> ExecutorError {
+        ExecutorError::Other(text.to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_transient_is_tried_three_times() {
+        let job = TestJob::builder("argocd", &json!({})).build().unwrap();
+        for (failure, expected) in [
+            (Failure::Transient as fn(ExecutorError) -> Failure, (3, 10)),
+            (Failure::Busy, (1, 0)),
+            (Failure::Missing, (1, 0)),
+            (Failure::Final, (1, 0)),
+        ] {
+            let started = tokio::time::Instant::now();
+            let tries = Cell::new(0);
+            let ended: Result<(), _> = patiently(&job.context, async || {
+                tries.set(tries.get() + 1);
+                Err(failure(other("no")))
+            })
+            .await;
+            assert!(ended.is_err());
+            assert_eq!((tries.get(), started.elapsed().as_secs()), expected);
+        }
+        assert_eq!(job.log().matches("no; trying again in 5 s").count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_pause() {
+        let job = TestJob::builder("argocd", &json!({})).build().unwrap();
+        let started = tokio::time::Instant::now();
+        let ended: Result<(), _> = patiently(&job.context, async || {
+            job.context.check_stop()?;
+            job.stop.stop(Stop { reason: StopReason::CancelledByUser, force: false });
+            Err(Failure::Transient(other("no")))
+        })
+        .await;
+        assert!(ended.unwrap_err().is_stop());
+        assert_eq!(started.elapsed().as_secs(), 0);
+    }
+
+    #[test]
+    fn a_certificate_that_is_refused_stays_refused() {
+        assert!(looks_transient("dial tcp 127.0.0.1:1: connect: connection refused"));
+        assert!(!looks_transient(
+            "error dial proxy: tls: failed to verify certificate: x509: unknown authority; connection refused"
+        ));
+        assert!(!looks_transient("permission denied"));
+    }
+}
