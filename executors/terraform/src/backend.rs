@@ -131,12 +131,29 @@ fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorErr
         quoted(&storage.region),
         quoted(&storage.endpoint)
     );
+    // A profile of its own: in the environment the keys would be those of the stack's AWS provider, too. A plan keeps
+    // these settings, and is applied in another job's folders.
+    let profile = format!(
+        "[{PROFILE}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        storage.key_id, storage.secret_key
+    );
+    write_private(&job.paths().temp.join(KEYS), &profile)?;
+    let temp = job.paths().temp.file_name().unwrap_or_default().display().to_string();
+    let keys = quoted(&format!("../{temp}/{KEYS}"));
+    let text = format!("{text}profile = {}\nshared_credentials_files = [{keys}]\n", quoted(PROFILE));
     let file = job.paths().temp.join("backend.tfbackend");
-    let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
+    write_private(&file, &text)?;
+    Ok(Prepared { init_args: vec![format!("-backend-config={}", file.display())], env: Environment::default() })
+}
+
+/// The profile that holds the keys of the state, and the file that it is in.
+const PROFILE: &str = "alethia-state";
+const KEYS: &str = "state-credentials";
+
+fn write_private(file: &Path, text: &str) -> Result<(), ExecutorError> {
+    let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
     let written = written.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
-    written.map_err(ExecutorError::io("cannot write the backend's settings"))?;
-    let env = [("AWS_ACCESS_KEY_ID", storage.key_id.as_str()), ("AWS_SECRET_ACCESS_KEY", &storage.secret_key)];
-    Ok(Prepared { init_args: vec![format!("-backend-config={}", file.display())], env: env.into_iter().collect() })
+    written.map_err(ExecutorError::io("cannot write the backend's settings"))
 }
 
 fn is_word(text: &str, more: &str, most: usize) -> bool {
