@@ -12,8 +12,8 @@ use super::endpoints::Service;
 use super::{ec2, iam, route53};
 use crate::found::{FetchError, Found};
 
-/// More at once are throttled.
-const REGIONS_AT_ONCE: usize = 16;
+/// Each region throttles for itself; this bounds our connections.
+const REGIONS_AT_ONCE: usize = 32;
 
 /// Reads all regions, or those named.
 pub(crate) async fn discover(job: &JobContext, wanted: Option<&[String]>) -> Result<Found, ExecutorError> {

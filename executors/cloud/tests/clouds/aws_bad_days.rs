@@ -1,9 +1,11 @@
 //! AWS on bad days, played by a stand-in: many pages, throttling, a region that fails, a wrong clock, no STS at all.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{Duration, Utc};
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 
 use crate::harness::{Runner, role};
 use crate::stand_in::{Answer, Asked, StandIn, sts};
@@ -96,6 +98,28 @@ async fn every_page_is_read_a_throttled_call_is_repeated_and_a_failing_region_is
         .filter(|asked| asked.region() == "eu-north-1" && asked.body.contains("DescribeVpcs"))
         .count();
     assert_eq!(pages, 3);
+}
+
+/// The stand-in answers none of them before it was asked for all.
+#[tokio::test]
+async fn all_regions_are_looked_into_at_the_same_time() {
+    const NAMES: [&str; 17] = [
+        "a-1", "a-2", "a-3", "a-4", "a-5", "a-6", "a-7", "a-8", "a-9", "b-1", "b-2", "b-3", "b-4", "b-5", "b-6", "b-7",
+        "b-8",
+    ];
+    let both_lists_of_each = Arc::new(Barrier::new(2 * NAMES.len()));
+    let stand_in = StandIn::start(move |asked| match asked.field("Action").as_deref() {
+        Some("AssumeRole") => sts(asked, 3600).unwrap(),
+        Some("DescribeRegions") => regions(&NAMES),
+        Some("DescribeVpcs") => vpcs(asked, 5).after(&both_lists_of_each),
+        Some("DescribeSubnets") => rest(asked).after(&both_lists_of_each),
+        _ => rest(asked),
+    })
+    .await;
+    let metadata = runner(&stand_in).run("FETCH_RESOURCES", &json!({}), Some(role(ROLE, ""))).await.metadata();
+    let regions = metadata["cached_resources"]["vpcs"].as_object().unwrap();
+    assert_eq!(regions.keys().collect::<Vec<_>>(), NAMES);
+    assert!(regions.values().all(|vpcs| vpcs.as_array().unwrap().len() == 5));
 }
 
 #[tokio::test]

@@ -164,3 +164,20 @@ async fn without_a_role_a_job_is_the_runner_only_where_that_is_allowed() {
     let ended = allowed.run("CONNECTION_TEST", &json!({ "regions": ["eu-north-1"] }), Some(role("", ""))).await;
     assert_eq!(ended.metadata()["connection"]["account"], "123456789012");
 }
+
+/// As `alethia run` takes it: the payload says who the job is.
+#[tokio::test]
+async fn the_example_payloads_work_as_written() {
+    let Some(moto) = Moto::lenient().await else { return };
+    for (kind, text) in [
+        ("CONNECTION_TEST", include_str!("../../../../examples/payloads/CONNECTION_TEST.json")),
+        ("FETCH_RESOURCES", include_str!("../../../../examples/payloads/FETCH_RESOURCES.json")),
+    ] {
+        let runner = moto.runner().lends_itself();
+        let job = runner.job(kind, &serde_json::from_str(text).unwrap()).build().unwrap();
+        let executor = executor_api::ExecutorRegistry::from_linked().unwrap().get(kind).unwrap().executor();
+        let identity = executor.identity(job.context.job()).unwrap();
+        let outcome = runner.run_job(&job, identity).await.unwrap();
+        assert!(outcome.metadata["cached_resources"]["regions"].as_array().unwrap().contains(&json!("eu-north-1")));
+    }
+}

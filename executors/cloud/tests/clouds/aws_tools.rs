@@ -81,7 +81,7 @@ async fn a_tool_outlives_the_session_that_it_began_with() {
 }
 
 /// A folder of provider packages; `ALETHIA_TEST_PROVIDERS` or where this kind of machine has them.
-fn providers() -> Option<PathBuf> {
+pub(crate) fn providers() -> Option<PathBuf> {
     let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(|| PathBuf::from("/opt/tf-plugins"), PathBuf::from);
     let aws = folder.join("registry.terraform.io/hashicorp/aws");
     if aws.is_dir() {
@@ -97,7 +97,7 @@ async fn terraforms_aws_provider_and_its_s3_backend_are_who_the_job_is() {
     let Some(mirror) = providers() else { return };
     let account = Moto::account();
     let key = moto.key(&account).await;
-    moto_bucket(&moto, &key).await;
+    make_bucket(&moto, &key, &format!("state-{account}")).await;
     let runner = moto.runner();
     let job = runner.job("CONNECTION_TEST", &json!({})).build().unwrap();
     let Some(terraform) = found(&job.context, "terraform") else { return };
@@ -121,18 +121,8 @@ async fn terraforms_aws_provider_and_its_s3_backend_are_who_the_job_is() {
     assert!(listed.contains("10.77.0.0/16"), "{listed}");
 }
 
-async fn moto_bucket(moto: &Moto, key: &str) {
-    let account =
-        moto.ask(key, "us-east-1", "sts", &[("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]).await;
-    let account = crate::moto::text_of(&account, "Account").unwrap();
-    let http = reqwest::Client::new();
-    let made = http.put(format!("{}/state-{account}", moto.url)).header(
-        "authorization",
-        format!(
-            "AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x"
-        ),
-    );
-    let made = made.send().await.unwrap();
+pub(crate) async fn make_bucket(moto: &Moto, key: &str, name: &str) {
+    let made = moto.s3(reqwest::Method::PUT, key, name).await;
     assert!(made.status().is_success(), "{}", made.text().await.unwrap());
 }
 

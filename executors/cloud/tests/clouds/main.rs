@@ -12,3 +12,4 @@ mod moto;
 mod runner;
 mod secrets;
 mod stand_in;
+mod terraform;

@@ -82,6 +82,12 @@ impl Moto {
         asked.send().await.unwrap().text().await.unwrap()
     }
 
+    /// A bucket or an object.
+    pub(crate) async fn s3(&self, method: reqwest::Method, key: &str, path: &str) -> reqwest::Response {
+        let asked = self.http.request(method, format!("{}/{path}", self.url));
+        asked.header("authorization", unchecked(key, "us-east-1", "s3")).send().await.unwrap()
+    }
+
     pub(crate) async fn make_vpc(&self, key: &str, region: &str, cidr: &str) -> String {
         let form = [("Action", "CreateVpc"), ("Version", "2016-11-15"), ("CidrBlock", cidr)];
         let answer = self.ask(key, region, "ec2", &form).await;

@@ -45,16 +45,13 @@ async fn run(kind: &str, payload: &Value, identity: &Value, env: &[(&str, &str)]
     let finished = scene.context.run(command).await.unwrap();
     assert!(finished.exit.is_success(), "{}", scene.log());
     let asked = plane.asked();
-    let reports = asked.iter().filter(|asked| asked.path.ends_with("/status"));
-    let reports = reports.map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap());
-    let mut status = reports.last().unwrap_or_else(|| panic!("{}", scene.log()));
-    // A plane of the seed's contract gets metadata on the way, too.
-    for asked in asked.iter().filter(|asked| asked.path.ends_with("/status")) {
-        let report: Value = serde_json::from_str(&asked.body).unwrap();
-        for (key, value) in report["execution_metadata"].as_object().into_iter().flatten() {
-            status["execution_metadata"][key] = value.clone();
-        }
+    // A plane of the seed's contract merges metadata key by key.
+    let (mut status, mut metadata) = (Value::Null, serde_json::Map::new());
+    for report in asked.iter().filter(|asked| asked.path.ends_with("/status")) {
+        status = serde_json::from_str(&report.body).unwrap();
+        metadata.extend(status["execution_metadata"].as_object().cloned().unwrap_or_default());
     }
+    status["execution_metadata"] = Value::Object(metadata);
     let chunks = asked.iter().filter(|asked| asked.path.ends_with("/logs"));
     let chunks = chunks.filter_map(|asked| serde_json::from_str::<Value>(&asked.body).ok());
     let log = chunks.filter_map(|chunk| chunk["log_chunk"].as_str().map(str::to_owned)).collect();

@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
+use tokio::sync::Barrier;
 
 /// What it was asked.
 #[derive(Clone, Debug)]
@@ -20,7 +21,10 @@ pub(crate) struct Asked {
 }
 
 /// What it answers.
-pub(crate) struct Answer(Response);
+pub(crate) struct Answer {
+    response: Response,
+    after: Option<Arc<Barrier>>,
+}
 
 type Play = dyn Fn(&Asked) -> Answer + Send + Sync;
 
@@ -49,7 +53,11 @@ impl StandIn {
                     body: String::from_utf8_lossy(&body).into_owned(),
                 };
                 remembered.lock().unwrap().push(asked.clone());
-                play(&asked).0
+                let answer = play(&asked);
+                if let Some(others) = answer.after {
+                    others.wait().await;
+                }
+                answer.response
             }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -97,7 +105,8 @@ impl Answer {
     pub(crate) fn new(status: u16, kind: &str, body: impl Into<String>) -> Self {
         let body = Body::from(body.into());
         let status = StatusCode::from_u16(status).unwrap();
-        Self(Response::builder().status(status).header("content-type", kind).body(body).unwrap())
+        let response = Response::builder().status(status).header("content-type", kind).body(body).unwrap();
+        Self { response, after: None }
     }
 
     pub(crate) fn json(body: &Value) -> Self {
@@ -121,7 +130,13 @@ impl Answer {
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.0.headers_mut().insert(name, value.parse().unwrap());
+        self.response.headers_mut().insert(name, value.parse().unwrap());
+        self
+    }
+
+    /// Not before as many have asked as the barrier counts.
+    pub(crate) fn after(mut self, others: &Arc<Barrier>) -> Self {
+        self.after = Some(Arc::clone(others));
         self
     }
 }
