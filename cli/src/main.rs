@@ -10,6 +10,7 @@ mod log_printer;
 mod new_file;
 mod output;
 mod payload;
+mod source_place;
 mod trust;
 mod verbs;
 

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use executor_api::ExecutorRegistry;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::ending::Misused;
+use crate::source_place::{set, source_place};
 
 /// What a job is to do.
 #[derive(Args, Clone, Debug)]
@@ -19,9 +21,12 @@ pub(crate) struct JobArgs {
     /// The payload, a JSON object; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
-    /// The folder to work on; packed and sent along as the payload's `source`
+    /// The folder to work on; packed and sent along as the payload's source, chart or manifests
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// The cluster to work on, as a kubeconfig; `kubectl config view --raw --flatten` makes one that stands alone
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Sets the payload's `action` [terraform: plan]
     #[arg(long)]
     action: Option<String>,
@@ -69,10 +74,8 @@ impl JobArgs {
         packed: Option<&Packed>,
         backend: impl FnOnce(&Path) -> Value,
     ) -> anyhow::Result<Map<String, Value>> {
-        let mut payload = self.payload.as_deref().map(read).transpose()?.unwrap_or_default();
-        if let Some(packed) = packed {
-            payload.insert("source".to_owned(), json!({ "archive": packed.id }));
-        }
+        let payload = self.payload.as_deref().map(read).transpose()?.unwrap_or_default();
+        let mut payload = self.with_files(Value::Object(payload), packed)?;
         if let Some(action) = &self.action {
             payload.insert("action".to_owned(), json!(action));
         }
@@ -92,6 +95,28 @@ impl JobArgs {
             }
         }
         Ok(payload)
+    }
+}
+
+impl JobArgs {
+    /// The payload with the folder and the kubeconfig where the kind has a place for them.
+    fn with_files(&self, mut payload: Value, packed: Option<&Packed>) -> anyhow::Result<Map<String, Value>> {
+        if let Some(packed) = packed {
+            // A kind that another program links has its source at the top.
+            let known = ExecutorRegistry::from_linked()?.get(&self.kind).ok().map(|plugin| plugin.info().schema);
+            let place = known.as_ref().map_or(Some("/source".to_owned()), source_place);
+            let place = place.ok_or_else(|| Misused(format!("--dir: the kind {:?} takes no files", self.kind)))?;
+            set(&mut payload, &place, json!({ "archive": packed.id }));
+        }
+        if let Some(file) = &self.kubeconfig {
+            let text = std::fs::read_to_string(file);
+            let text = text.with_context(|| format!("cannot read the kubeconfig {}", file.display()))?;
+            set(&mut payload, "/cluster", json!({ "kubeconfig": text }));
+        }
+        match payload {
+            Value::Object(payload) => Ok(payload),
+            _ => Err(Misused("--payload is no JSON object".to_owned()).into()),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct SubmitArgs {
     #[command(flatten)]
     job: JobArgs,
     /// Apply exactly the plan of this job
-    #[arg(long, value_name = "JOB", conflicts_with_all = ["dir", "payload", "action", "destroy", "variables"])]
+    #[arg(long, value_name = "JOB", conflicts_with_all = ["dir", "kubeconfig", "payload", "action", "destroy", "variables"])]
     plan: Option<JobId>,
     /// Who it is at a cloud provider: the id or the label of an identity
     #[arg(long, value_name = "ID")]
