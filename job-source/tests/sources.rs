@@ -189,3 +189,34 @@ async fn a_repository_that_is_not_there_is_an_answer_of_git() {
     let error = source.unpack(&job.context, job.context.work_dir(), "/source").await.unwrap_err();
     assert!(matches!(&error, ExecutorError::ToolFailed { tool, .. } if tool == "git fetch"), "{error}");
 }
+
+/// A script plays git: which command is given what.
+#[tokio::test]
+async fn the_jobs_token_is_given_to_the_command_that_fetches_and_in_no_argument() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (program, seen) = (folder.path().join("git"), folder.path().display());
+    let script = format!("#!/bin/sh\necho \"$@\" >>'{seen}/args'\nenv >'{seen}/env-of-'$1\necho git version 2.40.0\n");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let job = TestJob::builder("test", &json!({}))
+        .input(Input::GitToken, "s3cr3t-token-of-the-job\n")
+        .settings(|settings| drop(settings.tools.insert("git".to_owned(), program)))
+        .build()
+        .unwrap();
+    let source = json!({ "git": { "url": "https://example.com/team/x.git", "ref": "v1", "path": "stacks" } });
+    let source: Source = serde_json::from_value(source).unwrap();
+    let error = source.unpack(&job.context, job.context.work_dir(), "/source").await.unwrap_err().to_string();
+    assert!(error.starts_with("/source/git/path: the repository has no folder \"stacks\" at v1"), "{error}");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(
+        read("args")
+            .contains("fetch --quiet --no-tags --no-recurse-submodules --depth=1 -- https://example.com/team/x.git v1")
+    );
+    // In base64: `x-access-token:s3cr3t-token-of-the-job`.
+    let header = "Authorization: Basic eC1hY2Nlc3MtdG9rZW46czNjcjN0LXRva2VuLW9mLXRoZS1qb2I=";
+    let fetch = read("env-of-fetch");
+    assert!(fetch.contains(header) && fetch.contains("=http.https://example.com/.extraheader\n"), "{fetch}");
+    assert!(!read("args").contains("s3cr3t") && !read("args").contains("eC1hY2Nlc3M"));
+    assert!(!read("env-of-checkout").contains(header), "only the command that speaks to the host has it");
+}
