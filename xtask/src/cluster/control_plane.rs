@@ -22,6 +22,8 @@ pub(super) fn start(processes: &mut Processes, tools: &KubernetesTools) -> anyho
         processes
             .command(&tools.controller_manager)
             .args([&kubeconfig, "--leader-elect=false", "--secure-port=0"])
+            // On a machine that is busy the node's heart beats late, and its pods would not be ready any more.
+            .arg("--node-monitor-grace-period=24h")
             .arg(format!("--service-account-private-key-file={}", key.display())),
     )?;
     processes.start(
