@@ -206,7 +206,7 @@ fn check_repository(text: &str) -> Result<bool, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(format!("{form}, without query and fragment"));
     }
-    let is_here = check_host(url.host())?;
+    let is_here = check_host(url.host().as_ref())?;
     Ok(url.scheme() == "https" || is_here)
 }
 
@@ -227,11 +227,11 @@ fn check_reference(text: &str) -> Result<(String, bool), String> {
         return Err(form.to_owned());
     }
     let url = Url::parse(&format!("https://{host}/")).map_err(|error| format!("{error}; {form}"))?;
-    Ok((host.to_owned(), check_host(url.host())?))
+    Ok((host.to_owned(), check_host(url.host().as_ref())?))
 }
 
 /// True for this machine. A cloud's metadata service is none of a job's business.
-fn check_host(host: Option<Host<&str>>) -> Result<bool, String> {
+fn check_host(host: Option<&Host<&str>>) -> Result<bool, String> {
     let (is_here, is_metadata) = match host {
         None => return Err("the address names no host".to_owned()),
         Some(Host::Domain(name)) => {

@@ -41,6 +41,10 @@ const NOT_READY: &str = "not all was ready within `timeout`";
 
 /// What goes away by itself: the network, and servers that are busy or change their leader.
 pub(crate) fn is_transient(stderr: &str) -> bool {
+    // What `atomic` has undone looks like nothing, but its hooks ran.
+    if stderr.contains("due to atomic being set") {
+        return false;
+    }
     const SIGNS: [&str; 22] = [
         "connection refused",
         "connection reset by peer",
@@ -99,6 +103,7 @@ mod tests {
             "Error: chart \"x\" version \"9\" not found in https://x repository",
             "Error: failed to fetch https://x/index.yaml : 401 Unauthorized",
             "Error: INSTALLATION FAILED: timed out waiting for the condition",
+            "Error: release web failed, and has been uninstalled due to atomic being set: connection refused",
         ] {
             assert!(!is_transient(text), "{text}");
         }

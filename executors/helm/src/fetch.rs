@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use executor_api::{Command, ExecutorError};
+use executor_api::{Command, ExecutorError, Finished};
 use job_source::Source;
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
@@ -16,7 +16,7 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::chart::{Chart, Origin};
 use crate::dependencies::{self, Missing};
 use crate::helm::{Helm, failure, names};
-use crate::retry::patiently;
+use crate::retry::{Failure, patiently};
 use crate::values;
 
 /// What the repository is called in the file that names it.
@@ -168,8 +168,13 @@ impl Helm<'_> {
 
     async fn download(&self, verb: &str, command: Command) -> Result<(), ExecutorError> {
         patiently(self.job, async || {
-            let finished = self.job.run(command.clone()).await.map_err(crate::retry::Failure::Final)?;
-            if finished.exit.is_success() { Ok(()) } else { Err(failure(verb, &finished)) }
+            let finished = self.job.tee(command.clone()).await.map_err(Failure::Final)?;
+            if finished.exit.is_success() {
+                return Ok(());
+            }
+            // Why a repository does not answer is in its standard output.
+            let printed = self.job.log().masked(&String::from_utf8_lossy(&finished.stdout));
+            Err(failure(verb, &Finished { stderr_tail: format!("{}{printed}", finished.stderr_tail), ..finished }))
         })
         .await
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cluster_access::ClusterAccess;
 use executor_api::{Command, Environment, ExecutorError, Finished, JobContext};
+use semver::{Version, VersionReq};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -108,12 +109,23 @@ pub(crate) enum When {
 }
 
 impl<'a> Helm<'a> {
-    /// Finds the program and asks for its version.
+    /// Finds the program: the runner's usual one, else one of its installed versions that we can use.
     ///
     /// # Errors
     /// [`ExecutorError::ToolMissing`] with the remedy.
     pub async fn find(job: &'a JobContext, cluster: &ClusterAccess) -> Result<Self, ExecutorError> {
-        let program = job.tool(HELM.name)?;
+        Self::find_version(job, cluster, None).await
+    }
+
+    /// As [`Self::find`], of a version that is wanted, for example `>=3.18`.
+    ///
+    /// # Errors
+    /// [`ExecutorError::ToolMissing`] with the remedy.
+    pub async fn find_version(
+        job: &'a JobContext,
+        cluster: &ClusterAccess,
+        wanted: Option<&str>,
+    ) -> Result<Self, ExecutorError> {
         let home = job.paths().home.join("helm");
         let mut env = Environment::default();
         // Without plugins nothing but helm itself runs, whatever a chart or an address asks for.
@@ -131,30 +143,45 @@ impl<'a> Helm<'a> {
             made.map_err(ExecutorError::io("cannot make helm's folders"))?;
             env.set(name, folder);
         }
-        let found = Self { job, program, cluster: cluster.clone(), env };
-        found.check_version().await?;
+        let mut found = Self { job, program: job.tool(HELM.name)?, cluster: cluster.clone(), env };
+        found.choose_version(wanted).await?;
         Ok(found)
     }
 
     /// A program with other flags would do something else than we mean.
-    async fn check_version(&self) -> Result<(), ExecutorError> {
-        let missing = |why: String| Err(ExecutorError::ToolMissing(why));
+    async fn choose_version(&mut self, wanted: Option<&str>) -> Result<(), ExecutorError> {
+        let ours = HELM.versions;
+        let wanted = wanted.map_or(ours.to_owned(), |wanted| format!("{wanted}, {ours}"));
+        let wanted_req = version_req(&wanted)?;
+        let why = match self.version().await {
+            // A pre-release fits where its release would.
+            Ok(found) if wanted_req.matches(&Version::new(found.major, found.minor, found.patch)) => return Ok(()),
+            Ok(found) => format!("the runner has helm {found}"),
+            Err(ExecutorError::ToolMissing(why)) => why,
+            Err(other) => return Err(other),
+        };
+        let Some(program) = self.job.installed_tool(HELM.name, &wanted_req) else {
+            return Err(ExecutorError::ToolMissing(format!(
+                "needed is helm {wanted}, and {why}; `alethia tools install helm@VERSION` there puts one beside it"
+            )));
+        };
+        self.job.log().system(format!("taking {}: needed is helm {wanted}, and {why}", program.display()));
+        self.program = program;
+        Ok(())
+    }
+
+    async fn version(&self) -> Result<Version, ExecutorError> {
+        let missing = |why: &str| ExecutorError::ToolMissing(format!("`helm version` {why}; is it the real program?"));
         let asked = self.job.capture(self.bare_command(&["version"]).arg("--template={{.Version}}"));
         let Ok(answer) = tokio::time::timeout(VERSION_LIMIT, asked).await else {
-            return missing("`helm version` did not answer within 10 s; is it the real program?".to_owned());
+            return Err(missing("did not answer within 10 s"));
         };
         let answer = answer?;
         let text = String::from_utf8_lossy(&answer.stdout);
-        let version = semver::Version::parse(text.trim().trim_start_matches('v'));
-        let (true, Ok(version)) = (answer.exit.is_success(), version) else {
-            return missing("`helm version` does not answer as helm does; is it the real program?".to_owned());
-        };
-        let wanted = semver::VersionReq::parse(HELM.versions).expect("the range is a constant");
-        // A pre-release fits where its release would.
-        if wanted.matches(&semver::Version::new(version.major, version.minor, version.patch)) {
-            return Ok(());
+        match Version::parse(text.trim().trim_start_matches('v')) {
+            Ok(version) if answer.exit.is_success() => Ok(version),
+            _ => Err(missing("does not answer as helm does")),
         }
-        missing(format!("the runner has helm {version}, needed is {}; install another there", HELM.versions))
     }
 
     /// Without a cluster: for what needs none.
@@ -173,8 +200,8 @@ impl<'a> Helm<'a> {
 
     /// On the job's cluster. What follows `--` is never an option: see [`names`].
     pub(crate) fn command(&self, verb: &[&str], release: &Release) -> Command {
-        let command = self.bare_command(verb).arg(format!("--namespace={}", release.namespace()));
-        self.cluster.point(command)
+        let command = self.bare_command(verb).arg(self.cluster.flag());
+        self.cluster.point(command).arg(format!("--namespace={}", release.namespace()))
     }
 
     /// Runs a command that only reads, up to three times, and parses what it prints. That does not reach the log.
@@ -199,6 +226,12 @@ impl<'a> Helm<'a> {
             ))
         })
     }
+}
+
+/// The versions of helm that a payload wants.
+pub(crate) fn version_req(text: &str) -> Result<VersionReq, ExecutorError> {
+    VersionReq::parse(text)
+        .map_err(|error| ExecutorError::invalid("/helm_version", format!("{error}; give for example `>=3.18`")))
 }
 
 /// The end of a command line: names that cannot be taken for options.

@@ -26,7 +26,7 @@ impl Executor for HelmExecutor {
         let params: HelmParams = job.params()?;
         params.check()?;
         let cluster = params.cluster.prepare(job, "/cluster").await?;
-        let helm = Helm::find(job, &cluster).await?;
+        let helm = Helm::find_version(job, &cluster, params.helm_version.as_deref()).await?;
         let (release, timeout, wait) = (params.release()?, params.timeout()?, params.wait);
         match params.action {
             Action::Upgrade => {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::chart::Chart;
+use crate::helm::version_req;
 use crate::release::Release;
 use crate::values;
 
@@ -61,6 +62,9 @@ pub struct HelmParams {
     /// Mend a release that an earlier attempt of this job, or the job that this one retries, left pending when it died.
     #[serde(default = "yes")]
     pub recover_pending: bool,
+    /// The versions of the program that will do, for example `>=3.18`; whichever the runner has if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helm_version: Option<String>,
     /// Which cluster.
     pub cluster: Cluster,
 }
@@ -98,6 +102,7 @@ impl HelmParams {
     pub fn check(&self) -> Result<(), ExecutorError> {
         self.release()?;
         self.timeout()?;
+        self.helm_version.as_deref().map(version_req).transpose()?;
         self.refuse_what_does_not_belong()?;
         if self.revision == Some(0) {
             return Err(ExecutorError::invalid("/revision", "revisions count from 1"));
@@ -188,6 +193,7 @@ mod tests {
         for timeout in ["-1s", "5", "5 parsecs", "0s", "7h", "s", "99999h", "", "1m; rm"] {
             assert!(refusal(&json!({ "timeout": timeout })).starts_with("/timeout: "), "{timeout:?}");
         }
+        assert!(refusal(&json!({ "helm_version": "latest" })).starts_with("/helm_version: "));
         let params: HelmParams = serde_json::from_value(json!({ "action": "status", "release": "a", "namespace": "b",
                                      "timeout": "10m", "cluster": { "kubeconfig": "" } }))
         .unwrap();

@@ -154,7 +154,7 @@ mod tests {
     use crate::output::Status;
     use serde_json::{Value, json};
 
-    fn job(id: &str, metadata: Value) -> Job {
+    fn job(id: &str, metadata: &Value) -> Job {
         let job = json!({ "id": id, "job_type": "helm", "status": "CLAIMED", "attempt": 2,
                           "execution_metadata": metadata });
         serde_json::from_value(job).unwrap()
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn a_mark_names_job_attempt_and_revision() {
-        let marks = marks(&job("0192-a", Value::Null), 7);
+        let marks = marks(&job("0192-a", &Value::Null), 7);
         assert_eq!(marks[0], "--description=job 0192-a, attempt 2");
         assert_eq!(marks[1], "--labels=alethia-job=0192-a,alethia-attempt=2,alethia-revision=7");
         for id in ["-x", "x_", &"a".repeat(64)] {
-            let job = job(id, Value::Null);
+            let job = job(id, &Value::Null);
             assert_eq!(super::marks(&job, 7).len(), 1, "{id} is no label");
             assert_eq!(own(&job, 7), None);
         }
@@ -174,10 +174,10 @@ mod tests {
 
     #[test]
     fn own_are_this_job_and_the_one_it_retries() {
-        assert_eq!(own(&job("b", Value::Null), 3).unwrap(), "alethia-revision=3,alethia-job in (b)");
-        let retry = job("b", json!({ "retry_of": "a" }));
+        assert_eq!(own(&job("b", &Value::Null), 3).unwrap(), "alethia-revision=3,alethia-job in (b)");
+        let retry = job("b", &json!({ "retry_of": "a" }));
         assert_eq!(own(&retry, 3).unwrap(), "alethia-revision=3,alethia-job in (b,a)");
-        let hostile = job("b", json!({ "retry_of": "a),x notin (c" }));
+        let hostile = job("b", &json!({ "retry_of": "a),x notin (c" }));
         assert_eq!(own(&hostile, 3).unwrap(), "alethia-revision=3,alethia-job in (b)");
     }
 

@@ -43,7 +43,7 @@ pub(crate) async fn patiently<T, W: Future<Output = Result<T, Failure>>>(
         .sleep(pause)
         .when(|failure| matches!(failure, Failure::Transient(_)))
         .notify(|_, pause| {
-            job.log().system(format!("that may go away by itself; trying again in {} s", pause.as_secs()))
+            job.log().system(format!("that may go away by itself; trying again in {} s", pause.as_secs()));
         })
         .await
         .map_err(ExecutorError::from)
