@@ -128,8 +128,40 @@ fn check(identity: &CloudIdentity) -> Result<(), PlaneError> {
         if value.len() > LONGEST_PART || (name != "wif_config" && value.chars().any(char::is_control)) {
             return at("it is too long, or holds a control character");
         }
+        if let Some(wrong) = wrong_form(name, value).filter(|_| !value.is_empty()) {
+            return at(wrong);
+        }
     }
     Ok(())
+}
+
+/// What is wrong with the form of a part. Whether it exists, the connection test finds out.
+fn wrong_form(name: &str, value: &str) -> Option<&'static str> {
+    match name {
+        "role_arn" => {
+            let parts: Vec<_> = value.splitn(6, ':').collect();
+            let is_role = matches!(parts.as_slice(), ["arn", partition, "iam", "", account, role]
+                if partition.starts_with("aws") && account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())
+                    && role.strip_prefix("role/").is_some_and(|name| !name.is_empty()));
+            (!is_role).then_some("give the ARN of a role, for example arn:aws:iam::123456789012:role/deployer")
+        }
+        "tenant_id" | "client_id" | "subscription_id" => {
+            let is_guid = value.len() == 36 && uuid::Uuid::try_parse(value).is_ok();
+            (!is_guid).then_some("give a GUID, for example 00000000-0000-0000-0000-000000000000")
+        }
+        "wif_config" => {
+            let document: serde_json::Value = serde_json::from_str(value).unwrap_or_default();
+            if document.get("private_key").is_some() {
+                return Some(
+                    "this is the key of a service account; the plane takes none: connect a workload identity pool",
+                );
+            }
+            let is_pool = document["type"] == "external_account"
+                && document["audience"].as_str().is_some_and(|audience| audience.contains("workloadIdentityPools"));
+            (!is_pool).then_some("give the external_account document of a workload identity pool, as gcloud makes it")
+        }
+        _ => None,
+    }
 }
 
 async fn insert(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), PlaneError> {

@@ -86,6 +86,9 @@ pub struct RunnerInfo {
     /// What it offers.
     #[serde(default)]
     pub labels: Map<String, Value>,
+    /// The only identity whose jobs it takes, besides those that are assigned to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_identity_id: Option<String>,
     /// The kinds that it links.
     #[serde(default)]
     pub kinds: Vec<KindInfo>,

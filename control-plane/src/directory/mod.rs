@@ -73,6 +73,7 @@ impl Runner {
             last_heartbeat: self.last_heartbeat,
             version: self.version.clone(),
             labels: self.labels.clone(),
+            cloud_identity_id: self.cloud_identity_id.clone(),
             kinds: self.kinds.clone(),
             jobs,
             metadata: self.metadata.clone(),

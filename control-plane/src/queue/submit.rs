@@ -3,7 +3,7 @@
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
-use wire::{Job, JobId, JobList, JobStatus, KindInfo, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
+use wire::{Job, JobId, JobList, JobStatus, KindInfo, LossPolicy, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
 
 use super::transitions::Event;
 use super::{Queue, Row, detached};
@@ -34,7 +34,7 @@ impl Queue {
     pub async fn submit(&self, user: &User, mut request: SubmitRequest) -> Result<Job, PlaneError> {
         let kind = self.kind(&user.org, &request.job_type)?;
         check_payload(&kind, &request.config_snapshot)?;
-        self.check_references(user, &mut request).await?;
+        self.check_references(user, &kind, &mut request).await?;
         if request.concurrency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
             return Err(PlaneError::invalid("/concurrency_key", format!("a key has 1 to {LONGEST_KEY} bytes")));
         }
@@ -128,7 +128,12 @@ impl Queue {
         kinds
     }
 
-    async fn check_references(&self, user: &User, request: &mut SubmitRequest) -> Result<(), PlaneError> {
+    async fn check_references(
+        &self,
+        user: &User,
+        kind: &KindInfo,
+        request: &mut SubmitRequest,
+    ) -> Result<(), PlaneError> {
         if let Some(plan) = &request.plan_job_id {
             let refused = |why: String| Err(PlaneError::invalid("/plan_job_id", why));
             let Some(row) = self.0.store.find(plan).await?.filter(|row| row.org() == user.org) else {
@@ -140,7 +145,8 @@ impl Queue {
                     row.job.status
                 ));
             }
-            if let Some(used_by) = row.plan_used_by {
+            // A kind that only reads may look at a plan as often as it likes.
+            if let Some(used_by) = row.plan_used_by.filter(|_| kind.loss != LossPolicy::Requeue) {
                 return refused(format!("the plan of job {plan} was applied by job {used_by}; plan again"));
             }
             request.concurrency_key = request.concurrency_key.take().or(row.job.concurrency_key);

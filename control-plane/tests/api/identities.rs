@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::plane::{Plane, SOON};
 
+const GUID: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const ROLE: &str = "arn:aws:iam::123456789012:role/AlethiaProvisionerRole";
 
 impl Plane {
@@ -80,8 +81,17 @@ async fn what_is_wrong_with_an_identity_is_said_by_its_field() {
         ("aws", json!({}), "/credentials/role_arn"),
         ("aws", json!({ "role_arn": format!("{ROLE}\nx") }), "/credentials/role_arn"),
         ("aws", json!({ "role_arn": ROLE, "tenant_id": "t" }), "/credentials/tenant_id"),
+        ("aws", json!({ "role_arn": "arn:aws:iam::1234:role/x" }), "/credentials/role_arn"),
+        ("aws", json!({ "role_arn": "arn:aws:iam::123456789012:user/x" }), "/credentials/role_arn"),
         ("gcp", json!({}), "/credentials/wif_config"),
-        ("azure", json!({ "tenant_id": "t", "client_id": "c" }), "/credentials/subscription_id"),
+        ("gcp", json!({ "wif_config": "nonsense" }), "/credentials/wif_config"),
+        (
+            "gcp",
+            json!({ "wif_config": "{\"type\":\"service_account\",\"private_key\":\"k\"}" }),
+            "/credentials/wif_config",
+        ),
+        ("azure", json!({ "tenant_id": "t", "client_id": "c", "subscription_id": "s" }), "/credentials/tenant_id"),
+        ("azure", json!({ "tenant_id": GUID, "client_id": GUID }), "/credentials/subscription_id"),
     ] {
         let init = format!("/api/cli/providers/{provider}/init");
         let id = plane.call(&admin, Method::POST, &init, &json!({})).await.1["identity_id"].clone();
