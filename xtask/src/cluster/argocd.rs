@@ -77,6 +77,8 @@ fn part(processes: &Processes, argocd: &Path, access: &Access, name: &str) -> an
     for variable in ["ARGOCD_GNUPGHOME", "ARGOCD_SSH_DATA_PATH", "ARGOCD_TLS_DATA_PATH"] {
         command.env(variable, processes.folder(&format!("{name}/{variable}"))?);
     }
+    // Git gets its credentials there; by default that is one place for all clusters of a machine.
+    command.env("ARGOCD_ASK_PASS_SOCK", processes.folder(name)?.join("ask-pass.sock"));
     Ok(command)
 }
 
