@@ -1,5 +1,6 @@
 //! The control plane as a user's client sees it: one method per thing to ask.
 
+mod artifacts;
 mod identities;
 mod users;
 

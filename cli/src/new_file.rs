@@ -25,10 +25,10 @@ impl NewFile {
         &self.path
     }
 
-    pub(crate) fn write(&mut self, text: &str) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, text: impl AsRef<[u8]>) -> anyhow::Result<()> {
         // Half of it is kept, too: it is all there is.
         self.is_written = true;
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        let written = self.file.write_all(text.as_ref()).and_then(|()| self.file.sync_all());
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }
 }

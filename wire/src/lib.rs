@@ -4,6 +4,7 @@
 //! and nowhere else. Reading is lenient (unknown fields are ignored, aliases of both dialects are accepted),
 //! writing is strict.
 
+mod artifact;
 mod claim;
 mod concurrency;
 mod git;
@@ -21,6 +22,7 @@ mod secrets;
 mod submit;
 mod time;
 
+pub use artifact::{ArtifactInfo, ArtifactList};
 pub use claim::{Claim, ClaimRequest, JobAccess};
 pub use concurrency::Exclusive;
 pub use git::{GitCredentialInfo, GitCredentialRequest, GitTokenAnswer, GitTokenRequest};

@@ -18,6 +18,7 @@ use crate::follow::{follow, until_interrupted};
 use crate::log_printer::LogPrinter;
 use crate::output;
 use crate::payload::{JobArgs, name_and_value, state_in_plane};
+use crate::verbs::artifacts::{self, ArtifactsArgs};
 use crate::verbs::identity;
 
 #[derive(Subcommand)]
@@ -30,6 +31,8 @@ pub(crate) enum JobVerb {
     Show(OneJob),
     /// Print a job's log
     Logs(LogsArgs),
+    /// List what a job delivered besides its log, or get one of it
+    Artifacts(ArtifactsArgs),
     /// Ask for a job's end
     Cancel(CancelArgs),
     /// Submit the same job again
@@ -42,8 +45,8 @@ pub(crate) enum JobVerb {
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     job: JobArgs,
-    /// Apply exactly the plan of this job
-    #[arg(long, value_name = "JOB", conflicts_with_all = ["dir", "kubeconfig", "payload", "action", "destroy", "variables"])]
+    /// Apply exactly the plan of this job; for infracost, say what it costs
+    #[arg(long, value_name = "JOB", conflicts_with_all = ["dir", "destroy", "variables"])]
     plan: Option<JobId>,
     /// Who it is at a cloud provider: the id or the label of an identity
     #[arg(long, value_name = "ID")]
@@ -51,6 +54,9 @@ pub(crate) struct SubmitArgs {
     /// A runner must carry this label to take the job; may be repeated
     #[arg(long = "label", value_name = "K=V", value_parser = name_and_value)]
     labels: Vec<(String, String)>,
+    /// What it works on: of all jobs with the same key, one runs at a time [default: as its kind says]
+    #[arg(long = "key", value_name = "KEY")]
+    concurrency_key: Option<String>,
     /// How long it may run, for example 45m
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
@@ -123,6 +129,7 @@ pub(crate) async fn run(verb: JobVerb) -> anyhow::Result<ExitCode> {
             let job = api.retry(&args.one.id).await?;
             return submitted(&api, job, args.follow, args.one.user.json).await;
         }
+        JobVerb::Artifacts(args) => artifacts::run(args).await?,
         JobVerb::List(args) => list(args).await?,
         JobVerb::Show(args) => {
             let job = args.user.api()?.job(&args.id).await?;
@@ -150,7 +157,8 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
     let packed = args.job.packed()?;
     let mut payload = args.job.payload(packed.as_ref(), state_in_plane)?;
     if args.plan.is_some() {
-        payload.insert("action".to_owned(), "apply".into());
+        let action = if args.job.kind == "infracost" { "diff" } else { "apply" };
+        payload.entry("action").or_insert_with(|| action.into());
     }
     let cloud_identity_id = match &args.identity {
         Some(named) => Some(identity::find(&api, named).await?.id),
@@ -164,6 +172,7 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         config_snapshot: Value::Object(payload),
         plan_job_id: args.plan,
         cloud_identity_id,
+        concurrency_key: args.concurrency_key,
         labels: args.labels.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>(),
         timeout_s: args.timeout.map(|timeout| timeout.as_secs()),
         ..SubmitRequest::default()

@@ -1,6 +1,8 @@
 //! What `alethia` can be told to do: one file per verb.
 
+mod artifacts;
 mod demo;
+mod git_token;
 mod identity;
 mod job;
 mod run;
@@ -29,6 +31,9 @@ pub(crate) enum Verb {
     /// Say who jobs are at cloud providers
     #[command(subcommand)]
     Identity(identity::IdentityVerb),
+    /// Keep tokens for the git hosts that jobs take their sources from
+    #[command(subcommand)]
+    GitToken(git_token::GitTokenVerb),
     /// Look after the people of a control plane
     #[command(subcommand)]
     User(user::UserVerb),
@@ -47,6 +52,7 @@ impl Verb {
             Self::Runner(verb) => runner::run(verb),
             Self::Job(verb) => client_runtime()?.block_on(job::run(verb)),
             Self::Identity(verb) => client_runtime()?.block_on(identity::run(verb)),
+            Self::GitToken(verb) => client_runtime()?.block_on(git_token::run(verb)),
             Self::User(verb) => client_runtime()?.block_on(user::run(verb)),
             Self::Run(args) => client_runtime()?.block_on(run::run(args)),
             Self::Tools(verb) => client_runtime()?.block_on(tools::run(verb)),

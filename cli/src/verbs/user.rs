@@ -71,7 +71,7 @@ async fn add(args: AddArgs) -> anyhow::Result<()> {
 fn hand_over(answer: &UserAnswer, file: Option<NewFile>, as_json: bool) -> anyhow::Result<()> {
     let UserAnswer { user, token } = answer;
     if let Some(mut file) = file {
-        file.write(&format!("{token}\n"))?;
+        file.write(format!("{token}\n"))?;
         if as_json {
             return output::json(&json!({ "user": user, "token_file": file.path() }));
         }

@@ -47,6 +47,17 @@ async fn three_processes_plan_and_apply() {
     assert!(applied.out.contains("Apply complete! Resources: 5 added"), "{}", applied.out);
     assert!(applied.out.contains("password = (sensitive)"), "{}", applied.out);
 
+    let delivered = desk.run(&["job", "artifacts", plan, "--json"]).await.expect(0).json();
+    let names: Vec<_> = delivered["artifacts"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, ["plan.json", "plan.txt", "terraform.plan.out", "workspace.tar.gz"]);
+    let text = desk.run(&["job", "artifacts", plan, "plan.txt"]).await.expect(0);
+    assert!(text.out.contains("Plan: 5 to add"), "{}", text.out);
+    let file = desk.arg("plan.zip");
+    desk.run(&["job", "artifacts", plan, "terraform.plan.out", "--output", &file]).await.expect(0);
+    assert!(fs::read(&file).unwrap().starts_with(b"PK"), "a plan is a zip");
+    let missing = desk.run(&["job", "artifacts", plan, "nothing"]).await.expect(1);
+    assert!(missing.err.contains("there is no such artifact"), "{}", missing.err);
+
     let again = desk.run(&hint).await.expect(1);
     assert!(again.err.contains("/plan_job_id: the plan of job") && again.err.contains("plan again"), "{}", again.err);
 

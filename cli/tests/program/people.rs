@@ -64,3 +64,20 @@ async fn a_new_token_is_shown_once_and_never_lost_to_a_file_that_cannot_be() {
     assert!(!desk.path("bob-token").exists(), "nothing was to be written to it");
     leaves(server).await;
 }
+
+#[tokio::test]
+async fn a_git_token_is_put_listed_without_itself_and_removed() {
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let file = desk.arg("git-token");
+    fs::write(&file, "hunter2-hunter2\n").unwrap();
+    desk.run(&["git-token", "put", "git.example", "--from", &file]).await.expect(0);
+    let listed = desk.run(&["git-token", "list", "--json"]).await.expect(0);
+    assert!(listed.out.contains("git.example") && !listed.out.contains("hunter2"), "{}", listed.out);
+    let refused = desk.run(&["git-token", "put", "a b", "--from", &file]).await.expect(1);
+    assert!(refused.err.contains("/host: give a host"), "{}", refused.err);
+    desk.run(&["git-token", "remove", "git.example"]).await.expect(0);
+    let gone = desk.run(&["git-token", "remove", "git.example"]).await.expect(1);
+    assert!(gone.err.contains("there is no such git credential"), "{}", gone.err);
+    leaves(server).await;
+}

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use wire::{JobId, SECRET_MEDIA_TYPE, paths};
+use wire::{ArtifactInfo, ArtifactList, JobId, SECRET_MEDIA_TYPE, paths};
 
 use super::file::{Download, serve};
 use super::{Storage, body};
@@ -83,28 +83,25 @@ pub(super) async fn list(
     State(storage): State<Storage>,
     Path(job): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<serde_json::Value>, Refusal> {
+) -> Result<Json<ArtifactList>, Refusal> {
     let job = reading(&storage, &headers, &job).await?;
-    let artifacts = storage.artifacts.list(&job).await?;
-    let artifacts = artifacts.into_iter().map(|artifact| {
-        json!({
-            "name": artifact.name,
-            "attempt": artifact.attempt,
-            "sha256": artifact.blob.digest.as_str(),
-            "size_bytes": artifact.blob.size_bytes,
-            "media_type": artifact.media_type,
-            "created_at": artifact.created_at,
-        })
+    let artifacts = storage.artifacts.list(&job).await?.into_iter().map(|artifact| ArtifactInfo {
+        name: artifact.name,
+        attempt: artifact.attempt.0,
+        sha256: Some(artifact.blob.digest.as_str().to_owned()),
+        size_bytes: Some(artifact.blob.size_bytes),
+        media_type: artifact.media_type,
+        created_at: Some(artifact.created_at),
     });
-    let secrets = storage.secrets.list(&job).await?.into_iter().map(|secret| {
-        json!({
-            "name": secret.name,
-            "attempt": secret.attempt,
-            "media_type": SECRET_MEDIA_TYPE,
-            "created_at": secret.created_at,
-        })
+    let secrets = storage.secrets.list(&job).await?.into_iter().map(|secret| ArtifactInfo {
+        name: secret.name,
+        attempt: secret.attempt.0,
+        sha256: None,
+        size_bytes: None,
+        media_type: SECRET_MEDIA_TYPE.to_owned(),
+        created_at: Some(secret.created_at),
     });
-    Ok(Json(json!({ "artifacts": artifacts.chain(secrets).collect::<Vec<_>>() })))
+    Ok(Json(ArtifactList { artifacts: artifacts.chain(secrets).collect() }))
 }
 
 async fn writing(storage: &Storage, headers: &HeaderMap, job: &str) -> Result<(JobId, JobWrite), Refusal> {
