@@ -310,6 +310,9 @@ pub async fn run_as<T>(
     let settings = &job.settings().cloud;
     let Some(identity) = run_as.identity else {
         if settings.ambient_identity {
+            for secret in AMBIENT_SECRETS.iter().filter_map(|name| run_as.ambient.get(name)) {
+                job.mask(secret);
+            }
             job.use_ambient(&run_as.ambient);
         }
         return work.await;
@@ -350,5 +353,7 @@ impl Drop for Gone {
 
 fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
+    // What is there, if anything, is not ours.
+    let _ = std::fs::remove_dir_all(folder);
     std::fs::DirBuilder::new().mode(0o700).create(folder)
 }

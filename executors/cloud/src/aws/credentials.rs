@@ -51,7 +51,11 @@ impl Session {
     async fn obtain(&self) -> Result<Credentials, ExecutorError> {
         match (self.request.identity.role_arn.is_empty(), self.token()?) {
             (true, _) => self.own().await,
-            (false, Some(token)) => self.assume_by_token(token).await,
+            (false, Some(token)) => match self.assume_by_token(token).await {
+                // It may trust the runner itself; if not, what the token lacked is the better remedy.
+                Err(refused @ ExecutorError::InvalidInput { .. }) => self.assume().await.map_err(|_| refused),
+                obtained => obtained,
+            },
             (false, None) => self.assume().await,
         }
     }

@@ -23,10 +23,25 @@ pub(super) fn nobody() -> ExecutorError {
 
 /// The chain was asked, and failed.
 pub(super) fn no_ambient(error: &CredentialsError) -> ExecutorError {
+    let why = root(error);
+    let unknown = || ExecutorError::Other(format!("the runner's own AWS identity cannot be used: {why}"));
     match error {
         CredentialsError::CredentialsNotLoaded(_) => nobody(),
-        other => ExecutorError::Other(format!("the runner's own AWS identity cannot be used: {}", root(other))),
+        _ => known_ambient(&why).unwrap_or_else(unknown),
     }
+}
+
+/// The SDK's words for a chain that has nothing, and for a profile whose way we do not go.
+fn known_ambient(why: &str) -> Option<ExecutorError> {
+    if why.contains("no providers in chain provided credentials") || why.contains("credential provider was not enabled")
+    {
+        return Some(nobody());
+    }
+    why.contains("cargo feature").then(|| {
+        let remedy = "the AWS profile of the runner signs in by SSO or by a program, which a runner does not follow; set \
+                      what `aws configure export-credentials --format env` prints";
+        ExecutorError::Other(remedy.to_owned())
+    })
 }
 
 /// STS has answered without credentials.
@@ -153,10 +168,8 @@ fn said<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<(String, String)
 /// Nobody has said no: nobody was there, or not who should be.
 fn unreached<E: Error + Send + Sync + 'static>(error: &SdkError<E>) -> ExecutorError {
     let why = root(error);
-    if why.contains("no providers in chain provided credentials")
-        || why.contains("the credential provider was not enabled")
-    {
-        return nobody();
+    if let Some(known) = known_ambient(&why) {
+        return known;
     }
     let what = match error {
         SdkError::ResponseError(_) | SdkError::ServiceError(_) => {

@@ -3,18 +3,15 @@
 //! It comes from a job's owner and tells the runner whom to send a token to: so only Google's own addresses are taken,
 //! nothing in it is ever executed, and no file outside the job is read for it.
 
-use std::collections::BTreeMap;
-
 use executor_api::{CloudIdentity, CloudSettings, ExecutorError};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use super::source::{PLANES_TOKEN, TokenSource};
 use crate::endpoint;
 use crate::identity::{check_provider, check_text, refusal};
 
-/// The name by which a document asks for the control plane's token.
-pub(super) const PLANES_TOKEN: &str = "oidc-token";
 /// Where the token exchange is.
 const STS: &str = "https://sts.googleapis.com";
 /// Where a service account is impersonated.
@@ -43,41 +40,6 @@ pub(super) struct WifConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Impersonation {
     token_lifetime_seconds: Option<u32>,
-}
-
-/// Where the subject token comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TokenSource {
-    /// The control plane vouches for the job.
-    Plane,
-    /// A file; absolute only where the operator lets jobs be the runner.
-    File { file: String, format: Format },
-    /// A server.
-    Url { url: String, headers: BTreeMap<String, String>, format: Format },
-    /// The runner's own AWS identity. The template of the address that Google asks.
-    Aws { verification_url: String },
-}
-
-/// The form of a subject token.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Format {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    subject_token_field_name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Source {
-    environment_id: String,
-    regional_cred_verification_url: String,
-    file: Option<String>,
-    url: Option<String>,
-    headers: BTreeMap<String, String>,
-    format: Format,
-    executable: Option<Value>,
-    certificate: Option<Value>,
 }
 
 /// A document and what it comes to with the operator's settings.
@@ -117,7 +79,7 @@ fn check_project(project: &str) -> Result<(), ExecutorError> {
     Err(refusal("project_id", "is no project's id; it looks like my-project-123"))
 }
 
-fn wrong(field: &str, why: impl Into<String>) -> ExecutorError {
+pub(super) fn wrong(field: &str, why: impl Into<String>) -> ExecutorError {
     refusal(&format!("wif_config/{field}"), why)
 }
 
@@ -146,7 +108,7 @@ impl WifConfig {
         if self.subject_token_type.is_empty() {
             return Err(wrong("subject_token_type", "is missing, for example urn:ietf:params:oauth:token-type:jwt"));
         }
-        let source = self.source(settings)?;
+        let source = TokenSource::read(self.credential_source.as_ref(), settings)?;
         let token_url = self.token_url(settings)?;
         let impersonation_url = self.impersonation_url(email, settings)?;
         let lifetime_s = self.service_account_impersonation.token_lifetime_seconds.unwrap_or(3600).clamp(600, 43_200);
@@ -206,30 +168,6 @@ impl WifConfig {
         self.impersonated(&Url::parse(&self.service_account_impersonation_url).ok()?)
     }
 
-    fn source(&self, settings: &CloudSettings) -> Result<TokenSource, ExecutorError> {
-        let Some(source) = &self.credential_source else { return Ok(TokenSource::Plane) };
-        let source: Source = serde_json::from_value(source.clone())
-            .map_err(|error| wrong("credential_source", format!("is not understood: {error}")))?;
-        if source.executable.is_some() {
-            let why = "names a program, and nothing that a job brings runs as the runner; use a file, a URL or AWS";
-            return Err(wrong("credential_source/executable", why));
-        }
-        if source.certificate.is_some() {
-            return Err(wrong("credential_source/certificate", "is not supported; use a file, a URL or AWS"));
-        }
-        match (source.environment_id.as_str(), source.file, source.url) {
-            ("", Some(file), None) => check_file(file, source.format, settings),
-            ("", None, Some(url)) => check_url(url, source.headers, source.format, settings),
-            // Its URLs are those of the metadata service; the chain of the official SDK knows more than they do.
-            ("aws1", None, _) => {
-                Ok(TokenSource::Aws { verification_url: check_verification(&source.regional_cred_verification_url)? })
-            }
-            ("", None, None) => Err(wrong("credential_source", "names no source; give a file, a URL, or AWS")),
-            ("", Some(_), Some(_)) => Err(wrong("credential_source", "names a file and a URL; keep one")),
-            (other, ..) => Err(wrong("credential_source/environment_id", format!("is {other:?}; \"aws1\" is known"))),
-        }
-    }
-
     /// Whether the control plane has to vouch for the job.
     pub(super) fn wants_the_planes_token(&self) -> bool {
         let file = self.credential_source.as_ref().and_then(|source| source["file"].as_str());
@@ -242,48 +180,6 @@ impl WifConfig {
     }
 }
 
-fn check_file(file: String, format: Format, settings: &CloudSettings) -> Result<TokenSource, ExecutorError> {
-    check_text("wif_config/credential_source/file", &file, 4096)?;
-    if file == PLANES_TOKEN {
-        return Ok(TokenSource::Plane);
-    }
-    if settings.ambient_identity && file.starts_with('/') {
-        return Ok(TokenSource::File { file, format });
-    }
-    let why = format!("is not a file of the job; only {PLANES_TOKEN:?}, the control plane's token, is one");
-    Err(wrong("credential_source/file", why))
-}
-
-fn check_url(
-    url: String,
-    headers: BTreeMap<String, String>,
-    format: Format,
-    settings: &CloudSettings,
-) -> Result<TokenSource, ExecutorError> {
-    let refuse = |why: &str| Err(wrong("credential_source/url", why));
-    let Ok(parsed) = Url::parse(&url) else { return refuse("is not a URL") };
-    // Whoever a metadata service answers is the runner, and that is the operator's to allow.
-    if !settings.ambient_identity && endpoint::is_metadata(&parsed) {
-        return refuse("is the address of a metadata service, where the runner itself would be meant");
-    }
-    match parsed.scheme() {
-        "https" => {}
-        "http" if settings.ambient_identity => {}
-        _ => return refuse("is not https://"),
-    }
-    Ok(TokenSource::Url { url, headers, format })
-}
-
-/// Google sends our signed question there; a signature for another host is none for STS.
-fn check_verification(template: &str) -> Result<String, ExecutorError> {
-    const USUAL: &str = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
-    if template.is_empty() || template == USUAL {
-        return Ok(USUAL.to_owned());
-    }
-    let why = format!("is not AWS's, {USUAL}");
-    Err(wrong("credential_source/regional_cred_verification_url", why))
-}
-
 /// `NAME.googleapis.com`, or its regional and private forms.
 fn is_google(url: &Url, name: &str) -> bool {
     let host = url.host_str().unwrap_or_default();
@@ -292,17 +188,6 @@ fn is_google(url: &Url, name: &str) -> bool {
         || rest.starts_with('.') && rest.ends_with(".rep.googleapis.com")
         || rest.starts_with('-') && rest.ends_with(".p.googleapis.com");
     url.scheme() == "https" && url.port().is_none() && url.username().is_empty() && is_known
-}
-
-impl Format {
-    /// The token in what a file or a server says.
-    pub(super) fn token(&self, text: &str) -> Option<String> {
-        if self.kind != "json" {
-            return Some(text.trim().to_owned()).filter(|token| !token.is_empty());
-        }
-        let document: Value = serde_json::from_str(text).ok()?;
-        document[&self.subject_token_field_name].as_str().map(str::to_owned)
-    }
 }
 
 #[cfg(test)]

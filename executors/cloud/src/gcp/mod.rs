@@ -5,6 +5,7 @@ mod credentials;
 mod discovery;
 mod exchange;
 mod gke;
+mod source;
 mod subject;
 
 use async_trait::async_trait;

@@ -8,7 +8,8 @@ use executor_api::{CredentialRequest, ExecutorError, Input};
 use reqwest::Client;
 use serde_json::Value;
 
-use super::config::{Checked, TokenSource};
+use super::config::Checked;
+use super::source::TokenSource;
 use crate::http::Answer;
 use crate::identity::refusal;
 

@@ -247,3 +247,44 @@ async fn the_planes_token_is_shown_where_there_is_one() {
     assert_eq!(assumed.header("authorization"), "");
     assert!(!job.log().contains("header.claims"), "{}", job.log());
 }
+
+/// Where a role trusts the runner and not the plane, the runner's own word counts; where it trusts neither, the remedy
+/// is the token's.
+#[tokio::test]
+async fn a_role_that_does_not_trust_the_plane_may_trust_the_runner() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use executor_api::Input;
+    let claims = json!({ "iss": "https://plane.example", "aud": "sts.amazonaws.com", "sub": "org:o:kind:k:job:j" });
+    let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    for trusts_the_runner in [true, false] {
+        let stand_in = StandIn::start(move |asked| {
+            let no = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized</Message></Error></ErrorResponse>";
+            match asked.field("Action").as_deref() {
+                Some("AssumeRoleWithWebIdentity") => Answer::new(403, "text/xml", no),
+                Some("AssumeRole") if !trusts_the_runner => Answer::new(403, "text/xml", no),
+                Some("AssumeRole" | "GetCallerIdentity") => sts(asked, 3600).unwrap(),
+                Some("DescribeRegions") => regions(&[]),
+                _ => rest(asked),
+            }
+        })
+        .await;
+        let runner = runner(&stand_in);
+        let input = Input::OidcToken { audience: "sts.amazonaws.com".to_owned() };
+        let job = runner.job("FETCH_RESOURCES", &json!({})).input(input, token.as_str()).build().unwrap();
+        let ended = runner.run_job(&job, Some(role(ROLE, ""))).await;
+        if trusts_the_runner {
+            ended.unwrap();
+            continue;
+        }
+        let error = ended.unwrap_err().to_string();
+        assert!(error.starts_with("/cloud_identity/role_arn: does not trust the control plane"), "{error}");
+        for part in [
+            "sts:AssumeRoleWithWebIdentity",
+            "oidc-provider/plane.example",
+            "\"plane.example:sub\": \"org:o:kind:k:job:j\"",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The tools that people use, under a job's identity: the AWS CLI, a tool that outlives its session, terraform.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use chrono::Utc;
 use executor_api::JobContext;
@@ -37,21 +38,26 @@ async fn the_aws_cli_is_who_the_job_is() {
     assert!(printed.contains(&format!("assumed-role/deployer/alethia-{}", job.context.job().id)), "{printed}");
 }
 
-/// A stand-in whose sessions live four seconds, and that knows no key which has expired.
+/// A stand-in whose sessions live half a minute, and that knows no key which has expired. It says when the first has.
 #[tokio::test]
 async fn a_tool_outlives_the_session_that_it_began_with() {
-    let stand_in = StandIn::start(|asked| {
+    const LIFE_SECONDS: i64 = 30;
+    let first = OnceLock::new();
+    let stand_in = StandIn::start(move |asked| {
         if asked.body.contains("Action=AssumeRole") {
-            return sts(asked, 4).unwrap();
+            first.get_or_init(Utc::now);
+            return sts(asked, LIFE_SECONDS).unwrap();
         }
         let signed = asked.header("authorization").to_owned();
         let key = signed.split_once("Credential=").unwrap().1.split('/').next().unwrap().to_owned();
         let made = i64::from_str_radix(key.strip_prefix("ASIA").unwrap(), 16).unwrap();
-        if Utc::now().timestamp_micros() - made > 4_000_000 {
+        if Utc::now().timestamp_micros() - made > LIFE_SECONDS * 1_000_000 {
             let body = "<ErrorResponse><Error><Code>ExpiredToken</Code><Message>expired</Message></Error></ErrorResponse>";
             return Answer::new(403, "text/xml", body);
         }
-        let arn = format!("arn:aws:sts::111122223333:assumed-role/deployer/{key}");
+        let is_over = Utc::now().signed_duration_since(first.get().unwrap()).num_seconds() > LIFE_SECONDS;
+        let name = if is_over { "past-the-first" } else { "in-the-first" };
+        let arn = format!("arn:aws:sts::111122223333:assumed-role/deployer/{name}");
         Answer::xml(format!("<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>{arn}</Arn><UserId>A</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"))
     })
     .await;
@@ -64,10 +70,10 @@ async fn a_tool_outlives_the_session_that_it_began_with() {
     if found(&job.context, "aws").is_none() {
         return;
     }
-    // Until it has been three sessions, which is past the end of the first.
-    let script = "seen=; n=0; while [ $n -lt 3 ]; do \
+    let script = "while :; do \
                     who=$(aws sts get-caller-identity --query Arn --output text) || exit 1; \
-                    case \"$seen\" in *\"$who\"*) ;; *) seen=\"$seen $who\"; n=$((n+1)); echo session $n;; esac; \
+                    case \"$who\" in *past-the-first) echo it goes on; exit 0;; esac; \
+                    sleep 2; \
                   done";
     let finished = runner
         .run_under(&job, role("arn:aws:iam::111122223333:role/deployer", ""), async |job| {
@@ -75,9 +81,8 @@ async fn a_tool_outlives_the_session_that_it_began_with() {
         })
         .await
         .unwrap();
-    assert!(finished.exit.is_success(), "{}", job.log());
-    assert!(job.log().contains("session 3"), "{}", job.log());
-    assert!(stand_in.asked().iter().filter(|asked| asked.body.contains("Action=AssumeRole")).count() >= 3);
+    assert!(finished.exit.is_success() && job.log().contains("it goes on"), "{}", job.log());
+    assert!(stand_in.asked().iter().filter(|asked| asked.body.contains("Action=AssumeRole")).count() >= 2);
 }
 
 /// A folder of provider packages; `ALETHIA_TEST_PROVIDERS` or where this kind of machine has them.
@@ -87,7 +92,8 @@ pub(crate) fn providers() -> Option<PathBuf> {
     if aws.is_dir() {
         return Some(folder);
     }
-    skipped(&format!("no terraform AWS provider in {}; set ALETHIA_TEST_PROVIDERS", folder.display()));
+    // No package registry has it, so nobody can be asked to install it.
+    eprintln!("SKIPPED: no terraform AWS provider in {}; set ALETHIA_TEST_PROVIDERS", folder.display());
     None
 }
 

@@ -8,6 +8,7 @@ mod bad_input;
 mod eks;
 mod gcp;
 mod harness;
+mod kubernetes;
 mod moto;
 mod runner;
 mod secrets;
