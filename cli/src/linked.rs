@@ -1,5 +1,6 @@
 //! The executors in this binary. One that is not named here is not linked, and its kind does not exist.
 
+use executor_argocd as _;
 use executor_cloud as _;
 use executor_helm as _;
 use executor_infracost as _;

@@ -4,5 +4,6 @@ mod desk;
 mod guide;
 mod identities;
 mod jobs;
+mod kinds;
 mod people;
 mod stand_in;

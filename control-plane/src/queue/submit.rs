@@ -38,10 +38,6 @@ impl Queue {
         if request.concurrency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
             return Err(PlaneError::invalid("/concurrency_key", format!("a key has 1 to {LONGEST_KEY} bytes")));
         }
-        if request.concurrency_key.is_none() {
-            let exclusive = kind.exclusive.as_ref();
-            request.concurrency_key = exclusive.and_then(|exclusive| exclusive.key(&request.config_snapshot));
-        }
         if request.timeout_s == Some(0) {
             return Err(PlaneError::invalid("/timeout_s", "a timeout is at least 1 second"));
         }
@@ -83,6 +79,10 @@ impl Queue {
     async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, PlaneError> {
         let queue = self.clone();
         let sealed = self.0.vault.hide(&mut job, &kind.schema)?;
+        if job.concurrency_key.is_none() {
+            // Of the payload as it is shown: a key is no place for a secret.
+            job.concurrency_key = kind.exclusive.as_ref().and_then(|exclusive| exclusive.key(&job.config_snapshot));
+        }
         // Whether another job works on the same thing only the database knows.
         let reserved = job.concurrency_key.is_none().then(|| self.0.wake.reserve(&job)).flatten();
         let mut row = Row { sealed, ..Row::new(job, kind.loss) };

@@ -1,7 +1,7 @@
 //! The `argocd` kind: from payload to calls of the wrapper.
 
 use async_trait::async_trait;
-use executor_api::{Artifact, ArtifactBody, Executor, ExecutorError, Input, Job, JobContext, Outcome, params_of};
+use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome, params_of};
 use serde_json::json;
 
 use crate::argocd::ArgoCd;
@@ -84,9 +84,7 @@ async fn act(argocd: &ArgoCd<'_>, params: &ArgocdParams) -> Result<Outcome, Exec
 
 async fn hand_over(job: &JobContext, installed: &Installed) -> Result<Outcome, ExecutorError> {
     if let Some(password) = installed.admin_password() {
-        let media_type = "text/plain; charset=utf-8".to_owned();
-        let body = ArtifactBody::Bytes(password.as_bytes().to_vec());
-        job.artifact(Artifact { name: PASSWORD.to_owned(), media_type, body }).await?;
+        job.secret_artifact(PASSWORD, password).await?;
         job.log().system(format!(
             "the first password of `admin` is the artifact {PASSWORD}; change it, and delete its Secret"
         ));
