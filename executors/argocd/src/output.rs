@@ -38,9 +38,12 @@ pub(crate) fn sort(code: &str, text: &str, failed: impl Fn(String) -> ExecutorEr
         "FailedPrecondition" if text.contains("another operation is already in progress") => {
             Failure::Busy(failed(text.to_owned()))
         }
-        _ if is_about_certificates(text) => Failure::Final(failed(format!("{text}{}", hint(text)))),
-        "Unavailable" | "ResourceExhausted" | "Aborted" | "DeadlineExceeded" => {
+        "Unavailable" | "ResourceExhausted" | "Aborted" | "DeadlineExceeded" if !is_about_certificates(text) => {
             Failure::Transient(failed(format!("{text}{}", hint(text))))
+        }
+        // It was heard and understood; what it says of others is no matter of the network.
+        "InvalidArgument" | "FailedPrecondition" | "AlreadyExists" | "OutOfRange" | "Unimplemented" => {
+            Failure::Final(failed(text.to_owned()))
         }
         _ if looks_transient(text) => Failure::Transient(failed(format!("{text}{}", hint(text)))),
         _ => Failure::Final(failed(format!("{text}{}", hint(text)))),
@@ -115,6 +118,9 @@ mod tests {
         assert!(matches!(failure(&line(down)), Failure::Transient(_)));
         let unavailable = line("rpc error: code = Unavailable desc = connection error: desc = \"transport: EOF\"");
         assert!(matches!(failure(&unavailable), Failure::Transient(_)));
+        let invalid =
+            line("rpc error: code = InvalidArgument desc = application spec is invalid: git: connection refused");
+        assert!(matches!(failure(&invalid), Failure::Final(_)), "the server was heard, the repository not");
         let tls = line(
             "rpc error: code = Unavailable desc = tls: failed to verify certificate: x509: unknown; connection refused",
         );

@@ -141,12 +141,16 @@ fn failed(what: &str, text: &str) -> ExecutorError {
 /// gRPC's numbers, as far as they mean something here.
 fn code_name(code: u32) -> &'static str {
     match code {
+        3 => "InvalidArgument",
         4 => "DeadlineExceeded",
         5 => "NotFound",
+        6 => "AlreadyExists",
         7 => "PermissionDenied",
         8 => "ResourceExhausted",
         9 => "FailedPrecondition",
         10 => "Aborted",
+        11 => "OutOfRange",
+        12 => "Unimplemented",
         14 => "Unavailable",
         16 => "Unauthenticated",
         _ => "",
