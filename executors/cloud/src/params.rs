@@ -3,6 +3,7 @@
 use executor_api::{CloudIdentity, ExecutorError, Job, params_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Whom to ask as, and for what. A control plane decides who a job is, and then these fields may only repeat it; without
 /// one they decide. Unknown fields are ignored: the original sends whatever it knows of an identity.
@@ -21,8 +22,8 @@ pub struct CloudParams {
     pub project_id: Option<String>,
     /// GCP: the service account to impersonate.
     pub service_account_email: Option<String>,
-    /// GCP: an external-account document, as a string.
-    pub wif_config: Option<String>,
+    /// GCP: an external-account document, as a string or as it is.
+    pub wif_config: Value,
     /// Azure: the tenant.
     pub tenant_id: Option<String>,
     /// Azure: the application.
@@ -63,7 +64,7 @@ impl CloudParams {
             account_id: text(&self.account_id),
             project_id: text(&self.project_id),
             service_account_email: text(&self.service_account_email),
-            wif_config: text(&self.wif_config),
+            wif_config: self.wif_config(),
             tenant_id: text(&self.tenant_id),
             client_id: text(&self.client_id),
             subscription_id: text(&self.subscription_id),
@@ -77,12 +78,20 @@ impl CloudParams {
         Ok(Some(identity))
     }
 
+    fn wif_config(&self) -> String {
+        match &self.wif_config {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            document => document.to_string(),
+        }
+    }
+
     /// What is said, or what follows from the one field that only one provider has.
     fn provider(&self) -> String {
-        let implied = || match (&self.role_arn, &self.wif_config, &self.tenant_id) {
-            (Some(_), None, None) => Some("aws".to_owned()),
-            (None, Some(_), None) => Some("gcp".to_owned()),
-            (None, None, Some(_)) => Some("azure".to_owned()),
+        let implied = || match (&self.role_arn, self.wif_config.is_null(), &self.tenant_id) {
+            (Some(_), true, None) => Some("aws".to_owned()),
+            (None, false, None) => Some("gcp".to_owned()),
+            (None, true, Some(_)) => Some("azure".to_owned()),
             _ => None,
         };
         self.provider.clone().or_else(implied).unwrap_or_default()
@@ -109,5 +118,33 @@ impl CloudParams {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn named(payload: Value) -> Option<CloudIdentity> {
+        serde_json::from_value::<CloudParams>(payload).unwrap().identity().unwrap()
+    }
+
+    #[test]
+    fn a_payload_names_an_identity_or_nobody() {
+        assert_eq!(named(json!({})), None);
+        assert_eq!(named(json!({ "regions": ["eu-north-1"], "label": "ignored" })), None);
+        assert_eq!(named(json!({ "role_arn": "r" })).unwrap().provider, "aws");
+        assert_eq!(named(json!({ "tenant_id": "t" })).unwrap().provider, "azure");
+        let document = json!({ "type": "external_account" });
+        let as_it_is = named(json!({ "wif_config": document })).unwrap();
+        assert_eq!(
+            (as_it_is.provider.as_str(), as_it_is.wif_config.as_str()),
+            ("gcp", "{\"type\":\"external_account\"}")
+        );
+        assert_eq!(named(json!({ "wif_config": document.to_string() })), Some(as_it_is));
+        let both: CloudParams = serde_json::from_value(json!({ "role_arn": "r", "tenant_id": "t" })).unwrap();
+        assert!(both.identity().unwrap_err().to_string().starts_with("/provider: "));
     }
 }
