@@ -68,6 +68,14 @@ impl GitUrl {
         self.0.scheme()
     }
 
+    /// The host that a token for this repository is for, with the port where it is not 443: the name under which the
+    /// control plane keeps it. None over ssh, where no token is used.
+    #[must_use]
+    pub fn token_host(&self) -> Option<String> {
+        let host = self.0.host_str().filter(|_| !self.is_ssh())?;
+        Some(self.0.port().map_or(host.to_owned(), |port| format!("{host}:{port}")))
+    }
+
     /// Scheme, host and port, with a slash: the part of git's configuration that is for this host only.
     pub(crate) fn origin(&self) -> String {
         let port = self.0.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -242,6 +250,14 @@ mod tests {
         assert_eq!(origin("https://example.com/a"), "https://example.com/");
         assert_eq!(origin("https://example.com:8443/a"), "https://example.com:8443/");
         assert_eq!(origin("https://[2001:db8::1]/a"), "https://[2001:db8::1]/");
+    }
+
+    #[test]
+    fn the_host_of_a_token_is_spelled_as_the_control_plane_does() {
+        let host = |text| GitUrl::parse(text).unwrap().token_host();
+        assert_eq!(host("https://Example.COM:443/a").as_deref(), Some("example.com"));
+        assert_eq!(host("https://example.com:8443/a").as_deref(), Some("example.com:8443"));
+        assert_eq!(host("ssh://git@example.com/a"), None);
     }
 
     #[test]
