@@ -125,6 +125,10 @@ inventory::collect!(CredentialPlugin);
 pub struct CloudSettings {
     /// A job without an identity may be who the runner itself is (`ALETHIA_AMBIENT_IDENTITY`).
     pub ambient_identity: bool,
+    /// The runner works for organisations that do not trust each other (`ALETHIA_WORKER_MODE=cloud-hosted`). What it may
+    /// do by itself proves nothing about a job: whoever names an identity must be vouched for by the plane, or by an
+    /// external id that the plane made.
+    pub is_shared: bool,
     /// How long one AWS session lives, in seconds (`ALETHIA_AWS_SESSION`); an hour if missing.
     pub aws_session_s: Option<u32>,
     /// Whether AWS sessions carry tags (`ALETHIA_AWS_SESSION_TAGS`): the role's trust must allow `sts:TagSession`.

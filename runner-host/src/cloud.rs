@@ -19,10 +19,16 @@ pub(crate) fn settings(variables: &Variables) -> CloudSettings {
     let is_on = |name: &str| matches!(variables.get(name), Some("true" | "1"));
     CloudSettings {
         ambient_identity: is_on("ALETHIA_AMBIENT_IDENTITY"),
+        is_shared: is_cloud_hosted(variables),
         aws_session_s: session(variables).ok().flatten(),
         aws_session_tags: is_on("ALETHIA_AWS_SESSION_TAGS"),
         endpoints: endpoints(variables).unwrap_or_default(),
     }
+}
+
+fn is_cloud_hosted(variables: &Variables) -> bool {
+    let said = variables.get("ALETHIA_WORKER_MODE").or_else(|| variables.get("ALETHIA_RUNNER_MODE"));
+    said.and_then(|mode| mode.parse().ok()) == Some(RunnerMode::CloudHosted)
 }
 
 /// Everything that is wrong with it.

@@ -51,13 +51,27 @@ impl Session {
     async fn obtain(&self) -> Result<Credentials, ExecutorError> {
         match (self.request.identity.role_arn.is_empty(), self.token()?) {
             (true, _) => self.own().await,
+            (false, Some(token)) if self.request.settings.is_shared => self.assume_by_token(token).await,
             (false, Some(token)) => match self.assume_by_token(token).await {
                 // It may trust the runner itself; if not, what the token lacked is the better remedy.
                 Err(refused @ ExecutorError::InvalidInput { .. }) => self.assume().await.map_err(|_| refused),
                 obtained => obtained,
             },
-            (false, None) => self.assume().await,
+            (false, None) => {
+                self.refuse_to_lend()?;
+                self.assume().await
+            }
         }
+    }
+
+    /// A role that trusts the runner trusts everybody whose jobs it runs, unless it asks for what only one of them has.
+    fn refuse_to_lend(&self) -> Result<(), ExecutorError> {
+        if !self.request.settings.is_shared || !self.request.identity.external_id.is_empty() {
+            return Ok(());
+        }
+        let why = "is missing, and so is the control plane's token: a runner of many organisations assumes no role by its \
+                   own right alone; connect the identity with an external id, or give the plane a public address";
+        Err(ExecutorError::invalid("/cloud_identity/external_id", why))
     }
 
     /// The plane's word for who the job is, where there is one.

@@ -50,6 +50,11 @@ pub(super) fn proof(request: &CredentialRequest) -> Result<Proof, ExecutorError>
         if planes.exists() {
             return read(&planes.display().to_string()).map(Proof::Federated);
         }
+        if request.settings.is_shared {
+            let why = "can be shown by the control plane alone on a runner of many organisations, and it issues no token; give \
+                       the plane a public address";
+            return Err(refusal("client_id", why));
+        }
         if let Some(file) = request.ambient.get("AZURE_FEDERATED_TOKEN_FILE") {
             return read(file).map(Proof::Federated);
         }

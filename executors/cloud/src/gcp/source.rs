@@ -64,6 +64,10 @@ impl TokenSource {
         match (source.environment_id.as_str(), source.file, source.url) {
             ("", Some(file), None) => check_file(file, source.format, settings),
             ("", None, Some(url)) => check_url(url, source.headers, source.format, settings),
+            ("aws1", None, _) if settings.is_shared => {
+                let why = "is AWS, where a runner of many organisations would be itself; use the control plane's token";
+                Err(wrong("credential_source/environment_id", why))
+            }
             // Its URLs are those of the metadata service; the chain of the official SDK knows more than they do.
             ("aws1", None, _) => {
                 Ok(Self::Aws { verification_url: check_verification(&source.regional_cred_verification_url)? })

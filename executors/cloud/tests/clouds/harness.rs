@@ -25,6 +25,12 @@ impl Runner {
         self
     }
 
+    /// It works for organisations that do not trust each other.
+    pub(crate) fn is_shared(mut self) -> Self {
+        self.settings.is_shared = true;
+        self
+    }
+
     /// Jobs may be the runner.
     pub(crate) fn lends_itself(mut self) -> Self {
         self.settings.ambient_identity = true;
