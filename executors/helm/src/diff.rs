@@ -1,14 +1,17 @@
 //! What an upgrade would change: a dry run against the live release, object by object.
 
+use std::ffi::OsStr;
+
 use executor_api::{Artifact, ArtifactBody, ExecutorError};
 use serde::Serialize;
 use similar::TextDiff;
 
-use crate::helm::{Helm, UpgradeOptions, When, names};
+use crate::helm::{Helm, When, names};
 use crate::manifest::{Object, objects, sides};
 use crate::output::{Document, Status};
 use crate::release::Release;
 use crate::report::Resources;
+use crate::upgrade::UpgradeOptions;
 
 /// The artifact with the whole text.
 const ARTIFACT: &str = "diff.txt";
@@ -45,7 +48,7 @@ impl Helm<'_> {
         let before = self.live(release).await?;
         let (command, _files) = self.upgrade_command(options)?;
         let command = command.args(["--dry-run=server", "--output=json"]);
-        let command = names(command, [release.name(), options.chart.argument()]);
+        let command = names(command, [OsStr::new(release.name()), options.chart.path().as_os_str()]);
         let after: Document = self.read(When::Working, "upgrade --dry-run", command).await?;
         let mut diff = compare(&parts(&before), &parts(&after));
         diff.text = self.job.log().masked(&diff.text);

@@ -15,7 +15,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::chart::{Chart, Origin};
 use crate::dependencies::{self, Missing};
-use crate::helm::{Helm, failure, names};
+use crate::helm::{Helm, failure, names, with_file};
 use crate::retry::{Failure, patiently};
 use crate::values;
 
@@ -30,15 +30,10 @@ pub struct FetchedChart {
 }
 
 impl FetchedChart {
-    /// A folder, or a packaged chart.
+    /// A folder, or a packaged chart. Absolute, so it is never an option nor the name of a repository.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Absolute, so it is never an option nor the name of a repository.
-    pub(crate) fn argument(&self) -> &str {
-        self.path.to_str().unwrap_or_default()
     }
 }
 
@@ -94,8 +89,7 @@ impl Helm<'_> {
         let named = missing.repositories.iter().enumerate();
         let entries: Vec<_> = named.map(|(at, url)| json!({ "name": format!("of-chart-{at}"), "url": url })).collect();
         let (command, _file) = self.with_repositories(&["dependency", "build"], &entries, folder)?;
-        let chart = chart.to_str().unwrap_or_default();
-        self.download("dependency build", names(command, [chart])).await
+        self.download("dependency build", names(command, [chart.as_os_str()])).await
     }
 
     async fn pull_from_repository(
@@ -145,7 +139,7 @@ impl Helm<'_> {
     ) -> Result<PathBuf, ExecutorError> {
         let into = folder.join("pulled");
         fs::create_dir(&into).map_err(ExecutorError::io("cannot make a folder for the chart"))?;
-        let command = command.arg(format!("--destination={}", into.display()));
+        let command = with_file(command, "destination", &into);
         let command = command.args(chart.version.as_ref().map(|version| format!("--version={version}")));
         self.download("pull", names(command, [reference])).await?;
         let files = fs::read_dir(&into).map_err(ExecutorError::io("cannot look for the chart that was pulled"))?;

@@ -1,19 +1,18 @@
 //! The program: finding it, what it is always called with, and what may be asked of it.
 
+use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cluster_access::ClusterAccess;
 use executor_api::{Command, Environment, ExecutorError, Finished, JobContext};
 use semver::{Version, VersionReq};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::HELM;
 use crate::diagnostics;
-use crate::fetch::FetchedChart;
 use crate::release::Release;
 use crate::retry::{Failure, patiently};
 
@@ -33,72 +32,6 @@ pub struct Helm<'a> {
     program: PathBuf,
     cluster: ClusterAccess,
     env: Environment,
-}
-
-/// An upgrade, or an install where there is no release yet.
-#[derive(Debug)]
-pub struct UpgradeOptions<'c> {
-    /// Which release.
-    pub release: Release,
-    /// What to install.
-    pub chart: &'c FetchedChart,
-    /// Objects with the chart's values; a later one wins.
-    pub values: Vec<Value>,
-    /// Return when all is ready.
-    pub wait: bool,
-    /// Wait, and undo it if it fails.
-    pub atomic: bool,
-    /// How long helm waits for any one thing.
-    pub timeout: Duration,
-    /// Make the namespace if it is missing.
-    pub create_namespace: bool,
-    /// Mend a release that a dead attempt of this job left pending.
-    pub recover_pending: bool,
-}
-
-impl<'c> UpgradeOptions<'c> {
-    /// Without values, without waiting, with helm's five minutes.
-    #[must_use]
-    pub fn new(release: Release, chart: &'c FetchedChart) -> Self {
-        Self {
-            release,
-            chart,
-            values: Vec::new(),
-            wait: false,
-            atomic: false,
-            timeout: Duration::from_secs(300),
-            create_namespace: false,
-            recover_pending: true,
-        }
-    }
-}
-
-/// Going back.
-#[derive(Clone, Debug)]
-pub struct RollbackOptions {
-    /// Which release.
-    pub release: Release,
-    /// Where to; the last revision before the current one that was deployed if missing.
-    pub revision: Option<u32>,
-    /// Return when all is ready.
-    pub wait: bool,
-    /// How long helm waits for any one thing.
-    pub timeout: Duration,
-    /// Bring it into a known state if it is cut off.
-    pub recover_pending: bool,
-}
-
-/// Taking away.
-#[derive(Clone, Debug)]
-pub struct UninstallOptions {
-    /// Which release.
-    pub release: Release,
-    /// Keep its history, so that it can be rolled back to.
-    pub keep_history: bool,
-    /// Return when all is gone.
-    pub wait: bool,
-    /// How long helm waits for any one thing.
-    pub timeout: Duration,
 }
 
 /// Whether a request to stop ends a command, or it belongs to putting things in order after one.
@@ -235,8 +168,15 @@ pub(crate) fn version_req(text: &str) -> Result<VersionReq, ExecutorError> {
 }
 
 /// The end of a command line: names that cannot be taken for options.
-pub(crate) fn names<'n>(command: Command, names: impl IntoIterator<Item = &'n str>) -> Command {
+pub(crate) fn names<N: Into<OsString>>(command: Command, names: impl IntoIterator<Item = N>) -> Command {
     command.arg("--").args(names)
+}
+
+/// `--flag=file`.
+pub(crate) fn with_file(command: Command, flag: &str, file: &Path) -> Command {
+    let mut arg = OsString::from(format!("--{flag}="));
+    arg.push(file);
+    command.arg(arg)
 }
 
 pub(crate) fn seconds(timeout: Duration) -> String {

@@ -5,9 +5,12 @@ use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome, par
 use serde_json::{Value, json};
 
 use crate::fetch::FetchedChart;
-use crate::helm::{Helm, RollbackOptions, UninstallOptions, UpgradeOptions};
+use crate::helm::Helm;
 use crate::params::{Action, HelmParams};
 use crate::release::Release;
+use crate::rollback::RollbackOptions;
+use crate::uninstall::UninstallOptions;
+use crate::upgrade::UpgradeOptions;
 
 /// Runs helm.
 pub(crate) struct HelmExecutor;

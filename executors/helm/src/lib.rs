@@ -22,8 +22,10 @@
 //! A job that fails or is cancelled after it touched the release publishes `release`, `namespace`, `revision` and
 //! `status` as they are then.
 
+mod address;
 mod change;
 mod chart;
+mod chart_tests;
 mod dependencies;
 mod diagnostics;
 mod diff;
@@ -38,7 +40,10 @@ mod readiness;
 mod release;
 mod report;
 mod retry;
+mod rollback;
 mod settle;
+mod uninstall;
+mod upgrade;
 mod values;
 
 use std::time::Duration;
@@ -46,14 +51,18 @@ use std::time::Duration;
 use executor_api::{ExecutorPlugin, LossPolicy, Tool, inventory, minutes};
 
 pub use chart::Chart;
+pub use chart_tests::TestRun;
 pub use diff::{Diff, ObjectChange};
 pub use fetch::FetchedChart;
-pub use helm::{Helm, RollbackOptions, UninstallOptions, UpgradeOptions};
-pub use output::{Status, TestRun};
+pub use helm::Helm;
+pub use output::Status;
 pub use params::{Action, HelmParams};
 pub use readiness::Resource;
 pub use release::Release;
 pub use report::ReleaseReport;
+pub use rollback::RollbackOptions;
+pub use uninstall::UninstallOptions;
+pub use upgrade::UpgradeOptions;
 
 /// The versions that work.
 pub(crate) const HELM: Tool = Tool { name: "helm", versions: ">=3.14, <4", version_args: &["version", "--short"] };

@@ -120,33 +120,6 @@ pub(crate) struct Metadata {
     pub(crate) app_version: String,
 }
 
-/// One test of a chart, as it last ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TestRun {
-    /// The name of its object.
-    pub name: String,
-    /// `Succeeded`, `Failed`, `Running` or `Unknown`.
-    pub phase: String,
-    /// RFC 3339.
-    pub started_at: String,
-    /// RFC 3339.
-    pub completed_at: String,
-}
-
-impl Document {
-    /// The chart's tests.
-    pub(crate) fn tests(&self) -> Vec<TestRun> {
-        let is_test = |hook: &&Hook| hook.events.iter().any(|event| event == "test");
-        let run = |hook: &Hook| TestRun {
-            name: hook.name.clone(),
-            phase: hook.last_run.phase.clone(),
-            started_at: hook.last_run.started_at.clone(),
-            completed_at: hook.last_run.completed_at.clone(),
-        };
-        self.hooks.iter().filter(is_test).map(run).collect()
-    }
-}
-
 /// `list` writes numbers as text.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match Value::deserialize(deserializer)? {

@@ -126,8 +126,9 @@ impl HelmParams {
             ("values", !self.values.is_empty(), &[Upgrade, Diff]),
             ("secret_values", !self.secret_values.is_empty(), &[Upgrade, Diff]),
             ("create_namespace", self.create_namespace, &[Upgrade, Diff]),
-            ("atomic", self.atomic, &[Upgrade]),
-            ("wait", self.wait, &[Upgrade, Rollback, Uninstall]),
+            // What is about to be upgraded can be compared as it is.
+            ("atomic", self.atomic, &[Upgrade, Diff]),
+            ("wait", self.wait, &[Upgrade, Diff, Rollback, Uninstall]),
             ("revision", self.revision.is_some(), &[Rollback, Status]),
             ("keep_history", self.keep_history, &[Uninstall]),
         ];
@@ -207,7 +208,7 @@ mod tests {
             ("uninstall", "chart", json!({ "oci": "oci://a.example/b" })),
             ("rollback", "values", json!({ "a": 1 })),
             ("status", "secret_values", json!({ "a": "b" })),
-            ("diff", "atomic", json!(true)),
+            ("diff", "revision", json!(2)),
             ("test", "wait", json!(true)),
             ("rollback", "create_namespace", json!(true)),
             ("upgrade", "revision", json!(3)),

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use executor_api::{ExecutorError, Job, JobId};
 
-use crate::change::uninstall_command;
 use crate::helm::{Helm, When, names, seconds};
 use crate::output::{Listed, Revision};
 use crate::release::Release;
@@ -109,7 +108,7 @@ impl Helm<'_> {
         let history = self.history(When::Settling, release).await?;
         let Some(revision) = last_deployed(&history, pending.revision) else {
             self.job.log().system(format!("no revision of release {release} was ever deployed; uninstalling it"));
-            let command = names(uninstall_command(self, release, MEND_TIMEOUT, true), [release.name()]);
+            let command = names(self.uninstall_command(release, MEND_TIMEOUT, true), [release.name()]);
             return self.job.clean_up(command, MEND_LIMIT).await.map(drop);
         };
         self.job.log().system(format!("rolling release {release} back to revision {revision}"));

@@ -1,5 +1,7 @@
 //! How a release is, for programs: what helm says of it and of what it consists of.
 
+use std::fmt;
+
 use executor_api::{ExecutorError, Outcome};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -55,9 +57,13 @@ impl Helm<'_> {
     /// If helm fails or has no such revision. A release that does not exist is no error.
     pub async fn status(&self, release: &Release, revision: Option<u32>) -> Result<ReleaseReport, ExecutorError> {
         if self.state(When::Working, release).await?.is_none() {
-            return Ok(ReleaseReport::of(release, Status::Absent));
+            let absent = ReleaseReport::of(release, Status::Absent);
+            self.job.log().system(&absent);
+            return Ok(absent);
         }
-        self.report(When::Working, release, revision).await
+        let report = self.report(When::Working, release, revision).await?;
+        self.job.log().system(&report);
+        Ok(report)
     }
 
     pub(crate) async fn report(
@@ -87,7 +93,7 @@ impl Helm<'_> {
             app_version: metadata.app_version,
             description: document.info.description,
             deployed_at: document.info.last_deployed,
-            notes: document.info.notes.chars().take(MOST_NOTES).collect(),
+            notes: document.info.notes.trim().chars().take(MOST_NOTES).collect(),
             ready: ready.then(|| resources.iter().all(|resource| resource.ready)),
             resources,
             ..ReleaseReport::of(release, Status::Unknown)
@@ -114,6 +120,23 @@ impl Helm<'_> {
         let command = command.args((resources == Resources::Fetch).then_some("--show-resources"));
         let command = command.args(revision.map(|revision| format!("--revision={revision}")));
         self.read(when, "status", names(command, [release.name()])).await
+    }
+}
+
+/// For a person: one line, and one per object.
+impl fmt::Display for ReleaseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { release, namespace, status, chart, chart_version, app_version, description, .. } = self;
+        write!(f, "release {namespace}/{release} is {status}")?;
+        if let Some(revision) = self.revision {
+            write!(f, " at revision {revision}: {chart} {chart_version} ({app_version}), {description}")?;
+        }
+        for Resource { kind, name, ready, message, .. } in &self.resources {
+            let not = if *ready { "" } else { "not " };
+            let colon = if message.is_empty() { "" } else { ": " };
+            write!(f, "\n  {kind} {name} is {not}ready{colon}{message}")?;
+        }
+        Ok(())
     }
 }
 

@@ -66,6 +66,11 @@ async fn install_diff_upgrade_rollback_uninstall() {
         assert_eq!((&back["revision"], &back["notes"]), (&json!(4), &json!("web says good day")));
         let back = namespace.run("rollback", json!({})).await;
         assert_eq!((&back["revision"], &back["notes"]), (&json!(5), &json!("web says hello")));
+        let job = namespace.job("status", json!({}));
+        run(&job).await.unwrap();
+        for line in ["/web is deployed at revision 5: web 1.2.3 (9.8), Rollback to 3", "\n  ConfigMap web is ready\n"] {
+            assert!(job.log().contains(line), "{line} in {}", job.log());
+        }
         let first = namespace.run("status", json!({ "revision": 1 })).await;
         assert_eq!((&first["revision"], &first["status"]), (&json!(1), &json!("superseded")));
 

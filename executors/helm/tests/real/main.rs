@@ -2,6 +2,7 @@
 
 mod charts;
 mod cluster;
+mod example;
 mod fetching;
 mod life;
 mod mending;
