@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use url::Url;
-use wire::{GitCredentialInfo, Job, Timestamp};
+use wire::{GitCredentialInfo, GitTokenAnswer, Job, Timestamp};
 
 use crate::database::Database;
 use crate::error::PlaneError;
@@ -47,17 +47,20 @@ impl GitCredentials {
     }
 
     /// The token of a host for a job that names it. A runner that knows only the seed's contract names no host: it
-    /// gets the one that its job names.
-    pub(crate) async fn for_job(&self, job: &Job, host: Option<&str>) -> Result<Option<String>, PlaneError> {
+    /// gets one only if its job names a single host, since it would send it to whichever it likes.
+    pub(crate) async fn for_job(&self, job: &Job, host: Option<&str>) -> Result<GitTokenAnswer, PlaneError> {
         let org = job.org_id.as_deref().unwrap_or_default();
         let mut hosts = hosts_in(&job.config_snapshot);
-        hosts.retain(|known| host.is_none_or(|host| host == known));
-        for host in hosts {
-            if let Some(token) = self.find(org, &host).await? {
-                return Ok(Some(token));
-            }
+        if let Some(host) = host {
+            hosts.retain(|known| known == host);
         }
-        Ok(None)
+        match hosts.as_slice() {
+            [host] => {
+                let token = self.find(org, host).await?;
+                Ok(GitTokenAnswer { host: token.as_ref().map(|_| host.clone()), token })
+            }
+            _ => Ok(GitTokenAnswer::default()),
+        }
     }
 
     async fn find(&self, org: &str, host: &str) -> Result<Option<String>, PlaneError> {

@@ -18,8 +18,11 @@ pub enum Input {
     },
     /// The record of another job. The file is a [`wire::Job`] as JSON.
     JobRecord(JobId),
-    /// A token for the git host of the job's owner. The file is the token; missing if there is none. A secret.
-    GitToken,
+    /// The job's token for one git host. The file is the token; missing if there is none. A secret.
+    GitToken {
+        /// With the port where it is not 443.
+        host: String,
+    },
     /// A token of OpenID Connect by which the plane says who this job is, for a cloud that trusts the plane. The file
     /// is the JWT; the runner replaces it at 70 % of its life; missing if the plane issues none. A secret.
     OidcToken {
@@ -36,7 +39,10 @@ impl Input {
             Self::Source(id) => format!("source-{id}.tar.gz"),
             Self::Artifact { job_id, name } => format!("artifact-{job_id}-{name}"),
             Self::JobRecord(id) => format!("job-{id}.json"),
-            Self::GitToken => "git-token".to_owned(),
+            Self::GitToken { host } => {
+                let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+                format!("git-token-{}", host.chars().map(plain).collect::<String>())
+            }
             // An audience is no file name, and a job has one.
             Self::OidcToken { .. } => "oidc-token".to_owned(),
         }

@@ -140,8 +140,9 @@ async fn a_wrong_payload_is_named_with_its_place() {
 
 #[tokio::test]
 async fn an_input_that_was_not_fetched_is_an_error() {
-    let job = TestJob::builder("test", &json!({})).input(Input::GitToken, "token").build().unwrap();
-    assert_eq!(std::fs::read(job.context.input(&Input::GitToken).unwrap()).unwrap(), b"token");
+    let token = Input::GitToken { host: "git.example:8443".to_owned() };
+    let job = TestJob::builder("test", &json!({})).input(token.clone(), "token").build().unwrap();
+    assert_eq!(std::fs::read(job.context.input(&token).unwrap()).unwrap(), b"token");
     assert!(job.context.input(&Input::Source("x".to_owned())).is_err());
 }
 

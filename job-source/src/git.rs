@@ -26,6 +26,12 @@ impl GitSource {
         self.parsed().map(drop).map_err(|error| error.at(|field| field.under(pointer)))
     }
 
+    /// The token that its host is sent, and no other. None over ssh.
+    pub(crate) fn token(&self) -> Option<Input> {
+        let host = GitUrl::parse(&self.url).ok()?.token_host()?;
+        Some(Input::GitToken { host })
+    }
+
     /// Only the newest commit, without git's own files.
     pub(crate) async fn fetch(&self, job: &JobContext, dest: &Path, pointer: &str) -> Result<(), ExecutorError> {
         let clone = tempfile::tempdir_in(&job.paths().temp);
@@ -39,7 +45,7 @@ impl GitSource {
     async fn clone_into(&self, job: &JobContext, dest: &Path) -> Result<std::path::PathBuf, GitError> {
         let (url, options) = self.parsed()?;
         let mut remote = Remote::new(url);
-        if let Some(token) = token(job)? {
+        if let Some(token) = self.token().and_then(|input| token(job, &input).transpose()).transpose()? {
             remote = remote.with_token(token);
         }
         let checkout = Git::find(job).await?.clone(remote, &options, dest).await?;
@@ -56,9 +62,9 @@ impl GitSource {
     }
 }
 
-/// What the control plane has for the host of the job's owner. Missing if it has none.
-fn token(job: &JobContext) -> Result<Option<Token>, GitError> {
-    let Ok(file) = job.input(&Input::GitToken) else { return Ok(None) };
+/// What the control plane has for the host. Missing if it has none.
+fn token(job: &JobContext, input: &Input) -> Result<Option<Token>, GitError> {
+    let Ok(file) = job.input(input) else { return Ok(None) };
     let text = std::fs::read_to_string(file).map_err(ExecutorError::io("cannot read the git token"))?;
     if text.trim().is_empty() {
         return Ok(None);

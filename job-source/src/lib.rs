@@ -35,7 +35,7 @@ impl Source {
     pub fn inputs(&self) -> Vec<Input> {
         match self {
             Self::Archive(id) => vec![Input::Source(id.clone())],
-            Self::Git(_) => vec![Input::GitToken],
+            Self::Git(git) => git.token().into_iter().collect(),
             Self::Files(_) => Vec::new(),
         }
     }

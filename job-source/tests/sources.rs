@@ -200,7 +200,7 @@ async fn the_jobs_token_is_given_to_the_command_that_fetches_and_in_no_argument(
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let job = TestJob::builder("test", &json!({}))
-        .input(Input::GitToken, "s3cr3t-token-of-the-job\n")
+        .input(Input::GitToken { host: "example.com".to_owned() }, "s3cr3t-token-of-the-job\n")
         .settings(|settings| drop(settings.tools.insert("git".to_owned(), program)))
         .build()
         .unwrap();

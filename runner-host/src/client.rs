@@ -10,8 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wire::{
-    AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, Heartbeat, HeartbeatAnswer, Job, JobId, LogAppended,
-    LogPost, OidcTokenAnswer, OidcTokenRequest, RunnerId, StatusReport, Timestamp, paths,
+    AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, GitTokenAnswer, GitTokenRequest, Heartbeat,
+    HeartbeatAnswer, Job, JobId, LogAppended, LogPost, OidcTokenAnswer, OidcTokenRequest, RunnerId, StatusReport,
+    Timestamp, paths,
 };
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -217,13 +218,14 @@ impl Client {
         Ok((answer.bytes().await.map_err(ClientError::Unreachable)?, digest))
     }
 
-    pub(crate) async fn git_token(&self, job: &JobId, attempt: AttemptNo) -> Answer<Option<SecretString>> {
-        #[derive(Deserialize)]
-        struct Token {
-            token: Option<SecretString>,
-        }
-        let answer: Token = json(self.write(Method::POST, &paths::git_token(job.as_str()), attempt)).await?;
-        Ok(answer.token)
+    /// None if there is none for this host. A token that the plane does not name a host for may be another host's, and
+    /// is not used: the one that a payload names would be sent it.
+    pub(crate) async fn git_token(&self, job: &JobId, attempt: AttemptNo, host: &str) -> Answer<Option<SecretString>> {
+        let request = GitTokenRequest { host: Some(host.to_owned()) };
+        let call = self.write(Method::POST, &paths::git_token(job.as_str()), attempt).json(&request);
+        let answer: GitTokenAnswer = json(call).await?;
+        let is_for_it = answer.host.as_deref() == Some(host);
+        Ok(answer.token.filter(|_| is_for_it).map(SecretString::from))
     }
 
     /// None if the plane vouches for nobody, or does not know that it could.

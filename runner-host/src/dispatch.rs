@@ -237,8 +237,8 @@ async fn fetch(client: &Client, claimed: &Claimed, input: &Input) -> Result<Opti
             let bytes = serde_json::to_vec(&job).map_err(|error| ClientError::Nonsense(error.to_string()))?;
             Ok(Some(Fetched { bytes, ..Fetched::default() }))
         }
-        Input::GitToken => {
-            let token = client.git_token(&claimed.job.id, claimed.job.attempt_no()).await?;
+        Input::GitToken { host } => {
+            let token = client.git_token(&claimed.job.id, claimed.job.attempt_no(), host).await?;
             Ok(token.map(|token| Fetched { bytes: token.expose_secret().as_bytes().to_vec(), ..Fetched::default() }))
         }
         Input::OidcToken { audience } => {

@@ -286,7 +286,7 @@ mod tests {
     async fn a_job_that_was_given_none_is_not_asked_for() {
         let scene = Scene::new(post(vouch)).await;
         assert!(Renewal::of_adopted(&scene.runner, &scene.claimed, &scene.directory).is_none());
-        assert!(Renewal::of(&Input::GitToken, None).is_none());
+        assert!(Renewal::of(&Input::GitToken { host: "git.example".to_owned() }, None).is_none());
     }
 
     #[tokio::test]

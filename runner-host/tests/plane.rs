@@ -125,7 +125,8 @@ struct Quiet;
 impl Executor for Quiet {
     fn inputs(&self, _: &Job) -> Result<Vec<Input>, ExecutorError> {
         let audience = "sts.amazonaws.com".to_owned();
-        Ok(vec![Input::GitToken, Input::OidcToken { audience }, Input::Source("0".repeat(64))])
+        let host = "git.example".to_owned();
+        Ok(vec![Input::GitToken { host }, Input::OidcToken { audience }, Input::Source("0".repeat(64))])
     }
 
     async fn execute(&self, _: &JobContext) -> Result<Outcome, ExecutorError> {

@@ -43,6 +43,9 @@ pub struct GitTokenAnswer {
     /// None if there is none. A secret.
     #[serde(default)]
     pub token: Option<String>,
+    /// The host that it is for. A plane of the seed's contract does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 impl std::fmt::Debug for GitTokenAnswer {

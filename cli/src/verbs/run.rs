@@ -51,7 +51,7 @@ fn bring_inputs(run: &LocalRun, registry: &ExecutorRegistry, packed: Option<&Pac
                 std::fs::write(run.input_file(&input), &packed.archive).context("cannot keep the packed folder")?;
             }
             // There is none here; what needs one says so.
-            (Input::GitToken, _) => {}
+            (Input::GitToken { .. }, _) => {}
             _ => {
                 let error = format!("the job needs {}, which only a control plane has", input.file_name());
                 return Err(Misused(error).into());

@@ -147,8 +147,7 @@ pub(crate) async fn git_token(
         return Err(Refusal::new(StatusCode::FORBIDDEN, "the job has ended"));
     }
     let row = plane.queue.get(&holding.job).await?;
-    let token = plane.git_credentials.for_job(&row.job, request.host.as_deref()).await?;
-    Ok(Json(GitTokenAnswer { token }))
+    Ok(Json(plane.git_credentials.for_job(&row.job, request.host.as_deref()).await?))
 }
 
 /// `POST /api/jobs/{id}/oidc-token`

@@ -112,6 +112,18 @@ async fn a_git_token_goes_to_the_runner_of_a_job_that_names_its_host() {
     let elsewhere = ask(&runner, json!({ "host": "other.example:8443" })).await.1;
     assert_eq!(elsewhere, Value::Null, "the job does not name that host");
 
+    // One who names two hosts must say which: a token must not go to the other.
+    let two = json!({ "job_type": "read", "config_snapshot": { "list": ["https://evil.example/x", "https://git.example/a"] } });
+    let two = plane.submit_as(two).await;
+    runner.claim_id().await;
+    let ask_two = async |body: Value| {
+        let call = runner.call(Method::POST, &format!("/api/jobs/{two}/git-token")).header("X-Job-Attempt", 1);
+        call.json(&body).send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    assert_eq!(ask_two(json!({})).await["token"], Value::Null);
+    assert_eq!(ask_two(json!({ "host": "evil.example" })).await["token"], Value::Null);
+    assert_eq!(ask_two(json!({ "host": "git.example" })).await, json!({ "token": SECRET, "host": "git.example" }));
+
     let remove = plane.user(Method::DELETE, "/api/git-credentials/git.example").send().await.unwrap();
     assert_eq!(remove.status(), StatusCode::OK);
     assert_eq!(ask(&runner, json!({})).await.1, Value::Null);
