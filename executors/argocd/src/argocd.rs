@@ -7,7 +7,7 @@ use executor_api::{ExecutorError, JobContext};
 
 use crate::access::{Auth, Server};
 use crate::api::{Api, Cascade, Change, When, missing_at};
-use crate::application::{Application, ApplicationName, History};
+use crate::application::{Application, ApplicationName, History, resource_name};
 use crate::core::CoreApi;
 use crate::failure::{Failure, patiently};
 use crate::follow::{Deadline, Ended, Watch};
@@ -83,16 +83,21 @@ impl<'a> ArgoCd<'a> {
         Ok(patiently(self.job, async || self.api.upsert_project(&manifest).await).await?)
     }
 
-    /// Makes an application, or makes it what `spec` says.
+    /// Makes an application, or makes it what `spec` says. Where a person sees it, if that is known.
     ///
     /// # Errors
     /// If Argo CD refuses it.
-    pub async fn upsert_application(&self, name: &str, spec: &ApplicationSpec) -> Result<Change, ExecutorError> {
+    pub async fn upsert_application(
+        &self,
+        name: &str,
+        spec: &ApplicationSpec,
+    ) -> Result<(Change, Option<String>), ExecutorError> {
         let name = self.name(name)?;
         spec.check("/spec")?;
         let manifest = spec.manifest(&name);
         self.job.commit_point().await?;
-        Ok(patiently(self.job, async || self.api.upsert_application(&manifest).await).await?)
+        let change = patiently(self.job, async || self.api.upsert_application(&manifest).await).await?;
+        Ok((change, self.report(&name).await?.url))
     }
 
     /// Syncs an application, with what happens to each resource in the log. With `wait` until it is healthy, too, but
@@ -110,9 +115,10 @@ impl<'a> ArgoCd<'a> {
         limit: Duration,
     ) -> Result<ApplicationReport, ExecutorError> {
         let name = self.name(name)?;
-        let deadline = Deadline::after(limit);
+        let mut watch = self.watch(&name, limit);
+        self.run(&mut watch, Ask::Sync(options)).await?;
         let wait = wait && !options.dry_run && options.resources.is_empty();
-        self.operate(&name, Ask::Sync(options), wait, deadline).await
+        if wait { self.reach(&mut watch, Want::AfterSync).await } else { self.report(&name).await }
     }
 
     /// Brings an application back to an earlier sync of its history: `id`, or the one before the last.
@@ -128,12 +134,12 @@ impl<'a> ArgoCd<'a> {
         limit: Duration,
     ) -> Result<ApplicationReport, ExecutorError> {
         let name = self.name(name)?;
-        let deadline = Deadline::after(limit);
+        let mut watch = self.watch(&name, limit);
         let application = self.read(&name).await?;
         let to = rollback_target(&application, id)?;
         self.job.log().system(format!("rolling {name} back to number {} of its history: {}", to.id, to.revision));
-        self.run(&name, Ask::Rollback { to, prune }, deadline).await?;
-        if wait { self.reach(&name, Want::Healthy, deadline).await } else { self.status_of(&name).await }
+        self.run(&mut watch, Ask::Rollback { to, prune }).await?;
+        if wait { self.reach(&mut watch, Want::Healthy).await } else { self.report(&name).await }
     }
 
     /// Waits until an application is synced and healthy, and nothing is done to it any more.
@@ -142,15 +148,18 @@ impl<'a> ArgoCd<'a> {
     /// [`ExecutorError::Unsuccessful`] with what is in the way after `limit`.
     pub async fn wait(&self, name: &str, limit: Duration) -> Result<ApplicationReport, ExecutorError> {
         let name = self.name(name)?;
-        self.reach(&name, Want::SyncedAndHealthy, Deadline::after(limit)).await
+        self.reach(&mut self.watch(&name, limit), Want::SyncedAndHealthy).await
     }
 
-    /// How an application is.
+    /// How an application is. The log says it, too.
     ///
     /// # Errors
     /// [`ExecutorError::InvalidInput`] at `/application` if there is none.
     pub async fn status(&self, name: &str) -> Result<ApplicationReport, ExecutorError> {
-        self.status_of(&self.name(name)?).await
+        let name = self.name(name)?;
+        let application = self.read(&name).await?;
+        self.watch(&name, Duration::ZERO).tell(&application, None);
+        Ok(self.report_of(&application))
     }
 
     /// Deletes an application and waits until it is gone. False if it was not there, where Argo CD tells.
@@ -159,7 +168,7 @@ impl<'a> ArgoCd<'a> {
     /// [`ExecutorError::Unsuccessful`] with what is left after `limit`. It goes on being deleted then.
     pub async fn delete(&self, name: &str, cascade: Cascade, limit: Duration) -> Result<bool, ExecutorError> {
         let name = self.name(name)?;
-        let deadline = Deadline::after(limit);
+        let mut watch = self.watch(&name, limit);
         let application = match patiently(self.job, async || self.api.get(When::Working, &name).await).await {
             // Where the cluster itself says so it is true.
             Err(Failure::Missing(_)) if self.api.tells_what_is_missing() => return Ok(false),
@@ -167,28 +176,26 @@ impl<'a> ArgoCd<'a> {
         };
         self.job.commit_point().await?;
         let deleted = patiently(self.job, async || {
-            // Its finalizers may have to be changed first: each try begins with how it is now.
-            let application = self.api.get(When::Working, &name).await?;
-            self.api.delete(&application, cascade).await
+            // Its finalizers may have to be changed first: each try begins with how it is now. That it is gone by then
+            // is for the look afterwards to find out.
+            match self.api.get(When::Working, &name).await {
+                Ok(application) => self.api.delete(&application, cascade).await,
+                Err(Failure::Missing(_)) => Ok(()),
+                Err(failure) => Err(failure),
+            }
         });
-        match deleted.await {
-            Ok(()) | Err(Failure::Missing(_)) => self.until_gone(&name, &application, deadline).await,
-            Err(failure) => Err(failure.into()),
-        }
+        deleted.await.map_err(|failure| missing_at("/application", failure))?;
+        self.until_gone(&mut watch, &application).await?;
+        self.job.log().system(format!("{name} is gone"));
+        Ok(true)
     }
 
-    async fn until_gone(
-        &self,
-        name: &ApplicationName,
-        known: &Application,
-        deadline: Deadline,
-    ) -> Result<bool, ExecutorError> {
+    async fn until_gone(&self, watch: &mut Watch<'_>, known: &Application) -> Result<(), ExecutorError> {
+        let (name, deadline) = (watch.name, watch.deadline);
         let is_other = |now: &Application| now.metadata.uid != known.metadata.uid;
-        let mut watch = Watch::new(self.job, &*self.api, name, deadline);
-        match watch.until(None, |now| Ok(is_other(now).then_some(true))).await {
-            Ok(gone) => Ok(gone),
+        match watch.until(None, |now| Ok(is_other(now).then_some(()))).await {
             // It was there and visible to us, so now it is gone.
-            Err(Ended::Failed(Failure::Missing(_))) => Ok(true),
+            Ok(()) | Err(Ended::Failed(Failure::Missing(_))) => Ok(()),
             Err(Ended::Failed(failure)) => {
                 if failure.is_stop() {
                     self.job.log().system(format!("Argo CD goes on deleting {name}; that cannot be undone"));
@@ -197,9 +204,7 @@ impl<'a> ArgoCd<'a> {
             }
             Err(Ended::Late(last)) => {
                 let resources = last.iter().flat_map(|application| &application.status.resources);
-                let names: Vec<_> = resources
-                    .map(|one| crate::application::resource_name(&one.kind, &one.namespace, &one.name))
-                    .collect();
+                let names: Vec<_> = resources.map(|one| resource_name(&one.kind, &one.namespace, &one.name)).collect();
                 let text = format!("{name} is not gone after {deadline}; Argo CD goes on deleting it. Its resources:");
                 Err(ExecutorError::Unsuccessful(report::with_lines(&text, &names)))
             }
@@ -216,45 +221,35 @@ impl<'a> ArgoCd<'a> {
         read.map_err(|failure| missing_at("/application", failure))
     }
 
-    async fn status_of(&self, name: &ApplicationName) -> Result<ApplicationReport, ExecutorError> {
-        let application = self.read(name).await?;
-        Ok(ApplicationReport::new(&application, self.api.url(&application)))
+    /// As [`Self::status`], without a word in the log.
+    pub(crate) async fn report(&self, name: &ApplicationName) -> Result<ApplicationReport, ExecutorError> {
+        Ok(self.report_of(&self.read(name).await?))
     }
 
-    async fn operate(
-        &self,
-        name: &ApplicationName,
-        ask: Ask<'_>,
-        wait: bool,
-        deadline: Deadline,
-    ) -> Result<ApplicationReport, ExecutorError> {
-        self.run(name, ask, deadline).await?;
-        if wait { self.reach(name, Want::AfterSync, deadline).await } else { self.status_of(name).await }
+    fn report_of(&self, application: &Application) -> ApplicationReport {
+        ApplicationReport::new(application, self.api.url(application))
+    }
+
+    fn watch<'w>(&'w self, name: &'w ApplicationName, limit: Duration) -> Watch<'w> {
+        Watch::new(self.job, &*self.api, name, Deadline::after(limit))
     }
 
     /// An operation. Where it does not come to a good end, how things stand is published all the same.
-    async fn run(&self, name: &ApplicationName, ask: Ask<'_>, deadline: Deadline) -> Result<(), ExecutorError> {
-        let running = Running { job: self.job, api: &*self.api, name, deadline };
-        let ended = running.run(ask).await;
-        if ended.is_err()
-            && let Ok(application) = self.api.get(When::Settling, name).await
-        {
-            self.publish(&application).await?;
+    async fn run(&self, watch: &mut Watch<'_>, ask: Ask<'_>) -> Result<(), ExecutorError> {
+        let name = watch.name;
+        let ended = Running::new(watch).run(ask).await;
+        if let Err(error) = &ended {
+            self.publish(name, error).await?;
         }
         ended
     }
 
-    async fn reach(
-        &self,
-        name: &ApplicationName,
-        want: Want,
-        deadline: Deadline,
-    ) -> Result<ApplicationReport, ExecutorError> {
+    async fn reach(&self, watch: &mut Watch<'_>, want: Want) -> Result<ApplicationReport, ExecutorError> {
+        let (name, deadline) = (watch.name, watch.deadline);
         let refreshed = patiently(self.job, async || self.api.refresh(name).await).await;
         refreshed.map_err(|failure| missing_at("/application", failure))?;
-        let mut watch = Watch::new(self.job, &*self.api, name, deadline);
         let error = match watch.until(None, |application| want.is_met(application)).await {
-            Ok(application) => return Ok(ApplicationReport::new(&application, self.api.url(&application))),
+            Ok(application) => return Ok(self.report_of(&application)),
             Err(Ended::Failed(failure)) => missing_at("/application", failure),
             Err(Ended::Late(None)) => {
                 ExecutorError::Unsuccessful(format!("Argo CD gave no answer about {name} for {deadline}"))
@@ -266,15 +261,20 @@ impl<'a> ArgoCd<'a> {
                 ExecutorError::Unsuccessful(report::with_lines(&text, &lines))
             }
         };
-        if let Ok(application) = self.api.get(When::Settling, name).await {
-            self.publish(&application).await?;
-        }
+        self.publish(name, &error).await?;
         Err(error)
     }
 
-    async fn publish(&self, application: &Application) -> Result<(), ExecutorError> {
-        let report = ApplicationReport::new(application, self.api.url(application));
-        self.job.progress(report.metadata()).await
+    /// How things stand after an error that is about how things stand.
+    async fn publish(&self, name: &ApplicationName, error: &ExecutorError) -> Result<(), ExecutorError> {
+        if !matches!(error, ExecutorError::Unsuccessful(_) | ExecutorError::Stopped(_)) {
+            return Ok(());
+        }
+        match self.api.get(When::Settling, name).await {
+            Ok(application) => self.job.progress(self.report_of(&application).metadata()).await,
+            // The first error says more.
+            Err(_) => Ok(()),
+        }
     }
 }
 

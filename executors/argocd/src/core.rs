@@ -77,6 +77,7 @@ impl<'a> CoreApi<'a> {
         };
         let changes = changes(&existing, manifest);
         if changes.is_empty() {
+            self.kube.job.log().system(format!("{name} is as it should be"));
             return Ok(Change::Unchanged);
         }
         let mut operations = vec![

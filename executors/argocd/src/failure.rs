@@ -85,6 +85,21 @@ pub(crate) async fn patiently<T, W: Future<Output = Result<T, Failure>>>(
     }
 }
 
+/// Waits for a command no longer than that. Whether it was done nobody knows then.
+pub(crate) async fn within<T>(
+    command: &str,
+    limit: Duration,
+    work: impl Future<Output = Result<T, ExecutorError>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => {
+            let text = format!("`{command}` did not answer within {} s", limit.as_secs());
+            Err(Failure::Transient(ExecutorError::Unsuccessful(text)))
+        }
+    }
+}
+
 /// What goes away by itself, in the words of Go's network library, gRPC and Kubernetes.
 pub(crate) fn looks_transient(text: &str) -> bool {
     const SIGNS: [&str; 20] = [

@@ -60,12 +60,12 @@ impl From<Failure> for Ended {
     }
 }
 
-/// Looks at one application, and tells the log what changes.
+/// Looks at one application, and tells the log what changes, once.
 pub(crate) struct Watch<'w> {
-    job: &'w JobContext,
-    api: &'w dyn Api,
-    name: &'w ApplicationName,
-    deadline: Deadline,
+    pub(crate) job: &'w JobContext,
+    pub(crate) api: &'w dyn Api,
+    pub(crate) name: &'w ApplicationName,
+    pub(crate) deadline: Deadline,
     progress: Progress,
 }
 
@@ -114,7 +114,8 @@ impl<'w> Watch<'w> {
         }
     }
 
-    fn tell(&mut self, application: &Application, ours: Option<&Ours>) -> bool {
+    /// Tells the log what is new; whether there was anything.
+    pub(crate) fn tell(&mut self, application: &Application, ours: Option<&Ours>) -> bool {
         let lines = self.progress.lines(application, ours);
         for line in &lines {
             self.job.log().system(line);

@@ -63,8 +63,7 @@ async fn act(argocd: &ArgoCd<'_>, params: &ArgocdParams) -> Result<Outcome, Exec
         }
         Action::App => {
             let name = params.application()?;
-            let change = argocd.upsert_application(name, params.spec()?).await?;
-            let url = argocd.status(name).await?.url;
+            let (change, url) = argocd.upsert_application(name, params.spec()?).await?;
             Ok(Outcome::success().with("application", name).with("change", json!(change)).with("url", url))
         }
         Action::Sync => Ok(argocd.sync(params.application()?, &params.sync_options()?, wait, limit).await?.outcome()),

@@ -10,11 +10,13 @@ use serde_json::Value;
 
 use crate::api::When;
 use crate::document;
-use crate::failure::{Failure, looks_transient};
+use crate::failure::{Failure, looks_transient, within};
 
 /// How long one request may take.
 const REQUEST_TIMEOUT: &str = "--request-timeout=30s";
-/// After a stop, the whole command.
+/// How long the whole command may take: one that hears nothing would take for ever.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// The same after a stop.
 const SETTLING_LIMIT: Duration = Duration::from_secs(15);
 /// Who changes things, for the cluster's own records.
 const MANAGER: &str = "--field-manager=alethia";
@@ -63,12 +65,19 @@ impl<'a> Kube<'a> {
         kind: &str,
         name: Option<&str>,
     ) -> Result<T, Failure> {
-        let command = self.command(&["get", "--output=json", REQUEST_TIMEOUT]).arg("--").arg(kind).args(name);
+        let command = self.command(&["get", "--output=json", REQUEST_TIMEOUT]);
+        // What is missing is nothing that a person should read in the log as an error.
+        let command = if name.is_some() { command.arg("--ignore-not-found") } else { command };
+        let command = command.arg("--").arg(kind).args(name);
         let finished = match when {
-            When::Working => self.job.capture(command).await?,
+            When::Working => within("kubectl get", COMMAND_LIMIT, self.job.capture(command)).await?,
             When::Settling => self.job.clean_up_capture(command, SETTLING_LIMIT).await?,
         };
         judge("get", &finished)?;
+        if finished.stdout.is_empty() {
+            let text = format!("there is no {kind} {} in the namespace {}", name.unwrap_or_default(), self.namespace);
+            return Err(Failure::Missing(ExecutorError::Unsuccessful(text)));
+        }
         let strange = |error| ExecutorError::Other(format!("`kubectl get` does not answer as kubectl does: {error}"));
         Ok(serde_json::from_slice(&finished.stdout).map_err(strange)?)
     }
@@ -76,7 +85,8 @@ impl<'a> Kube<'a> {
     pub(crate) async fn create(&self, manifest: &Value) -> Result<(), Failure> {
         let file = document::write(self.job, manifest)?;
         let command = self.command(&["create", REQUEST_TIMEOUT, MANAGER]);
-        let finished = self.job.run(command.arg(format!("--filename={}", file.path().display()))).await?;
+        let command = command.arg(format!("--filename={}", file.path().display()));
+        let finished = within("kubectl create", COMMAND_LIMIT, self.job.run(command)).await?;
         judge("create", &finished)
     }
 
@@ -109,7 +119,7 @@ impl<'a> Kube<'a> {
         let command = self.command(&["patch", form, REQUEST_TIMEOUT, MANAGER]);
         let command = command.arg(format!("--patch-file={}", file.path().display())).args(["--", kind, name]);
         let finished = match when {
-            When::Working => self.job.run(command).await?,
+            When::Working => within("kubectl patch", COMMAND_LIMIT, self.job.run(command)).await?,
             When::Settling => self.job.clean_up(command, SETTLING_LIMIT).await?,
         };
         judge("patch", &finished)
@@ -118,7 +128,7 @@ impl<'a> Kube<'a> {
     /// Returns when it is on its way out.
     pub(crate) async fn delete(&self, kind: &str, name: &str) -> Result<(), Failure> {
         let command = self.command(&["delete", "--wait=false", REQUEST_TIMEOUT]).args(["--", kind, name]);
-        let finished = self.job.run(command).await?;
+        let finished = within("kubectl delete", COMMAND_LIMIT, self.job.run(command)).await?;
         judge("delete", &finished)
     }
 }

@@ -47,16 +47,22 @@ impl Ask<'_> {
 }
 
 /// One operation on one application.
-pub(crate) struct Running<'r> {
-    pub(crate) job: &'r JobContext,
-    pub(crate) api: &'r dyn Api,
-    pub(crate) name: &'r ApplicationName,
-    pub(crate) deadline: Deadline,
+pub(crate) struct Running<'r, 'w> {
+    job: &'w JobContext,
+    api: &'w dyn Api,
+    name: &'w ApplicationName,
+    deadline: Deadline,
+    watch: &'r mut Watch<'w>,
 }
 
-impl Running<'_> {
+impl<'r, 'w> Running<'r, 'w> {
+    pub(crate) fn new(watch: &'r mut Watch<'w>) -> Self {
+        let Watch { job, api, name, deadline, .. } = *watch;
+        Self { job, api, name, deadline, watch }
+    }
+
     /// Asks for it and follows it to its good end.
-    pub(crate) async fn run(&self, ask: Ask<'_>) -> Result<(), ExecutorError> {
+    pub(crate) async fn run(&mut self, ask: Ask<'_>) -> Result<(), ExecutorError> {
         let mut ours = None;
         let ended = match self.begin(ask, &mut ours).await {
             Ok(()) => self.finish(ours.as_ref()).await,
@@ -81,7 +87,7 @@ impl Running<'_> {
     }
 
     /// Asks for it, once: where an answer got lost, the application itself tells. Waits for other people's operations.
-    async fn begin(&self, ask: Ask<'_>, ours: &mut Option<Ours>) -> Result<(), Failure> {
+    async fn begin(&mut self, ask: Ask<'_>, ours: &mut Option<Ours>) -> Result<(), Failure> {
         let mut patience = Patience::new(self.job);
         // Whether it may have been asked for without our knowing.
         let mut is_uncertain = false;
@@ -116,10 +122,9 @@ impl Running<'_> {
         started
     }
 
-    async fn until_idle(&self) -> Result<(), Failure> {
+    async fn until_idle(&mut self) -> Result<(), Failure> {
         self.job.log().system("another operation goes on; waiting for its end");
-        let mut watch = Watch::new(self.job, self.api, self.name, self.deadline);
-        match watch.until(None, |application| Ok((!application.is_busy()).then_some(()))).await {
+        match self.watch.until(None, |application| Ok((!application.is_busy()).then_some(()))).await {
             Ok(()) => Ok(()),
             Err(Ended::Failed(failure)) => Err(failure),
             Err(Ended::Late(_)) => {
@@ -129,9 +134,9 @@ impl Running<'_> {
         }
     }
 
-    async fn finish(&self, ours: Option<&Ours>) -> Result<OperationState, Ended> {
-        let Some(ours) = ours else { return Err(Failure::from(lost(self.name)).into()) };
-        let mut watch = Watch::new(self.job, self.api, self.name, self.deadline);
+    async fn finish(&mut self, ours: Option<&Ours>) -> Result<OperationState, Ended> {
+        let name = self.name;
+        let Some(ours) = ours else { return Err(Failure::from(lost(name)).into()) };
         let mut unseen = None;
         let mut step = |application: &Application| match (ours.stage(application), &mut unseen) {
             (Stage::Ended(state), _) => Ok(Some(*state)),
@@ -141,11 +146,11 @@ impl Running<'_> {
             }
             (Stage::Unseen, Some(looks)) => {
                 *looks += 1;
-                if *looks > MOST_UNSEEN { Err(lost(self.name)) } else { Ok(None) }
+                if *looks > MOST_UNSEEN { Err(lost(name)) } else { Ok(None) }
             }
             (Stage::Unseen, None) => Ok(None),
         };
-        watch.until(Some(ours), &mut step).await
+        self.watch.until(Some(ours), &mut step).await
     }
 
     fn judge(&self, word: &str, state: &OperationState) -> Result<(), ExecutorError> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::access::{Auth, Server};
 use crate::api::{Api, Cascade, Change, When};
 use crate::application::{Application, ApplicationName, History};
-use crate::failure::{Failure, patiently};
+use crate::failure::{Failure, patiently, within};
 use crate::operation::Tag;
 use crate::program::Program;
 use crate::repository::Repository;
@@ -79,9 +79,11 @@ impl<'a> ServerApi<'a> {
     /// Runs it; what it prints is for the log, or for us.
     async fn run(&self, verb: &str, command: Command, printed: Printed) -> Result<Finished, Failure> {
         let finished = match printed {
-            Printed::ForUs(When::Working) => within(verb, REQUEST_LIMIT, self.job.capture(command)).await?,
+            Printed::ForUs(When::Working) => {
+                within(&format!("argocd {verb}"), REQUEST_LIMIT, self.job.capture(command)).await?
+            }
             Printed::ForUs(When::Settling) => self.job.clean_up_capture(command, SETTLING_LIMIT).await?,
-            Printed::ForBoth => within(verb, REQUEST_LIMIT, self.job.tee(command)).await?,
+            Printed::ForBoth => within(&format!("argocd {verb}"), REQUEST_LIMIT, self.job.tee(command)).await?,
             Printed::Settling => self.job.clean_up(command, SETTLING_LIMIT).await?,
         };
         output::judge(verb, &finished)?;
@@ -207,21 +209,6 @@ impl Api for ServerApi<'_> {
 
 fn qualified(application: &Application) -> String {
     format!("{}/{}", application.metadata.namespace, application.metadata.name)
-}
-
-/// Whether it was done nobody knows, if there is no answer.
-async fn within<T>(
-    verb: &str,
-    limit: Duration,
-    work: impl Future<Output = Result<T, ExecutorError>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => Ok(done?),
-        Err(_) => {
-            let text = format!("`argocd {verb}` did not answer within {} s", limit.as_secs());
-            Err(Failure::Transient(ExecutorError::Unsuccessful(text)))
-        }
-    }
 }
 
 fn strange(verb: &str, error: &serde_json::Error) -> ExecutorError {

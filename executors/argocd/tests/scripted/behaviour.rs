@@ -68,7 +68,7 @@ async fn a_sync_is_followed_to_its_healthy_end() {
         "Deployment x/web: Healthy",
     ];
     for line in expected {
-        assert!(system.lines().any(|one| one == line), "{line:?} in {system}");
+        assert_eq!(system.lines().filter(|one| *one == line).count(), 1, "{line:?} in {system}");
     }
 }
 
@@ -344,6 +344,25 @@ async fn an_application_is_gone_when_it_is_gone() {
         let call = player.call("app delete");
         assert!(call.join(" ").contains(&format!("--yes {expected} -- argocd/web")), "{call:?}");
     }
+}
+
+#[tokio::test]
+async fn a_delete_that_is_refused_waits_for_nothing() {
+    let player =
+        Player::new("case $2 in delete) fatal 'rpc error: code = PermissionDenied desc = permission denied' ;; esac");
+    let text = failure(&player, "delete").await;
+    assert!(text.starts_with("/application: argocd app delete failed with exit code 20: permission denied"), "{text}");
+}
+
+#[tokio::test]
+async fn a_status_is_told_to_a_person_too() {
+    let player = Player::new("");
+    let resources =
+        json!({ "resources": [{ "kind": "Pod", "namespace": "x", "name": "a", "health": { "status": "Degraded" } }] });
+    player.says("app", &application("OutOfSync", "Degraded", None, resources));
+    let job = player.job(&payload("status", json!({})));
+    run(&job).await.unwrap();
+    assert_eq!(job.log(), "Pod x/a: Degraded\nweb is OutOfSync, Degraded\n");
 }
 
 #[tokio::test]

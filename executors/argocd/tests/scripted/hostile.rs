@@ -54,7 +54,7 @@ fn set(payload: &Value, pointer: &str, word: &str) -> Value {
 
 /// Every argument is a word of ours, `--key=value`, or stands behind `--`.
 fn assert_no_option(call: &[String], what: &str) {
-    const FLAGS: [&str; 12] = [
+    const FLAGS: [&str; 13] = [
         "--client",
         "--short",
         "--async",
@@ -67,6 +67,7 @@ fn assert_no_option(call: &[String], what: &str) {
         "--server-side",
         "--force-conflicts",
         "--grpc-web",
+        "--ignore-not-found",
     ];
     const KEYS: [&str; 19] = [
         "--server=",
@@ -100,7 +101,7 @@ fn friendly() -> Player {
     let player = Player::new(
         r#"case "$1 $2" in "app get") [ -e $here/deleted ] && fatal "rpc error: code = PermissionDenied desc = x" ;; "app delete") touch $here/deleted ;; esac"#,
     );
-    player.says("app", &application("Synced", "Healthy", None, json!({})));
+    player.says("hurry", "").says("app", &application("Synced", "Healthy", None, json!({})));
     player.says("after", &application("Synced", "Healthy", Some("Succeeded"), json!({})));
     player
 }
