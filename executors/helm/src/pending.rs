@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use executor_api::{ExecutorError, Job, JobId};
+use sha2::{Digest, Sha256};
 
 use crate::helm::{Helm, When, names, seconds};
 use crate::output::{Listed, Revision};
@@ -23,27 +24,31 @@ const MEND_LIMIT: Duration = Duration::from_secs(120);
 
 /// The arguments that mark a revision as made by this attempt.
 pub(crate) fn marks(job: &Job, revision: u32) -> Vec<String> {
-    let (id, attempt) = (job.id.as_str(), job.attempt_no().0);
-    let mut marks = vec![format!("--description=job {id}, attempt {attempt}")];
-    if is_label(id) {
-        marks.push(format!("--labels={JOB}={id},{ATTEMPT}={attempt},{REVISION}={revision}"));
-    }
-    marks
+    let (id, attempt) = (&job.id, job.attempt_no().0);
+    let label = label(id);
+    vec![
+        format!("--description=job {id}, attempt {attempt}"),
+        format!("--labels={JOB}={label},{ATTEMPT}={attempt},{REVISION}={revision}"),
+    ]
 }
 
-/// Kubernetes is stricter than we are. A job whose id is no label is not recognised.
-fn is_label(id: &str) -> bool {
+/// The job as a label. Kubernetes is stricter about them than planes are about ids.
+fn label(id: &JobId) -> String {
     let at_the_ends = |c: char| c.is_ascii_alphanumeric();
-    id.len() <= 63 && id.starts_with(at_the_ends) && id.ends_with(at_the_ends)
+    let text = id.as_str();
+    if text.len() <= 63 && text.starts_with(at_the_ends) && text.ends_with(at_the_ends) {
+        text.to_owned()
+    } else {
+        hex::encode(&Sha256::digest(text)[..16])
+    }
 }
 
 /// Selects a revision of this job's earlier attempts, or of the job that it retries: the plane started this one because
 /// those are over.
-fn own(job: &Job, revision: u32) -> Option<String> {
+fn own(job: &Job, revision: u32) -> String {
     let retried = job.execution_metadata.as_ref().and_then(|metadata| metadata["retry_of"].as_str()?.parse().ok());
-    let ids: Vec<JobId> = std::iter::once(job.id.clone()).chain(retried).filter(|id| is_label(id.as_str())).collect();
-    let ids: Vec<_> = ids.iter().map(JobId::as_str).collect();
-    (!ids.is_empty()).then(|| format!("{REVISION}={revision},{JOB} in ({})", ids.join(",")))
+    let jobs: Vec<_> = std::iter::once(&job.id).chain(&retried).map(label).collect();
+    format!("{REVISION}={revision},{JOB} in ({})", jobs.join(","))
 }
 
 /// The newest revision before `before` that runs or ran.
@@ -78,8 +83,7 @@ impl Helm<'_> {
 
     /// Whether that revision is one of ours.
     pub(crate) async fn is_own(&self, when: When, release: &Release, revision: u32) -> Result<bool, ExecutorError> {
-        let Some(selector) = own(self.job.job(), revision) else { return Ok(false) };
-        let listed = self.list(when, release, Some(selector)).await?;
+        let listed = self.list(when, release, Some(own(self.job.job(), revision))).await?;
         Ok(listed.is_some_and(|last| last.revision == revision))
     }
 
@@ -165,19 +169,19 @@ mod tests {
         assert_eq!(marks[0], "--description=job 0192-a, attempt 2");
         assert_eq!(marks[1], "--labels=alethia-job=0192-a,alethia-attempt=2,alethia-revision=7");
         for id in ["-x", "x_", &"a".repeat(64)] {
-            let job = job(id, &Value::Null);
-            assert_eq!(super::marks(&job, 7).len(), 1, "{id} is no label");
-            assert_eq!(own(&job, 7), None);
+            let marks = super::marks(&job(id, &Value::Null), 7);
+            let label = marks[1].strip_prefix("--labels=alethia-job=").unwrap().split(',').next().unwrap();
+            assert!(label.len() == 32 && label.bytes().all(|b| b.is_ascii_hexdigit()), "{id}: {label}");
         }
     }
 
     #[test]
     fn own_are_this_job_and_the_one_it_retries() {
-        assert_eq!(own(&job("b", &Value::Null), 3).unwrap(), "alethia-revision=3,alethia-job in (b)");
+        assert_eq!(own(&job("b", &Value::Null), 3), "alethia-revision=3,alethia-job in (b)");
         let retry = job("b", &json!({ "retry_of": "a" }));
-        assert_eq!(own(&retry, 3).unwrap(), "alethia-revision=3,alethia-job in (b,a)");
+        assert_eq!(own(&retry, 3), "alethia-revision=3,alethia-job in (b,a)");
         let hostile = job("b", &json!({ "retry_of": "a),x notin (c" }));
-        assert_eq!(own(&hostile, 3).unwrap(), "alethia-revision=3,alethia-job in (b)");
+        assert_eq!(own(&hostile, 3), "alethia-revision=3,alethia-job in (b)");
     }
 
     #[test]

@@ -100,6 +100,26 @@ async fn a_program_that_is_not_our_helm_is_refused() {
     run(&player.job(&upgrade(json!({})))).await.unwrap();
 }
 
+#[tokio::test]
+async fn an_installed_version_stands_in_for_one_that_is_not_ours() {
+    let usual = Player::new("case $1 in version) printf v4.0.1; exit ;; esac");
+    let (old, fitting) = (Player::new("case $1 in version) printf v3.16.0; exit ;; esac"), Player::new(""));
+    let tools = tempfile::tempdir().unwrap();
+    for (version, player) in [("3.16.0", &old), ("3.22.0", &fitting), ("4.0.1", &usual)] {
+        let folder = tools.path().join("helm").join(version);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(player.file("helm"), folder.join("helm")).unwrap();
+    }
+    for (more, taken) in [(json!({}), &fitting), (json!({ "helm_version": "<3.20" }), &old)] {
+        let job = usual.builder(&upgrade(more)).settings(|settings| settings.tools_dir = Some(tools.path().to_owned()));
+        let job = job.build().unwrap();
+        run(&job).await.unwrap();
+        assert!(job.log().contains(", and the runner has helm 4.0.1"), "{}", job.log());
+        assert_eq!(taken.verbs().iter().filter(|verb| *verb == "upgrade").count(), 1);
+        assert_eq!(usual.verbs(), [""; 0]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_helm_that_hangs_on_version_is_given_up() {
     // The clock runs on its own while nothing else does: ten seconds are over at once.

@@ -4,3 +4,4 @@ mod behaviour;
 mod hostile;
 mod mending;
 mod player;
+mod schema;
