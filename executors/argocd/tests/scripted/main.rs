@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod core_mode;
+mod going_back;
 mod hostile;
 mod login;
 mod player;
