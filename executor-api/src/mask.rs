@@ -1,5 +1,6 @@
 //! Hides secrets in a stream of bytes, wherever the stream was cut.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -17,7 +18,8 @@ const MOST_BYTES_OF_FASTEST: usize = 8 * 1024;
 #[derive(Default)]
 pub(crate) struct Masker {
     patterns: BTreeSet<Vec<u8>>,
-    search: Option<AhoCorasick>,
+    /// Built when a text comes: secrets become known one by one, and many a job prints nothing.
+    search: OnceCell<AhoCorasick>,
     held: [Vec<u8>; 3],
 }
 
@@ -32,11 +34,7 @@ impl Masker {
             }
         }
         if self.patterns.len() != before {
-            // What is fastest takes a kilobyte per byte of a pattern: for a secret of 100 KB that is all the memory there is.
-            let is_long = self.patterns.iter().map(Vec::len).sum::<usize>() > MOST_BYTES_OF_FASTEST;
-            let mut builder = AhoCorasick::builder();
-            builder.match_kind(MatchKind::LeftmostLongest).kind(is_long.then_some(AhoCorasickKind::ContiguousNFA));
-            self.search = builder.build(&self.patterns).ok();
+            self.search.take();
         }
     }
 
@@ -44,7 +42,7 @@ impl Masker {
     ///
     /// Held back is only the end of an unfinished line that may be the beginning of a secret.
     pub(crate) fn feed(&mut self, stream: LogStream, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
-        let Some(search) = &self.search else { return out(bytes) };
+        let Some(search) = search(&self.search, &self.patterns) else { return out(bytes) };
         let held = &mut self.held[stream as usize];
         held.extend_from_slice(bytes);
         let (shown, rest) = replace(search, &self.patterns, held);
@@ -66,7 +64,7 @@ impl Masker {
 
     /// Masks a whole text.
     pub(crate) fn text(&self, text: &str) -> String {
-        match &self.search {
+        match search(&self.search, &self.patterns) {
             None => text.to_owned(),
             Some(search) => {
                 let stars = vec![SHOWN; self.patterns.len()];
@@ -74,6 +72,18 @@ impl Masker {
             }
         }
     }
+}
+
+/// None if there is nothing to hide. What cannot be hidden must not be shown: then the job ends here.
+fn search<'a>(built: &'a OnceCell<AhoCorasick>, patterns: &BTreeSet<Vec<u8>>) -> Option<&'a AhoCorasick> {
+    let build = || {
+        // What is fastest takes a kilobyte per byte of a pattern: for a secret of 100 KB that is all the memory there is.
+        let is_long = patterns.iter().map(Vec::len).sum::<usize>() > MOST_BYTES_OF_FASTEST;
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::LeftmostLongest).kind(is_long.then_some(AhoCorasickKind::ContiguousNFA));
+        builder.build(patterns).expect("secrets are far shorter than the 2 GiB that an automaton can number")
+    };
+    (!patterns.is_empty()).then(|| built.get_or_init(build))
 }
 
 /// What of `bytes` can be shown, and what has to wait for more.
@@ -198,7 +208,7 @@ mod tests {
         let mut masker = Masker::default();
         masker.add(&long);
         assert_eq!(masker.text(&format!("before {long} after")), "before *** after");
-        assert!(masker.search.unwrap().memory_usage() < 64 * 1024 * 1024);
+        assert!(masker.search.get().unwrap().memory_usage() < 64 * 1024 * 1024);
     }
 
     #[test]
