@@ -1,0 +1,15 @@
+//! One run on disk: the whole interface between the runner and a job process. Its only reader and writer.
+
+mod directory;
+mod documents;
+mod outbox;
+mod process;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use directory::JobDirectory;
+pub(crate) use documents::{
+    CLAIM, COMMIT, COMMITTED, Claimed, Committed, FORMAT, LOG, OUTBOX, OUTCOME, OutcomeRecord, PROCESS_OUTPUT,
+    SETTINGS, STOP,
+};
+pub(crate) use outbox::{ArtifactRecord, OutboxEntry};

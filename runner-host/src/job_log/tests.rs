@@ -1,0 +1,91 @@
+//! What is written is what is read.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use executor_api::LogWriter;
+use sha2::{Digest, Sha256};
+use wire::{Frame, LogStream, MAX_FRAME_BYTES, Timestamp};
+
+use super::{FrameReader, FrameWriter};
+
+fn write(writer: &mut FrameWriter, text: &[u8]) {
+    writer.append(LogStream::Stdout, Timestamp::now(), text);
+}
+
+fn read(file: &Path) -> Vec<u8> {
+    let mut reader = FrameReader::open(file).unwrap();
+    let mut all = Vec::new();
+    while let Some(batch) = reader.next(1).unwrap() {
+        let mut rest = &batch.frames[..];
+        while let Ok((frame, more)) = Frame::split_first(rest) {
+            all.extend_from_slice(frame.bytes);
+            rest = more;
+        }
+        reader.advance(&batch);
+    }
+    all
+}
+
+#[test]
+fn what_is_written_is_read_and_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (mut writer, totals) = FrameWriter::open(&file, u64::MAX).unwrap();
+    let big = vec![b'x'; MAX_FRAME_BYTES * 2 + 5];
+    for text in [&b"one\n"[..], b"\0\xff\xfe", &big] {
+        write(&mut writer, text);
+    }
+    let all = read(&file);
+    assert_eq!(all.len(), 7 + big.len());
+    assert_eq!(totals.finish(), FrameReader::summarize(&file).unwrap());
+    assert_eq!(totals.finish().sha256, hex::encode(Sha256::digest(&all)));
+}
+
+#[test]
+fn a_torn_end_is_waited_for_and_does_not_hide_what_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (mut writer, _) = FrameWriter::open(&file, u64::MAX).unwrap();
+    write(&mut writer, b"first\n");
+    let whole = std::fs::metadata(&file).unwrap().len();
+    write(&mut writer, b"second\n");
+    let all = std::fs::metadata(&file).unwrap().len();
+    for cut in (whole..all).rev() {
+        OpenOptions::new().write(true).open(&file).unwrap().set_len(cut).unwrap();
+        assert_eq!(read(&file), b"first\n", "cut at {cut}");
+    }
+}
+
+#[test]
+fn the_limit_drops_and_counts_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (mut writer, totals) = FrameWriter::open(&file, 10).unwrap();
+    write(&mut writer, b"12345678\n");
+    write(&mut writer, b"too much\n");
+    write(&mut writer, b"more\n");
+    assert_eq!(totals.finish().dropped_bytes, 14);
+    let text = String::from_utf8(read(&file)).unwrap();
+    assert_eq!(text, "12345678\n14 bytes of log could not be kept here\n");
+}
+
+#[test]
+fn a_reader_goes_to_where_the_plane_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (mut writer, _) = FrameWriter::open(&file, u64::MAX).unwrap();
+    for text in ["one\n", "two\n", "three\n"] {
+        write(&mut writer, text.as_bytes());
+    }
+    let mut reader = FrameReader::open(&file).unwrap();
+    reader.seek(8).unwrap();
+    assert_eq!(reader.next(1).unwrap().unwrap().offset, 8);
+    reader.seek(0).unwrap();
+    assert_eq!(reader.next(1).unwrap().unwrap().offset, 0);
+    assert!(reader.seek(5).is_err(), "the plane stores whole frames only");
+}

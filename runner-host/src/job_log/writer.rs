@@ -1,0 +1,107 @@
+//! Appends frames, and keeps count of what they say.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use executor_api::LogWriter;
+use sha2::{Digest, Sha256};
+use wire::{FRAME_HEADER_BYTES, FrameHeader, LogStream, LogSummary, MAX_FRAME_BYTES, Timestamp};
+
+/// Appends frames. What it cannot keep it counts, and says so when it can again; it never fails, because the tool
+/// that writes must go on.
+pub(crate) struct FrameWriter(Arc<Mutex<State>>);
+
+struct State {
+    file: File,
+    /// Where the next frame goes in the file.
+    end: u64,
+    /// Bytes of log so far.
+    length: u64,
+    digest: Sha256,
+    limit: u64,
+    dropped: u64,
+    /// Of these, not yet said in the log.
+    unsaid: u64,
+}
+
+/// Says what was written, while the writer is elsewhere.
+#[derive(Clone)]
+pub(crate) struct LogTotals(Arc<Mutex<State>>);
+
+impl FrameWriter {
+    pub(crate) fn open(file: &Path, limit: u64) -> io::Result<(Self, LogTotals)> {
+        let file = OpenOptions::new().write(true).open(file)?;
+        let state = State { file, end: 0, length: 0, digest: Sha256::new(), limit, dropped: 0, unsaid: 0 };
+        let state = Arc::new(Mutex::new(state));
+        Ok((Self(Arc::clone(&state)), LogTotals(state)))
+    }
+}
+
+impl LogTotals {
+    /// What the whole log is. Nothing is written after this.
+    pub(crate) fn finish(&self) -> LogSummary {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.say_what_is_missing(Timestamp::now());
+        let sha256 = hex::encode(state.digest.clone().finalize());
+        LogSummary { length: state.length, sha256, dropped_bytes: state.dropped }
+    }
+}
+
+impl LogWriter for FrameWriter {
+    fn append(&mut self, stream: LogStream, at: Timestamp, bytes: &[u8]) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in bytes.chunks(MAX_FRAME_BYTES) {
+            state.append(stream, at, piece);
+        }
+    }
+}
+
+impl State {
+    fn append(&mut self, stream: LogStream, at: Timestamp, bytes: &[u8]) {
+        let fits = self.length + bytes.len() as u64 <= self.limit;
+        if fits {
+            self.say_what_is_missing(at);
+        }
+        if !fits || self.unsaid > 0 || self.write(stream, at, bytes).is_err() {
+            self.dropped += bytes.len() as u64;
+            self.unsaid += bytes.len() as u64;
+        }
+    }
+
+    fn say_what_is_missing(&mut self, at: Timestamp) {
+        if self.unsaid == 0 {
+            return;
+        }
+        let text = format!("{} bytes of log could not be kept here\n", self.unsaid);
+        if self.write(LogStream::System, at, text.as_bytes()).is_ok() {
+            self.unsaid = 0;
+        }
+    }
+
+    /// One frame, whole or not at all: half a frame would hide all that follow.
+    fn write(&mut self, stream: LogStream, at: Timestamp, bytes: &[u8]) -> io::Result<()> {
+        let header = FrameHeader::describe(stream, self.length, at, bytes).encode();
+        let written = self.write_frame(&header, bytes);
+        if written.is_err() {
+            let _ = self.file.set_len(self.end);
+            return written;
+        }
+        self.end += (FRAME_HEADER_BYTES + bytes.len()) as u64;
+        self.length += bytes.len() as u64;
+        self.digest.update(bytes);
+        Ok(())
+    }
+
+    fn write_frame(&mut self, header: &[u8], bytes: &[u8]) -> io::Result<()> {
+        use std::io::{IoSlice, Seek, SeekFrom};
+        self.file.seek(SeekFrom::Start(self.end))?;
+        let written = self.file.write_vectored(&[IoSlice::new(header), IoSlice::new(bytes)])?;
+        if written < header.len() {
+            self.file.write_all(&header[written..])?;
+            return self.file.write_all(bytes);
+        }
+        self.file.write_all(&bytes[written - header.len()..])
+    }
+}
