@@ -9,10 +9,12 @@ async fn the_dead_of_a_group_are_reaped_and_not_taken_for_the_living() {
     let (sender, mut output) = mpsc::channel(4);
     let (_stop, stopped) = watch::channel(None);
     let env: Environment = [("PATH", "/usr/bin:/bin")].into_iter().collect();
-    // The orphan has ended, and is ours to wait for, before its group's leader ends.
-    let script =
-        "pid=$( (true >/dev/null 2>&1 & echo $!) ); until grep -q ') Z ' /proc/$pid/stat; do :; done; echo $pid";
-    let command = Command::new("/bin/sh", env, "/").args(["-c", script]);
+    // The orphan has ended, and is ours to wait for, before its group's leader ends. It is there until its parent has gone,
+    // which would wait for it otherwise.
+    let folder = tempfile::tempdir().unwrap();
+    let script = "mkfifo end; pid=$( (cat end >/dev/null 2>&1 & echo $!) ); : >end; \
+                  until grep -q ') Z ' /proc/$pid/stat; do :; done; echo $pid";
+    let command = Command::new("/bin/sh", env, folder.path()).args(["-c", script]);
     let exit = supervise(&command, sender, stopped).await.unwrap();
     assert!(exit.is_success() && !exit.killed_stragglers, "{exit:?}");
     let orphan = output.recv().await.expect("it says its pid").bytes;
