@@ -40,9 +40,16 @@ impl ProcessIdentity {
     }
 
     pub(crate) fn of(pid: u32) -> io::Result<Self> {
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-        Ok(Self { pid, start_ticks: Stat::of(pid)?.start_ticks, boot_id })
+        Ok(Self { pid, start_ticks: Stat::of(pid)?.start_ticks, boot_id: boot_id()? })
     }
+}
+
+/// Names the time since this machine was started.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 /// Some fields of `/proc/PID/stat` (see proc_pid_stat(5)).

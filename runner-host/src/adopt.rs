@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use process_supervisor::DetachedProcess;
+use process_supervisor::{DetachedProcess, boot_id};
 use tokio::task::JoinSet;
 
 use crate::dispatch;
@@ -29,17 +29,15 @@ pub(crate) fn adopt_all(runner: &Arc<Runner>, jobs: &mut JoinSet<()>) -> io::Res
 }
 
 fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>) -> io::Result<()> {
-    let Some(claimed) = directory.read::<Claimed>(CLAIM)? else {
+    let Some(format) = directory.format()? else {
         // Nothing was started: the plane gives the job to somebody after half a minute.
         return directory.remove();
     };
-    if !matches!(directory.format(), Some(format) if format == FORMAT || format + 1 == FORMAT) {
-        return Err(io::Error::other(format!(
-            "its format is {:?}; start the version that made it",
-            directory.format()
-        )));
+    if format != FORMAT && format + 1 != FORMAT {
+        return Err(io::Error::other(format!("its format is {format}; start the version that made it")));
     }
-    let found = Found::look(directory)?;
+    let claimed: Claimed = directory.read(CLAIM)?.ok_or_else(|| io::Error::other("its claim has gone"))?;
+    let found = Found::look(directory, claimed.boot_id == boot_id()?)?;
     tracing::info!(job.id = %claimed.job.id, attempt = claimed.job.attempt, state = found.as_str(), "taking up a job of an earlier start");
     let runner = Arc::clone(runner);
     match found {
@@ -64,12 +62,13 @@ enum Found {
 }
 
 impl Found {
-    fn look(directory: &JobDirectory) -> io::Result<Self> {
+    /// What happened before this boot, nobody knows: a power cut may have taken what a process said of itself.
+    fn look(directory: &JobDirectory, is_of_this_boot: bool) -> io::Result<Self> {
         loop {
             if let Some(identity) = directory.process()? {
                 return Ok(Self::Started(DetachedProcess::adopt(&identity)?));
             }
-            if directory.has(OUTCOME) {
+            if directory.has(OUTCOME) || !is_of_this_boot {
                 return Ok(Self::Started(None));
             }
             if let Some(taken) = directory.take_back()? {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backon::Retryable;
 use executor_api::{Input, LogWriter, PlaneAccess, Stop, StopReason, credential_folder, credential_inputs};
-use process_supervisor::{Command, DetachedProcess, Environment, spawn_detached};
+use process_supervisor::{Command, DetachedProcess, Environment, boot_id, spawn_detached};
 use secrecy::ExposeSecret;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ use wire::{Claim, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
 
 use crate::client::{Client, ClientError, OidcToken};
 use crate::delivery::{self, Delivered};
-use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP};
+use crate::job_directory::{Claimed, FORMAT, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP};
 use crate::job_log::{FrameReader, FrameWriter};
 use crate::job_process;
 use crate::oidc_token::{self, Renewal};
@@ -38,8 +38,10 @@ pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
         .map(|access| PlaneAccess { origin: runner.config.origin.clone(), state_token: access.state_token });
     tracing::info!(job.id = %job.id, attempt = job.attempt, kind = job.job_type, "claimed a job");
     let cloud_identity = claim.cloud_identity;
-    let claimed = Claimed { job, log_limit_bytes: runner.config.log_limit_bytes, cloud_identity };
-    let directory = match JobDirectory::create(&runner.jobs_dir, &claimed, &settings) {
+    let log_limit_bytes = runner.config.log_limit_bytes;
+    let boot_id = boot_id().unwrap_or_default();
+    let claimed = Claimed { format: FORMAT, boot_id, job, log_limit_bytes, cloud_identity, settings };
+    let directory = match JobDirectory::create(&runner.jobs_dir, &claimed) {
         Ok(directory) => directory,
         Err(error) => return report_without_directory(&runner, &claimed, &error).await,
     };
@@ -154,7 +156,7 @@ async fn control(
                 });
                 if asked != Some(merged) {
                     asked = Some(merged);
-                    if let Err(error) = directory.write(STOP, &merged).and_then(|()| process.terminate()) {
+                    if let Err(error) = directory.place(STOP, &merged).and_then(|()| process.terminate()) {
                         tracing::error!(error = crate::chain(&error), "cannot stop a job");
                     }
                 }

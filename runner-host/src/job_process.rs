@@ -11,8 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use executor_api::{
     AMBIENT_SECRETS, Ambient, Artifact, ArtifactBody, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobBackend,
-    JobContext, JobContextParts, JobSettings, LogSink, Outcome, RunAs, Stop, StopReason, StopSignal, StopTrigger,
-    run_as,
+    JobContext, JobContextParts, LogSink, Outcome, RunAs, Stop, StopReason, StopSignal, StopTrigger, run_as,
 };
 use futures_util::{FutureExt, StreamExt};
 use process_supervisor::{become_subreaper, kill_descendants};
@@ -23,11 +22,10 @@ use wire::{Job, JobStatus, Phase, Reason, Timestamp};
 
 use crate::cloud;
 use crate::config::Variables;
-use crate::directory_watch::watch;
+use crate::directory_watch::changes_in;
 use crate::dispatch::status_for;
 use crate::job_directory::{
-    ArtifactRecord, CLAIM, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord, SETTINGS,
-    STOP,
+    ArtifactRecord, CLAIM, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord, STOP,
 };
 use crate::job_log::{FrameWriter, LogTotals};
 use crate::oidc_token;
@@ -111,7 +109,6 @@ async fn run_job(
     let (writer, totals) = FrameWriter::open(&directory.file(LOG), claimed.log_limit_bytes)?;
     let log = LogSink::new(Box::new(writer));
     let registry = ExecutorRegistry::from_linked().map_err(io::Error::other)?;
-    let settings: JobSettings = directory.read(SETTINGS)?.unwrap_or_default();
     let ending = match registry.get(&claimed.job.job_type) {
         Ok(plugin) => {
             let timeout = timeout(&claimed.job, plugin);
@@ -119,7 +116,7 @@ async fn run_job(
             let context = JobContext::new(JobContextParts {
                 job: claimed.job,
                 paths: directory.paths(),
-                settings,
+                settings: claimed.settings,
                 log: log.clone(),
                 stop: stopped.clone(),
                 grace: plugin.cancel_grace(),
@@ -231,8 +228,8 @@ fn stop_reason(directory: &JobDirectory) -> Option<StopReason> {
     directory.read::<Stop>(STOP).ok().flatten().map(|stop| stop.reason)
 }
 
-/// The one thing that must not get lost: on a full disk it takes the room that was kept for it, and if that is not
-/// enough, its metadata goes.
+/// The one thing that must not get lost: on a full disk it has the room that was kept for it, and if that is not enough,
+/// its metadata goes.
 fn write_outcome(directory: &JobDirectory, ending: Ending, totals: &LogTotals) -> io::Result<()> {
     let phase = if directory.phase() == Phase::Preparing { Phase::Preparing } else { Phase::Committed };
     let mut outcome = OutcomeRecord {
@@ -244,10 +241,6 @@ fn write_outcome(directory: &JobDirectory, ending: Ending, totals: &LogTotals) -
         log: totals.finish(),
         finished_at: Timestamp::now(),
     };
-    if directory.write(OUTCOME, &outcome).is_ok() {
-        return Ok(());
-    }
-    directory.free_reserve();
     directory.write(OUTCOME, &outcome).or_else(|error| {
         outcome.metadata = Map::new();
         outcome.error_message.get_or_insert_with(|| format!("its metadata could not be kept: {error}"));
@@ -275,7 +268,7 @@ impl DirectoryBackend {
 impl JobBackend for DirectoryBackend {
     async fn commit_point(&self) -> Result<(), ExecutorError> {
         let io = |error| ExecutorError::io("cannot write down the commit point")(error);
-        let mut changes = watch(&[self.directory.root()]).map_err(io)?;
+        let mut changes = changes_in(self.directory.root()).map_err(io)?;
         if !self.directory.has(COMMIT) {
             self.directory.write(COMMIT, &Map::new()).map_err(io)?;
         }

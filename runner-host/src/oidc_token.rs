@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::client::{ClientError, OidcToken};
 use crate::delivery;
-use crate::directory_watch::watch as watch_dirs;
+use crate::directory_watch::changes_in;
 use crate::dispatch;
 use crate::job_directory::{Claimed, JobDirectory};
 use crate::runner::Runner;
@@ -132,7 +132,7 @@ pub(crate) async fn hide(log: &LogSink, inputs: &Path) {
         return std::future::pending().await;
     }
     // Where there are no events, there is time.
-    let mut changes = watch_dirs(&[inputs]).ok();
+    let mut changes = changes_in(inputs).ok();
     loop {
         if let Ok(token) = std::fs::read_to_string(&file) {
             log.mask(token.trim());
@@ -159,7 +159,7 @@ mod tests {
     use axum::response::IntoResponse;
     use axum::routing::post;
     use axum::{Json, Router};
-    use executor_api::{Executor, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, JobSettings, Outcome};
+    use executor_api::{Executor, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, Outcome};
     use futures_util::FutureExt;
     use serde_json::{Value, json};
 
@@ -219,10 +219,8 @@ mod tests {
     impl Scene {
         async fn new(route: axum::routing::MethodRouter<Asked>) -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let job = json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 2 });
-            let job = serde_json::from_value(job).unwrap();
-            let claimed = Claimed { job, log_limit_bytes: u64::MAX, cloud_identity: None };
-            let directory = JobDirectory::create(folder.path(), &claimed, &JobSettings::default()).unwrap();
+            let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 2 }));
+            let directory = JobDirectory::create(folder.path(), &claimed).unwrap();
             let asked = Asked::default();
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let origin = format!("http://{}", listener.local_addr().unwrap());

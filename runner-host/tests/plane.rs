@@ -413,33 +413,39 @@ async fn what_an_earlier_start_left_is_taken_up_put_away_or_left_alone() {
     let (plane, origin) = Plane::start(|_, _| None).await;
     let folder = tempfile::tempdir().unwrap();
     let jobs = folder.path().join("jobs");
-    let claim = |id: &str| {
+    let claim = |id: &str, format: u32| {
         let job = json!({ "id": id, "job_type": "quiet", "status": "CLAIMED", "attempt": 1 });
-        json!({ "job": job, "log_limit_bytes": 4096 }).to_string()
+        let boot_id = "of before";
+        json!({ "format": format, "boot_id": boot_id, "job": job, "log_limit_bytes": 4096, "settings": {} }).to_string()
     };
-    let directory = |name: &str, format: &str, claim: Option<String>| {
+    let directory = |name: &str, claim: Option<String>| {
         let root = jobs.join(name);
-        fs::create_dir_all(root.join("outbox")).unwrap();
-        fs::write(root.join("format"), format).unwrap();
+        fs::create_dir_all(&root).unwrap();
         fs::write(root.join("log"), "").unwrap();
         if let Some(claim) = claim {
             fs::write(root.join("claim.json"), claim).unwrap();
         }
         root
     };
-    let unfinished = directory("a.1", "1", None);
-    let lost = directory("j-1.1", "1", Some(claim("j-1")));
+    let unfinished = directory("a.1", None);
+    let unsaved = directory("b.1", Some(String::new()));
+    let lost = directory("j-1.1", Some(claim("j-1", 1)));
     fs::write(lost.join("process.json"), r#"{ "pid": 1, "start_ticks": 0, "boot_id": "of before" }"#).unwrap();
-    let of_the_future = directory("c.1", "9", Some(claim("c")));
-    let unreadable = directory("d.1", "1", Some("{".to_owned()));
-    let kept = directory("e.1.lost", "1", Some(claim("e")));
+    // Of the same power cut: its process may have begun.
+    let lost_too = directory("j-2.1", Some(claim("j-2", 1)));
+    let of_the_future = directory("c.1", Some(claim("c", 9)));
+    let unreadable = directory("d.1", Some("{".to_owned()));
+    let kept = directory("e.1.lost", Some(claim("e", 1)));
 
     let runner = Runner::start(&origin, folder.path());
-    let reports = plane.until(STATUS, 1).await;
-    assert_eq!((&reports[0].body["status"], &reports[0].body["reason"]), (&json!("FAILED"), &json!("process_lost")));
+    for report in [plane.until(STATUS, 1).await, plane.until("PUT /api/jobs/j-2/status", 1).await].concat() {
+        assert_eq!((&report.body["status"], &report.body["reason"]), (&json!("FAILED"), &json!("process_lost")));
+    }
     runner.leave().await;
-    assert!(!unfinished.exists(), "nothing was started there");
-    assert!(!lost.exists(), "reported, so put away");
+    for gone in [unfinished, unsaved] {
+        assert!(!gone.exists(), "nothing was started there");
+    }
+    assert!(!lost.exists() && !lost_too.exists(), "reported, so put away");
     for left in [of_the_future, unreadable, kept] {
         assert!(left.join("claim.json").exists(), "{}", left.display());
     }

@@ -99,16 +99,16 @@ async fn tokens_are_in_no_file_that_is_not_theirs() {
     let token = rig.identity().token.clone();
     let (data, state) = (rig.plane.data_dir(), rig.home.state_dir().to_owned());
     let [directory] = &rig.home.job_dirs()[..] else { panic!("one job runs") };
-    let settings: Value = serde_json::from_slice(&fs::read(directory.join("settings.json")).unwrap()).unwrap();
-    let state_token = settings["plane"]["state_token"].as_str().expect("a job may use the state backend").to_owned();
+    let claim: Value = serde_json::from_slice(&fs::read(directory.join("claim.json")).unwrap()).unwrap();
+    let state_token = claim["settings"]["plane"]["state_token"].as_str().expect("a job may use the state backend").to_owned();
     let admin_token = fs::read_to_string(data.join("admin-token")).unwrap().trim().to_owned();
     let nowhere: [PathBuf; 0] = [];
     assert_eq!(files_with(&state, &token), nowhere);
     assert_eq!(files_with(&data, &token), nowhere);
     assert_eq!(files_with(&data, &state_token), nowhere);
     assert_eq!(files_with(&data, &admin_token), [data.join("admin-token")]);
-    assert_eq!(files_with(&state, &state_token), [directory.join("settings.json")]);
-    for file in [data.join("admin-token"), directory.join("settings.json")] {
+    assert_eq!(files_with(&state, &state_token), [directory.join("claim.json")]);
+    for file in [data.join("admin-token"), directory.join("claim.json")] {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
     }
 

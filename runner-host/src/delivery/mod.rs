@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use wire::{AttemptNo, JobId, JobStatus};
 
 use crate::client::ClientError;
-use crate::directory_watch::watch as watch_dirs;
+use crate::directory_watch::changes_in;
 use crate::dispatch::write_lost_outcome;
-use crate::job_directory::{Claimed, JobDirectory, OUTBOX, OUTCOME};
+use crate::job_directory::{Claimed, JobDirectory, OUTCOME};
 use crate::runner::{Dialect, Runner};
 
 use log::LogDelivery;
@@ -103,7 +103,7 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
 
 impl Delivery<'_> {
     async fn run(&self, ended: watch::Receiver<bool>) -> Result<JobStatus, Stopped> {
-        let mut changes = watch_dirs(&[self.directory.root(), &self.directory.file(OUTBOX)])?;
+        let mut changes = changes_in(self.directory.root())?;
         let (changed, heard) = watch::channel(());
         let tell = async {
             while changes.next().await.is_some() {

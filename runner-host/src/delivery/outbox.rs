@@ -1,7 +1,5 @@
 //! Progress and artifacts, in the order in which the job handed them over.
 
-use std::fs;
-
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use wire::{JobStatus, StatusReport};
@@ -16,10 +14,7 @@ pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped
     let Some((file, entry)) = delivery.directory.next_outbox()? else { return Ok(false) };
     match entry {
         OutboxEntry::Progress(metadata) => publish(delivery, metadata).await?,
-        OutboxEntry::Artifact { record, file } => {
-            let bytes = Bytes::from(fs::read(file)?);
-            upload(delivery, &record, bytes).await?;
-        }
+        OutboxEntry::Artifact { record, bytes } => upload(delivery, &record, bytes).await?,
     }
     JobDirectory::remove_outbox(&file)?;
     Ok(true)

@@ -10,9 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use executor_api::{
-    Executor, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, JobSettings, LogWriter, Outcome,
-};
+use executor_api::{Executor, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, LogWriter, Outcome};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -191,10 +189,8 @@ struct Run {
 impl Run {
     fn new(dialect: Dialect) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let job = json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 3 });
-        let job = serde_json::from_value(job).unwrap();
-        let claimed = Claimed { job, log_limit_bytes: u64::MAX, cloud_identity: None };
-        let directory = JobDirectory::create(folder.path(), &claimed, &JobSettings::default()).unwrap();
+        let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 3 }));
+        let directory = JobDirectory::create(folder.path(), &claimed).unwrap();
         let (writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX).unwrap();
         Self { folder, directory, claimed, writer, totals, dialect }
     }

@@ -1,16 +1,18 @@
 //! The folder: made, looked into, put away.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use executor_api::{JobPaths, JobSettings};
+use executor_api::JobPaths;
+use rustix::fs::{FallocateFlags, fallocate};
 use wire::{AttemptNo, JobId, Phase};
 
-use super::documents::{
-    CLAIM, COMMITTED, Claimed, Committed, FORMAT, FORMAT_FILE, LOG, OUTBOX, OUTCOME, RESERVE, RESERVE_BYTES, SETTINGS,
-};
+use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME};
+
+/// Room for the outcome on a full disk.
+const RESERVE_BYTES: usize = 64 * 1024;
 
 /// The directory of one run.
 #[derive(Clone, Debug)]
@@ -20,22 +22,31 @@ pub(crate) struct JobDirectory {
 
 impl JobDirectory {
     /// Makes the directory of a claim. `claim.json` comes last: without it nothing was started.
-    pub(crate) fn create(jobs: &Path, claimed: &Claimed, settings: &JobSettings) -> io::Result<Self> {
+    ///
+    /// Nothing is synced. If a power cut takes the directory, the plane gives the job away by the rules of its kind; what
+    /// must not be lost brings the claim with it: see [`Self::write`].
+    pub(crate) fn create(jobs: &Path, claimed: &Claimed) -> io::Result<Self> {
         let name = directory_name(&claimed.job.id, claimed.job.attempt_no());
         let directory = Self { root: jobs.join(name) };
         if directory.root.exists() {
             fs::remove_dir_all(&directory.root)?;
         }
         let paths = directory.paths();
-        for dir in [&directory.root, &paths.work, &paths.inputs, &paths.home, &paths.temp, &directory.file(OUTBOX)] {
+        for dir in [&directory.root, &paths.work, &paths.inputs, &paths.home, &paths.temp] {
             DirBuilder::new().mode(0o700).create(dir)?;
         }
-        fs::write(directory.file(FORMAT_FILE), FORMAT.to_string())?;
-        fs::write(directory.file(RESERVE), [0; RESERVE_BYTES])?;
         new_file(&directory.file(LOG))?;
-        directory.write(SETTINGS, settings)?;
-        directory.write(CLAIM, claimed)?;
+        directory.keep_room_for_the_outcome()?;
+        directory.place(CLAIM, claimed)?;
         Ok(directory)
+    }
+
+    /// In the file that it will be written to.
+    fn keep_room_for_the_outcome(&self) -> io::Result<()> {
+        let mut file = new_file(&self.hidden(OUTCOME))?;
+        // Where a file system promises no room, zeros take it.
+        fallocate(&file, FallocateFlags::KEEP_SIZE, 0, RESERVE_BYTES as u64)
+            .or_else(|_| file.write_all(&[0; RESERVE_BYTES]))
     }
 
     pub(crate) fn at(root: PathBuf) -> Self {
@@ -63,11 +74,6 @@ impl JobDirectory {
         }
     }
 
-    /// The layout's number; none if the directory was never finished.
-    pub(crate) fn format(&self) -> Option<u32> {
-        fs::read_to_string(self.file(FORMAT_FILE)).ok()?.trim().parse().ok()
-    }
-
     /// How far the run has come, by the files that are there.
     pub(crate) fn phase(&self) -> Phase {
         match (self.has(OUTCOME), self.is_committed()) {
@@ -81,12 +87,6 @@ impl JobDirectory {
     fn is_committed(&self) -> bool {
         // An answer that cannot be read counts as a yes: what may have changed the world is not run again.
         self.has(COMMITTED) && !matches!(self.read(COMMITTED), Ok(Some(Committed { refused: Some(_) })))
-    }
-
-    /// Gives up the room that was kept for the outcome.
-    pub(crate) fn free_reserve(&self) {
-        // Missing is as good.
-        let _ = fs::remove_file(self.file(RESERVE));
     }
 
     /// All is delivered: nothing of the run stays behind. Tools leave folders without write permission.
@@ -116,7 +116,7 @@ fn make_writable(dir: &Path) {
     }
 }
 
-fn new_file(path: &Path) -> io::Result<File> {
+pub(super) fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 

@@ -3,7 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
+use executor_api::JobSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,10 +16,8 @@ use super::JobDirectory;
 /// The layout that this version writes. It adopts its own and the one before.
 pub(crate) const FORMAT: u32 = 1;
 
-/// The job as claimed.
+/// What the host hands to the job process.
 pub(crate) const CLAIM: &str = "claim.json";
-/// What the operator set.
-pub(crate) const SETTINGS: &str = "settings.json";
 /// Frames.
 pub(crate) const LOG: &str = "log";
 /// The job wants to change the world.
@@ -30,23 +30,31 @@ pub(crate) const OUTCOME: &str = "outcome.json";
 pub(super) const PROCESS: &str = "process.json";
 /// Why and how to stop.
 pub(crate) const STOP: &str = "stop.json";
-/// Progress and artifacts to deliver.
-pub(crate) const OUTBOX: &str = "outbox";
 /// What the job process itself prints: a panic, for example.
 pub(crate) const PROCESS_OUTPUT: &str = "process-output";
-/// The number of the layout.
-pub(super) const FORMAT_FILE: &str = "format";
-/// Room for the outcome on a full disk.
-pub(super) const RESERVE: &str = "reserve";
-pub(super) const RESERVE_BYTES: usize = 64 * 1024;
-
 /// What the host hands to the job process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Claimed {
+    /// The number of the layout: [`FORMAT`].
+    pub(crate) format: u32,
+    /// The boot of this machine in which it was claimed. No process lives longer.
+    pub(crate) boot_id: String,
+    /// The job as claimed.
     pub(crate) job: Job,
     pub(crate) log_limit_bytes: u64,
-    #[serde(default)]
     pub(crate) cloud_identity: Option<CloudIdentity>,
+    /// What the operator set, as far as the job may know it.
+    pub(crate) settings: JobSettings,
+}
+
+#[cfg(test)]
+impl Claimed {
+    /// Of a job in the form that the wire has it.
+    pub(crate) fn of(job: Value) -> Self {
+        let (format, boot_id) = (FORMAT, "of a test".to_owned());
+        let (job, settings) = (serde_json::from_value(job).unwrap(), JobSettings::default());
+        Self { format, boot_id, job, log_limit_bytes: u64::MAX, cloud_identity: None, settings }
+    }
 }
 
 /// The answer to a commit point.
@@ -69,20 +77,58 @@ pub(crate) struct OutcomeRecord {
 }
 
 impl JobDirectory {
-    /// Writes a document so that it is there whole or not at all, also after a power cut.
+    /// Writes a document so that it is there whole or not at all, also after a power cut; and the claim with it, without
+    /// which nobody could tell what it is about.
     pub(crate) fn write(&self, name: &str, document: &impl Serialize) -> io::Result<()> {
-        let temporary = self.file(&format!(".{name}.new"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec(document)?)?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.file(name))?;
+        File::open(self.file(CLAIM))?.sync_all()?;
+        self.fill(name, document)?.sync_all()?;
+        self.show(name)?;
         File::open(&self.root)?.sync_all()
+    }
+
+    /// Writes a document so that it is there whole or not at all, whoever is killed meanwhile. A power cut may undo it.
+    pub(crate) fn place(&self, name: &str, document: &impl Serialize) -> io::Result<()> {
+        self.fill(name, document)?;
+        self.show(name)
+    }
+
+    /// Nothing is truncated before it is written over: what the file holds already, on a full disk it must not lose.
+    fn fill(&self, name: &str, document: &impl Serialize) -> io::Result<File> {
+        let text = serde_json::to_vec(document)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(false).mode(0o600).open(self.hidden(name))?;
+        file.write_all(&text)?;
+        file.set_len(text.len() as u64)?;
+        Ok(file)
+    }
+
+    pub(super) fn show(&self, name: &str) -> io::Result<()> {
+        fs::rename(self.hidden(name), self.file(name))
+    }
+
+    /// Where a document is until it is whole.
+    pub(super) fn hidden(&self, name: &str) -> PathBuf {
+        self.file(&format!(".{name}.new"))
     }
 
     /// Reads a document; none if it is not there.
     pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
         match fs::read(self.file(name)) {
             Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The layout's number; none if there is no claim, or none that reached the disk before a power cut.
+    pub(crate) fn format(&self) -> io::Result<Option<u32>> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            format: u32,
+        }
+        match fs::read(self.file(CLAIM)) {
+            Ok(bytes) if bytes.iter().all(|&byte| byte == 0) => Ok(None),
+            Ok(bytes) => Ok(Some(serde_json::from_slice::<Numbered>(&bytes)?.format)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -9,7 +9,6 @@ mod tests;
 
 pub(crate) use directory::JobDirectory;
 pub(crate) use documents::{
-    CLAIM, COMMIT, COMMITTED, Claimed, Committed, FORMAT, LOG, OUTBOX, OUTCOME, OutcomeRecord, PROCESS_OUTPUT,
-    SETTINGS, STOP,
+    CLAIM, COMMIT, COMMITTED, Claimed, Committed, FORMAT, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP,
 };
 pub(crate) use outbox::{ArtifactRecord, OutboxEntry};

@@ -1,17 +1,21 @@
-//! Progress and artifacts on their way from the job to the plane.
+//! Progress and artifacts on their way from the job to the plane: one file each, beside the other files, numbered.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::JobDirectory;
-use super::documents::OUTBOX;
+use super::directory::new_file;
 
-/// An artifact in the outbox, beside its bytes.
+const PREFIX: &str = "outbox.";
+const PROGRESS: &str = ".progress";
+const ARTIFACT: &str = ".artifact";
+
+/// What an artifact is: the first line of its entry. Its bytes follow.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ArtifactRecord {
     pub(crate) name: String,
@@ -23,55 +27,46 @@ pub(crate) struct ArtifactRecord {
 #[derive(Debug)]
 pub(crate) enum OutboxEntry {
     Progress(Map<String, Value>),
-    Artifact { record: ArtifactRecord, file: PathBuf },
+    Artifact { record: ArtifactRecord, bytes: Bytes },
 }
 
 impl JobDirectory {
-    /// Adds an entry to the outbox: under a hidden name first, so that nobody sees half of it.
+    /// Adds an entry to the outbox.
     pub(crate) fn put_progress(&self, number: u32, metadata: &Map<String, Value>) -> io::Result<()> {
-        self.write_outbox(&format!("{number:06}.progress.json"), &serde_json::to_vec(metadata)?)
+        self.place(&format!("{PREFIX}{number:06}{PROGRESS}"), metadata)
     }
 
-    /// Adds an artifact to the outbox.
+    /// Adds an artifact to the outbox. It is safe on disk when this returns.
     pub(crate) fn put_artifact(&self, number: u32, record: &ArtifactRecord, bytes: &[u8]) -> io::Result<()> {
-        self.write_outbox(&format!("{number:06}.artifact.bytes"), bytes)?;
-        self.write_outbox(&format!("{number:06}.artifact.json"), &serde_json::to_vec(record)?)
-    }
-
-    fn write_outbox(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let outbox = self.file(OUTBOX);
-        let temporary = outbox.join(format!(".{name}.new"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
+        let name = format!("{PREFIX}{number:06}{ARTIFACT}");
+        let mut file = new_file(&self.hidden(&name))?;
+        for part in [&serde_json::to_vec(record)?, &b"\n"[..], bytes] {
+            file.write_all(part)?;
+        }
         file.sync_all()?;
-        fs::rename(&temporary, outbox.join(name))
+        self.show(&name)?;
+        File::open(self.root())?.sync_all()
     }
 
     /// The first entry of the outbox, and the file to remove when it is delivered.
     pub(crate) fn next_outbox(&self) -> io::Result<Option<(PathBuf, OutboxEntry)>> {
-        let mut names: Vec<_> = fs::read_dir(self.file(OUTBOX))?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| !name.starts_with('.') && name.ends_with(".json"))
-            .collect();
-        names.sort();
-        let Some(name) = names.into_iter().next() else { return Ok(None) };
-        let file = self.file(OUTBOX).join(&name);
-        let bytes = fs::read(&file)?;
-        let entry = if name.ends_with(".progress.json") {
-            OutboxEntry::Progress(serde_json::from_slice(&bytes)?)
-        } else {
-            let record = serde_json::from_slice(&bytes)?;
-            OutboxEntry::Artifact { record, file: file.with_extension("bytes") }
-        };
-        Ok(Some((file, entry)))
+        let names = fs::read_dir(self.root())?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let Some(name) = names.filter(|name| name.starts_with(PREFIX)).min() else { return Ok(None) };
+        let file = self.file(&name);
+        let mut reader = BufReader::new(File::open(&file)?);
+        if name.ends_with(PROGRESS) {
+            let metadata = serde_json::from_reader(reader)?;
+            return Ok(Some((file, OutboxEntry::Progress(metadata))));
+        }
+        let (mut record, mut bytes) = (Vec::new(), Vec::new());
+        reader.read_until(b'\n', &mut record)?;
+        reader.read_to_end(&mut bytes)?;
+        let record = serde_json::from_slice(&record)?;
+        Ok(Some((file, OutboxEntry::Artifact { record, bytes: bytes.into() })))
     }
 
     /// Removes a delivered entry.
     pub(crate) fn remove_outbox(file: &Path) -> io::Result<()> {
-        let bytes = file.with_extension("bytes");
-        if bytes.exists() {
-            fs::remove_file(bytes)?;
-        }
         fs::remove_file(file)
     }
 }

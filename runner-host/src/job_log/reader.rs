@@ -37,7 +37,11 @@ impl FrameReader {
 
     /// Whole frames of about `most` bytes; none at the end of what is written.
     pub(crate) fn next(&self, most: usize) -> io::Result<Option<Batch>> {
-        let mut buffer = BytesMut::zeroed(most.max(FRAME_HEADER_BYTES + MAX_FRAME_BYTES));
+        let there = usize::try_from(self.file.metadata()?.len().saturating_sub(self.position)).unwrap_or(usize::MAX);
+        if there == 0 {
+            return Ok(None);
+        }
+        let mut buffer = BytesMut::zeroed(there.min(most.max(FRAME_HEADER_BYTES + MAX_FRAME_BYTES)));
         let read = self.file.read_at(&mut buffer, self.position)?;
         let (mut used, mut end) = (0, self.offset);
         loop {
@@ -49,18 +53,14 @@ impl FrameReader {
                 // Written just now; the rest comes.
                 Err(FrameError::Short) => break,
                 Ok(_) | Err(_) if used > 0 => break,
-                Ok(_) | Err(_) if self.is_torn(read)? => break,
+                // A header that is not all written yet reads as zeros or rubbish at the very end of the file.
+                Ok(_) | Err(_) if read < FRAME_HEADER_BYTES + MAX_FRAME_BYTES => break,
                 Ok(_) | Err(_) => return Err(damaged(format!("the log is damaged at offset {end}"))),
             }
         }
         buffer.truncate(used);
         let next_position = self.position + used as u64;
         Ok((used > 0).then(|| Batch { offset: self.offset, end, frames: buffer.freeze(), next_position }))
-    }
-
-    /// A header that is not all written yet reads as zeros or rubbish at the very end of the file.
-    fn is_torn(&self, read: usize) -> io::Result<bool> {
-        Ok(self.position + read as u64 >= self.file.metadata()?.len() && read < FRAME_HEADER_BYTES + MAX_FRAME_BYTES)
     }
 
     /// A batch is delivered.
