@@ -100,7 +100,8 @@ async fn tokens_are_in_no_file_that_is_not_theirs() {
     let (data, state) = (rig.plane.data_dir(), rig.home.state_dir().to_owned());
     let [directory] = &rig.home.job_dirs()[..] else { panic!("one job runs") };
     let claim: Value = serde_json::from_slice(&fs::read(directory.join("claim.json")).unwrap()).unwrap();
-    let state_token = claim["settings"]["plane"]["state_token"].as_str().expect("a job may use the state backend").to_owned();
+    let state_token =
+        claim["settings"]["plane"]["state_token"].as_str().expect("a job may use the state backend").to_owned();
     let admin_token = fs::read_to_string(data.join("admin-token")).unwrap().trim().to_owned();
     let nowhere: [PathBuf; 0] = [];
     assert_eq!(files_with(&state, &token), nowhere);

@@ -293,7 +293,7 @@ async fn a_role_that_does_not_trust_the_plane_may_trust_the_runner() {
 #[tokio::test]
 async fn a_shared_runner_lends_its_own_right_to_nobody() {
     let stand_in = StandIn::start(|asked| sts(asked, 3600).unwrap_or_else(|| rest(asked))).await;
-    let shared = runner(&stand_in).is_shared();
+    let shared = runner(&stand_in).works_for_all();
     let refused = shared.run("CONNECTION_TEST", &json!({}), Some(role(ROLE, ""))).await;
     assert!(refused.error().starts_with("/cloud_identity/external_id: is missing"), "{}", refused.error());
     assert_eq!(stand_in.asked().len(), 0, "nobody was asked");

@@ -169,7 +169,7 @@ async fn a_secret_is_shown_for_its_own_application_only() {
     let ended = with(CLIENT).run("CONNECTION_TEST", &json!({}), Some(identity())).await;
     ended.metadata();
     assert_eq!(stand_in.asked()[0].field("client_secret").as_deref(), Some("s3cret-canary"));
-    let shared = with(CLIENT).is_shared().run("CONNECTION_TEST", &json!({}), Some(identity())).await;
+    let shared = with(CLIENT).works_for_all().run("CONNECTION_TEST", &json!({}), Some(identity())).await;
     assert!(
         shared.error().starts_with("/cloud_identity/client_id: can be shown by the control plane alone"),
         "{}",

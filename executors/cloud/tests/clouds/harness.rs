@@ -26,7 +26,7 @@ impl Runner {
     }
 
     /// It works for organisations that do not trust each other.
-    pub(crate) fn is_shared(mut self) -> Self {
+    pub(crate) fn works_for_all(mut self) -> Self {
         self.settings.is_shared = true;
         self
     }
