@@ -115,7 +115,7 @@ async fn wrong_input_is_refused_with_its_place_and_a_remedy() {
     fs::write(desk.path("payload.json"), r#"{ "action": "plna" }"#).unwrap();
     for (args, code, says) in [
         (vec!["job", "sumbit"], 2, "a similar subcommand exists: 'submit'"),
-        (vec!["job", "submit", "terrafrom"], 1, "/job_type: unknown kind \"terrafrom\"; known are: terraform"),
+        (vec!["job", "submit", "terrafrom"], 1, "/job_type: unknown kind \"terrafrom\"; known are: "),
         (vec!["job", "submit", "terraform", "--payload", "payload.json"], 1, "/action: "),
         (vec!["job", "show", "0"], 1, "there is no such job"),
         (vec!["job", "submit", "terraform", "--dir", "nowhere"], 1, "nowhere"),
