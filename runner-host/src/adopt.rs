@@ -42,12 +42,13 @@ fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>)
     let runner = Arc::clone(runner);
     match found {
         Found::NotStarted(directory) => {
-            jobs.spawn(dispatch::begin(runner, directory, claimed));
+            jobs.spawn(dispatch::run(Arc::clone(&runner), dispatch::begin(runner, directory, claimed)));
         }
         Found::Started(process) => {
             let orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), directory);
             let renewal = Renewal::of_adopted(&runner, &claimed, directory);
-            jobs.spawn(dispatch::attend(runner, directory.clone(), claimed, process, renewal, orders));
+            let attended = dispatch::attend(Arc::clone(&runner), directory.clone(), claimed, process, renewal, orders);
+            jobs.spawn(dispatch::run(runner, attended));
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use rand::RngExt;
-use wire::{Claim, ClaimRequest};
+use wire::{Claim, ClaimRequest, RunnerStatus};
 
 use crate::client::ClientError;
 use crate::runner::{Dialect, Runner};
@@ -21,7 +21,7 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
     let mut pauses = pauses();
     loop {
         let dialect = runner.dialect().await;
-        let request = (dialect == Dialect::Two).then(|| request(&runner, &request_id));
+        let request = (dialect == Dialect::Two).then(|| request(&runner, &request_id, PARKED));
         match runner.client.claim(request.as_ref()).await {
             Ok(claim) if claim.job.is_some() => return claim,
             Ok(_) => {
@@ -41,10 +41,17 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
     }
 }
 
-fn request(runner: &Runner, request_id: &str) -> ClaimRequest {
+/// What a report of an end asks for: the next job for the slot that is free then, if one waits. None from a runner that
+/// takes no more.
+pub(crate) fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
+    let takes_more = *runner.status.borrow() == RunnerStatus::Online && !runner.config.once;
+    takes_more.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
+}
+
+fn request(runner: &Runner, request_id: &str, wait: Duration) -> ClaimRequest {
     ClaimRequest {
         request_id: Some(request_id.to_owned()),
-        wait_s: PARKED.as_secs(),
+        wait_s: wait.as_secs(),
         free_slots: 1,
         kinds: Some(runner.capabilities.kinds()),
         labels: runner.config.labels.clone(),

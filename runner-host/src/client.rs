@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wire::{
     AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, GitTokenAnswer, GitTokenRequest, Heartbeat,
-    HeartbeatAnswer, Job, JobId, LogAppended, LogPost, OidcTokenAnswer, OidcTokenRequest, RunnerId, StatusReport,
-    Timestamp, paths,
+    HeartbeatAnswer, Job, JobId, LogAppended, LogPost, OidcTokenAnswer, OidcTokenRequest, ReportAnswer, RunnerId,
+    StatusReport, Timestamp, paths,
 };
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -147,7 +147,8 @@ impl Client {
         SILENT
     }
 
-    pub(crate) async fn report(&self, job: &JobId, attempt: AttemptNo, report: &StatusReport) -> Answer<()> {
+    /// Reports a job. The answer to an end may bring the next one.
+    pub(crate) async fn report(&self, job: &JobId, attempt: AttemptNo, report: &StatusReport) -> Answer<Option<Claim>> {
         let answer = send(self.write(Method::PUT, &paths::job_status(job.as_str()), attempt).json(report)).await?;
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Err(ClientError::LogBehind(body::<LogAppended>(answer).await?.offset));
@@ -173,7 +174,7 @@ impl Client {
 
     pub(crate) async fn post_log(&self, job: &JobId, attempt: AttemptNo, post: &LogPost) -> Answer<()> {
         let call = self.write(Method::POST, &paths::job_logs(job.as_str()), attempt).json(post);
-        acknowledged(send(call).await?).await
+        acknowledged(send(call).await?).await.map(drop)
     }
 
     pub(crate) async fn put_artifact(&self, job: &JobId, attempt: AttemptNo, artifact: Upload<'_>) -> Answer<()> {
@@ -287,12 +288,6 @@ struct StoredPlan {
     _key: String,
 }
 
-/// The plane's yes.
-#[derive(Deserialize)]
-struct Acknowledgement {
-    success: bool,
-}
-
 async fn send(call: RequestBuilder) -> Answer<Response> {
     call.send().await.map_err(|error| ClientError::Unreachable(error.without_url()))
 }
@@ -312,9 +307,9 @@ async fn accepted(answer: Response) -> Answer<Response> {
 }
 
 /// Not every 200 is a yes: what stands between us and the plane may answer with a page of its own.
-async fn acknowledged(answer: Response) -> Answer<()> {
-    let said: Acknowledgement = body(accepted(answer).await?).await?;
-    if said.success { Ok(()) } else { Err(ClientError::Nonsense("200 without success".to_owned())) }
+async fn acknowledged(answer: Response) -> Answer<Option<Claim>> {
+    let said: ReportAnswer = body(accepted(answer).await?).await?;
+    if said.success { Ok(said.claim) } else { Err(ClientError::Nonsense("200 without success".to_owned())) }
 }
 
 async fn body<T: DeserializeOwned>(answer: Response) -> Answer<T> {

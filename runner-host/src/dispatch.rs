@@ -13,23 +13,35 @@ use secrecy::ExposeSecret;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
-use wire::{Claim, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
+use wire::{Claim, JobStatus, LogStream, Phase, Reason, RunnerStatus, StatusReport, Timestamp};
 
 use crate::client::{Client, ClientError, OidcToken};
-use crate::delivery::{self, Delivered};
+use crate::delivery::{self, Delivered, Taken};
 use crate::job_directory::{Claimed, FORMAT, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP};
 use crate::job_log::{FrameReader, FrameWriter};
 use crate::job_process;
 use crate::oidc_token::{self, Renewal};
 use crate::runner::{Order, Runner};
 
+/// Runs a job, and then one after another for as long as the plane answers the end of one with the next.
+pub(crate) async fn run(runner: Arc<Runner>, first: impl Future<Output = Option<Claim>>) {
+    let mut next = first.await;
+    while let Some(claim) = next {
+        if *runner.status.borrow() != RunnerStatus::Online {
+            return tracing::warn!("was given a job while it leaves; the plane gives it to another runner");
+        }
+        next = run_claim(Arc::clone(&runner), claim).await;
+    }
+}
+
 /// Runs one claimed job until all of it is delivered.
-pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
-    let Some(job) = claim.job else { return };
+pub(crate) async fn run_claim(runner: Arc<Runner>, claim: Claim) -> Option<Claim> {
+    let job = claim.job?;
     if runner.holds(&job.id, job.attempt_no()) {
         // A plane of the seed's contract, which knows no attempts, gives a job again when it has not heard of us for
         // long. What runs goes on; a second one would run beside it, in the same directory.
-        return tracing::warn!(job.id = %job.id, "was given a job that it has already; that one goes on");
+        tracing::warn!(job.id = %job.id, "was given a job that it has already; that one goes on");
+        return None;
     }
     let mut settings = runner.config.job_settings.clone();
     settings.tools.extend(runner.capabilities.chosen_for(&job.job_type));
@@ -43,13 +55,16 @@ pub(crate) async fn run(runner: Arc<Runner>, claim: Claim) {
     let claimed = Claimed { format: FORMAT, boot_id, job, log_limit_bytes, cloud_identity, settings };
     let directory = match JobDirectory::create(&runner.jobs_dir, &claimed) {
         Ok(directory) => directory,
-        Err(error) => return report_without_directory(&runner, &claimed, &error).await,
+        Err(error) => {
+            report_without_directory(&runner, &claimed, &error).await;
+            return None;
+        }
     };
-    begin(runner, directory, claimed).await;
+    begin(runner, directory, claimed).await
 }
 
 /// Starts a job that has a directory and no process, and looks after it until all of it is delivered.
-pub(crate) async fn begin(runner: Arc<Runner>, directory: JobDirectory, claimed: Claimed) {
+pub(crate) async fn begin(runner: Arc<Runner>, directory: JobDirectory, claimed: Claimed) -> Option<Claim> {
     // Before the inputs, which may take long: from here on its lease is extended and it can be cancelled.
     let mut orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
     let fetched = tokio::select! {
@@ -65,7 +80,7 @@ pub(crate) async fn begin(runner: Arc<Runner>, directory: JobDirectory, claimed:
             (None, None)
         }
     };
-    attend(runner, directory, claimed, process, renewal, orders).await;
+    attend(runner, directory, claimed, process, renewal, orders).await
 }
 
 async fn stop_before_start(orders: &mut mpsc::UnboundedReceiver<Order>, directory: &JobDirectory) -> Stop {
@@ -85,7 +100,7 @@ pub(crate) async fn attend(
     process: Option<DetachedProcess>,
     renewal: Option<Renewal>,
     orders: mpsc::UnboundedReceiver<Order>,
-) {
+) -> Option<Claim> {
     let (job, attempt) = (claimed.job.id.clone(), claimed.job.attempt_no());
     let (ended, mut has_ended) = watch::channel(process.is_none());
     let delivered = {
@@ -109,9 +124,11 @@ pub(crate) async fn attend(
         delivered
     };
     runner.let_go(&job, attempt);
+    let mut next = None;
     let kept = match delivered {
-        Delivered::All { status } => {
+        Delivered::All(Taken { status, claim }) => {
             tracing::info!(job.id = %job, %status, "reported a job");
+            next = claim.map(|claim| *claim);
             directory.remove()
         }
         Delivered::Refused { why } => {
@@ -124,6 +141,7 @@ pub(crate) async fn attend(
     if let Err(error) = kept {
         tracing::error!(error = crate::chain(&error), job.id = %job, "cannot put away a job's directory");
     }
+    next
 }
 
 /// `control` waits for orders for ever.
@@ -336,13 +354,10 @@ async fn report_without_directory(runner: &Runner, claimed: &Claimed, error: &io
     let text = format!("the runner cannot make a folder for the job: {error}; free some disk space there");
     tracing::error!(job.id = %claimed.job.id, text);
     let report = StatusReport {
-        status: JobStatus::Failed,
         error_message: Some(text),
-        execution_metadata: None,
-        phase: None,
         reason: Some(Reason::RunnerError),
-        log: None,
         finished_at: Some(Timestamp::now()),
+        ..StatusReport::of(JobStatus::Failed)
     };
     let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
     let reported =

@@ -253,10 +253,8 @@ impl Main {
                 () = self.runner.plane_drains.notified() => self.obey(ShutdownSignal::PlaneDrain),
                 () = at(self.drain_over) => self.obey(ShutdownSignal::DrainOver),
                 () = at(self.idle_over()) => self.obey(ShutdownSignal::PlaneDrain),
-                Some(_) = self.jobs.join_next() => {
-                    self.idle_since = Instant::now();
-                    self.runner.beat_now.notify_one();
-                }
+                // Nobody need hear of it: its report has said it all.
+                Some(_) = self.jobs.join_next() => self.idle_since = Instant::now(),
                 claim = ready(&mut claiming) => {
                     claiming = None;
                     self.take(claim);
@@ -285,7 +283,8 @@ impl Main {
     fn take(&mut self, claim: Claim) {
         if claim.job.is_some() {
             self.claimed += 1;
-            self.jobs.spawn(dispatch::run(Arc::clone(&self.runner), claim));
+            let runner = Arc::clone(&self.runner);
+            self.jobs.spawn(dispatch::run(Arc::clone(&runner), dispatch::run_claim(runner, claim)));
         }
     }
 

@@ -409,6 +409,51 @@ async fn a_job_that_is_given_twice_runs_once() {
 }
 
 #[tokio::test]
+async fn the_answer_to_an_end_brings_the_next_job() {
+    fn claim(id: &str) -> Value {
+        json!({ "job": { "id": id, "job_type": "quiet", "status": "CLAIMED", "attempt": 1 } })
+    }
+    let (plane, origin) = Plane::start(|name, before| match (name, before) {
+        (CLAIM, 0) => Some(Answer::Json(claim("j-1"))),
+        (STATUS, 0) => Some(Answer::Cut),
+        (STATUS, 1) => Some(Answer::Json(json!({ "success": true, "claim": claim("j-2") }))),
+        // They end without a process.
+        (name, _) if name.starts_with("GET /api/sources/") => Some(Answer::Status(404, "no such source")),
+        _ => None,
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::start(&origin, folder.path());
+    plane.until("PUT /api/jobs/j-2/status", 1).await;
+    let first = plane.calls_of(STATUS);
+    assert_eq!(first.len(), 2, "{first:?}");
+    let next = &first[0].body["next"];
+    assert_eq!((&next["wait_s"], &next["kinds"]), (&json!(0), &json!(["quiet"])));
+    assert!(next["request_id"].is_string() && *next == first[1].body["next"], "the same request again: {first:?}");
+    plane.until(CLAIM, 2).await;
+    let order: Vec<_> = plane.calls.borrow().iter().map(|call| call.name.clone()).collect();
+    let place = |name: &str| order.iter().rposition(|called| called == name);
+    assert!(place(CLAIM) > place("PUT /api/jobs/j-2/status"), "it asked while a job was in its hand: {order:?}");
+    runner.leave().await;
+}
+
+#[tokio::test]
+async fn a_runner_that_takes_one_job_asks_for_no_other() {
+    let (plane, origin) = Plane::start(|name, before| match (name, before) {
+        (CLAIM, 0) => Some(Answer::Json(
+            json!({ "job": { "id": "j-1", "job_type": "quiet", "status": "CLAIMED", "attempt": 1 } }),
+        )),
+        (name, _) if name.starts_with("GET /api/sources/") => Some(Answer::Status(404, "no such source")),
+        _ => None,
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::start_with(Config { once: true, ..config(&origin, folder.path()) });
+    runner.ended().await.unwrap();
+    assert_eq!(plane.calls_of(STATUS)[0].body.get("next"), None);
+}
+
+#[tokio::test]
 async fn what_an_earlier_start_left_is_taken_up_put_away_or_left_alone() {
     let (plane, origin) = Plane::start(|_, _| None).await;
     let folder = tempfile::tempdir().unwrap();

@@ -40,7 +40,7 @@ pub use log::{
 };
 pub use people::{UserAnswer, UserInfo, UserRequest};
 pub use registration::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
-pub use report::{ErrorBody, LogSummary, Reason, StatusReport};
+pub use report::{ErrorBody, LogSummary, Reason, ReportAnswer, StatusReport};
 pub use secrets::{HIDDEN, SECRET_MEDIA_TYPE, SecretPlace, secret_places};
 pub use submit::{JobList, SourceAnswer, SubmitAnswer, SubmitRequest};
 pub use time::Timestamp;

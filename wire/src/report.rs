@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{JobStatus, Phase, Timestamp};
+use crate::{Claim, ClaimRequest, JobStatus, Phase, Timestamp};
 
 /// `PUT /api/jobs/{id}/status`. The first three fields are the seed's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,28 @@ pub struct StatusReport {
     /// When it really ended; the report may come much later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// What to claim once an end is taken: the slot is free then. Never waited for; the next job is in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ClaimRequest>,
+}
+
+impl StatusReport {
+    /// A report that says no more than this.
+    #[must_use]
+    pub fn of(status: JobStatus) -> Self {
+        let (error_message, execution_metadata, phase, reason, log, finished_at, next) = Default::default();
+        Self { status, error_message, execution_metadata, phase, reason, log, finished_at, next }
+    }
+}
+
+/// The answer to a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportAnswer {
+    /// It was taken.
+    pub success: bool,
+    /// The job for [`StatusReport::next`], if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
 }
 
 /// The whole log of one attempt, as the runner has it on disk.

@@ -54,13 +54,9 @@ fn a_status_is_one_of_six_words() {
 #[test]
 fn what_we_send_is_the_seeds_spelling() {
     let report = StatusReport {
-        status: JobStatus::Failed,
         error_message: Some("terraform failed with exit code 1".to_owned()),
         execution_metadata: Some(json!({ "plan_completed": false })),
-        phase: None,
-        reason: None,
-        log: None,
-        finished_at: None,
+        ..StatusReport::of(JobStatus::Failed)
     };
     insta::assert_json_snapshot!(report, @r#"
     {

@@ -27,6 +27,27 @@ async fn a_lost_answer_to_a_claim_is_given_again() {
 }
 
 #[tokio::test]
+async fn the_answer_to_an_end_brings_the_next_job_and_brings_it_again() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let jobs = [plane.submit("read").await, plane.submit("read").await];
+    let first = runner.claim(json!({})).await.job.unwrap();
+    let ended = |status: &str| json!({ "status": status, "next": { "request_id": "r-1", "wait_s": 60 } });
+    let running = runner.report(first.id.as_str(), ended("PROCESSING")).await;
+    assert_eq!(running, json!({ "success": true }), "its slot is not free yet");
+    let answer = runner.report(first.id.as_str(), ended("SUCCESS")).await;
+    let again = runner.report(first.id.as_str(), ended("SUCCESS")).await;
+    let next = &answer["claim"]["job"]["id"];
+    assert!(jobs.iter().any(|id| next == id) && next != first.id.as_str(), "{answer}");
+    assert_eq!(again["claim"]["job"]["id"], *next, "an answer that was lost is given again");
+    assert_eq!((&answer["claim"]["job"]["attempt"], &again["claim"]["job"]["attempt"]), (&json!(1), &json!(1)));
+    assert!(answer["claim"]["access"]["state_token"].is_string());
+    // Nothing waits now, and nobody is made to wait for it.
+    let end = json!({ "status": "SUCCESS", "next": { "request_id": "r-2", "wait_s": 60 } });
+    assert_eq!(runner.report(next.as_str().unwrap(), end).await, json!({ "success": true }));
+}
+
+#[tokio::test]
 async fn an_idle_claim_is_answered_without_a_job() {
     let plane = Plane::start_with(Timings { claim_wait: Duration::from_millis(50), ..Timings::default() }).await;
     let runner = plane.register("one").await;

@@ -184,6 +184,12 @@ impl Runner {
         call.header("X-Job-Attempt", attempt).json(&body).send().await.unwrap().status()
     }
 
+    /// The answer to a report of the first attempt, which is taken.
+    pub(crate) async fn report(&self, job: &str, body: Value) -> Value {
+        let call = self.call(Method::PUT, &format!("/api/jobs/{job}/status")).header("X-Job-Attempt", 1);
+        call.json(&body).send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
     pub(crate) async fn commit(&self, job: &str, attempt: u32) -> StatusCode {
         self.status(job, attempt, json!({ "status": "PROCESSING", "phase": "committed" })).await
     }

@@ -32,15 +32,7 @@ async fn deliver(delivery: &Delivery<'_>) -> Result<(), Stopped> {
     if !is_open(directory) {
         return Ok(());
     }
-    let report = StatusReport {
-        status: JobStatus::Processing,
-        error_message: None,
-        execution_metadata: None,
-        phase: Some(Phase::Committed),
-        reason: None,
-        log: None,
-        finished_at: None,
-    };
+    let report = StatusReport { phase: Some(Phase::Committed), ..StatusReport::of(JobStatus::Processing) };
     let answer = delivery
         .insist("pass the commit point", || delivery.runner.client.report(delivery.job, delivery.attempt, &report));
     let refused = answer.await.err().map(|error| crate::chain(&error));

@@ -13,7 +13,7 @@ use backon::{ExponentialBuilder, Retryable};
 use futures_util::StreamExt;
 use reqwest::StatusCode;
 use tokio::sync::watch;
-use wire::{AttemptNo, JobId, JobStatus};
+use wire::{AttemptNo, Claim, JobId, JobStatus};
 
 use crate::client::ClientError;
 use crate::directory_watch::changes_in;
@@ -29,15 +29,20 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How it came out.
 pub(crate) enum Delivered {
     /// The plane has acknowledged all of it.
-    All {
-        /// How the job ended.
-        status: JobStatus,
-    },
+    All(Taken),
     /// The plane takes nothing more of this attempt.
     Refused {
         /// What it said.
         why: String,
     },
+}
+
+/// An end that the plane has taken.
+pub(crate) struct Taken {
+    /// How the job ended.
+    pub(crate) status: JobStatus,
+    /// What the plane has for us next.
+    pub(crate) claim: Option<Box<Claim>>,
 }
 
 /// Why delivering stopped.
@@ -75,7 +80,7 @@ pub(crate) async fn run(
     let delivery = Delivery { runner, directory, job, attempt, dialect };
     loop {
         match delivery.run(ended.clone()).await {
-            Ok(status) => return Delivered::All { status },
+            Ok(taken) => return Delivered::All(taken),
             Err(Stopped::Refused(why)) => return Delivered::Refused { why },
             Err(Stopped::Disk(error)) => {
                 tracing::error!(error = crate::chain(&error), job.id = %job, "cannot read a job's directory; trying again");
@@ -102,7 +107,7 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
 }
 
 impl Delivery<'_> {
-    async fn run(&self, ended: watch::Receiver<bool>) -> Result<JobStatus, Stopped> {
+    async fn run(&self, ended: watch::Receiver<bool>) -> Result<Taken, Stopped> {
         let mut changes = changes_in(self.directory.root())?;
         let (changed, heard) = watch::channel(());
         let tell = async {
@@ -123,7 +128,7 @@ impl Delivery<'_> {
         &self,
         mut changes: watch::Receiver<()>,
         mut ended: watch::Receiver<bool>,
-    ) -> Result<JobStatus, Stopped> {
+    ) -> Result<Taken, Stopped> {
         let mut log = LogDelivery::open(self).await?;
         if self.dialect == Dialect::Seed {
             outcome::say_that_it_runs(self).await?;
@@ -141,7 +146,7 @@ impl Delivery<'_> {
             }
             if has_outcome {
                 match outcome::deliver(self, log.given_up_at()).await? {
-                    outcome::Answer::Taken(status) => return Ok(status),
+                    outcome::Answer::Taken(taken) => return Ok(taken),
                     outcome::Answer::LogBehind(offset) => {
                         log.go_on_from(offset).await?;
                         continue;

@@ -21,22 +21,14 @@ pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped
 }
 
 async fn publish(delivery: &Delivery<'_>, metadata: Map<String, Value>) -> Result<(), Stopped> {
-    let report = StatusReport {
-        status: JobStatus::Processing,
-        error_message: None,
-        execution_metadata: Some(metadata.into()),
-        phase: None,
-        reason: None,
-        log: None,
-        finished_at: None,
-    };
+    let report = StatusReport { execution_metadata: Some(metadata.into()), ..StatusReport::of(JobStatus::Processing) };
     let call = || delivery.runner.client.report(delivery.job, delivery.attempt, &report);
     match delivery.insist("deliver progress", call).await {
         Err(error) if is_about_content(&error) => {
             tracing::error!(error = crate::chain(&error), job.id = %delivery.job, "the control plane refuses what a job says of its progress");
             Ok(())
         }
-        answer => answer.map_err(|error| refused(&error)),
+        answer => answer.map(drop).map_err(|error| refused(&error)),
     }
 }
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use wire::{JobStatus, LogSummary, StatusReport};
 
-use super::{Delivery, Stopped, is_about_content, refused};
+use super::{Delivery, Stopped, Taken, is_about_content, refused};
+use crate::claim;
 use crate::client::ClientError;
 use crate::job_directory::{LOG, OUTCOME, OutcomeRecord};
 use crate::job_log::FrameReader;
@@ -12,7 +13,7 @@ use crate::runner::Dialect;
 /// What the plane says to the end.
 pub(super) enum Answer {
     /// It has it.
-    Taken(JobStatus),
+    Taken(Taken),
     /// It lacks the log from here on.
     LogBehind(u64),
 }
@@ -36,11 +37,12 @@ pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -
         reason: outcome.reason.filter(|_| is_two),
         log: is_two.then_some(outcome.log),
         finished_at: is_two.then_some(outcome.finished_at),
+        next: claim::beside_a_report(delivery.runner).filter(|_| is_two),
     };
     if !is_two && let Some(metadata) = &report.execution_metadata {
         // The seed's runners send their results with a PROCESSING of its own.
         let progress =
-            StatusReport { status: JobStatus::Processing, execution_metadata: Some(metadata.clone()), ..plain() };
+            StatusReport { execution_metadata: Some(metadata.clone()), ..StatusReport::of(JobStatus::Processing) };
         match report_it(delivery, &progress).await {
             Ok(_) => {}
             // The report below says so.
@@ -67,25 +69,13 @@ fn without_metadata(report: StatusReport, error: &ClientError) -> StatusReport {
 
 /// The first word to a plane of the seed's contract.
 pub(super) async fn say_that_it_runs(delivery: &Delivery<'_>) -> Result<(), Stopped> {
-    report_it(delivery, &plain()).await.map(drop).map_err(|error| refused(&error))
-}
-
-fn plain() -> StatusReport {
-    StatusReport {
-        status: JobStatus::Processing,
-        error_message: None,
-        execution_metadata: None,
-        phase: None,
-        reason: None,
-        log: None,
-        finished_at: None,
-    }
+    report_it(delivery, &StatusReport::of(JobStatus::Processing)).await.map(drop).map_err(|error| refused(&error))
 }
 
 async fn report_it(delivery: &Delivery<'_>, report: &StatusReport) -> Result<Answer, ClientError> {
     let call = || delivery.runner.client.report(delivery.job, delivery.attempt, report);
     match delivery.insist("report a job", call).await {
-        Ok(()) => Ok(Answer::Taken(report.status)),
+        Ok(claim) => Ok(Answer::Taken(Taken { status: report.status, claim: claim.map(Box::new) })),
         Err(ClientError::LogBehind(offset)) => Ok(Answer::LogBehind(offset)),
         Err(error) => Err(error),
     }

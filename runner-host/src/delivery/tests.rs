@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use wire::{Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
 
-use super::{Delivered, run};
+use super::{Delivered, Taken, run};
 use crate::config::Config;
 use crate::job_directory::{
     ArtifactRecord, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord,
@@ -247,7 +247,7 @@ impl Run {
 }
 
 fn is_taken(delivered: &Delivered) -> bool {
-    matches!(delivered, Delivered::All { status: JobStatus::Success })
+    matches!(delivered, Delivered::All(Taken { status: JobStatus::Success, .. }))
 }
 
 /// Too large for two of them to travel together.
@@ -526,7 +526,7 @@ async fn a_process_that_left_no_outcome_is_reported_with_all_that_it_wrote() {
     job.log(LogStream::Stdout, b"last words\n");
     job.directory.write(COMMITTED, &Committed { refused: None }).unwrap();
     let delivered = job.deliver_to(&plane).await;
-    assert!(matches!(delivered, Delivered::All { status: JobStatus::Failed }));
+    assert!(matches!(delivered, Delivered::All(Taken { status: JobStatus::Failed, .. })));
     let stored = plane.stored();
     assert_eq!(stored.log, b"last words\n");
     let end = &stored.reports[0];

@@ -73,13 +73,8 @@ impl BareRunner {
         }
         let sha256 = hex::encode(Sha256::digest(&output.stdout));
         let report = StatusReport {
-            status: if output.status.success() { JobStatus::Success } else { JobStatus::Failed },
-            error_message: None,
-            execution_metadata: None,
-            phase: None,
-            reason: None,
             log: Some(LogSummary { length: output.stdout.len() as u64, sha256, dropped_bytes: 0 }),
-            finished_at: None,
+            ..StatusReport::of(if output.status.success() { JobStatus::Success } else { JobStatus::Failed })
         };
         let put = self.http.put(self.url(&paths::job_status(job.id.as_str()))).header(paths::JOB_ATTEMPT, &attempt);
         self.send(put.json(&report)).await.map(drop)
