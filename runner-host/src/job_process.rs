@@ -13,7 +13,7 @@ use executor_api::{
     AMBIENT_SECRETS, Ambient, Artifact, ArtifactBody, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobBackend,
     JobContext, JobContextParts, LogSink, Outcome, RunAs, Stop, StopReason, StopSignal, StopTrigger, run_as,
 };
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use process_supervisor::{become_subreaper, kill_descendants};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ use wire::{Job, JobStatus, Phase, Reason, Timestamp};
 
 use crate::cloud;
 use crate::config::Variables;
-use crate::directory_watch::changes_in;
+use crate::directory_watch::DirectoryWatch;
 use crate::dispatch::status_for;
 use crate::job_directory::{
     ArtifactRecord, CLAIM, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord, STOP,
@@ -268,7 +268,8 @@ impl DirectoryBackend {
 impl JobBackend for DirectoryBackend {
     async fn commit_point(&self) -> Result<(), ExecutorError> {
         let io = |error| ExecutorError::io("cannot write down the commit point")(error);
-        let mut changes = changes_in(self.directory.root()).map_err(io)?;
+        let watch = DirectoryWatch::start().map_err(io)?;
+        let mut changes = watch.changes_in(self.directory.root()).map_err(io)?;
         if !self.directory.has(COMMIT) {
             self.directory.write(COMMIT, &Map::new()).map_err(io)?;
         }

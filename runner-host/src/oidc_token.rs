@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use backon::Retryable;
 use executor_api::{Input, LogSink};
-use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::client::{ClientError, OidcToken};
 use crate::delivery;
-use crate::directory_watch::changes_in;
+use crate::directory_watch::DirectoryWatch;
 use crate::dispatch;
 use crate::job_directory::{Claimed, JobDirectory};
 use crate::runner::Runner;
@@ -132,7 +131,7 @@ pub(crate) async fn hide(log: &LogSink, inputs: &Path) {
         return std::future::pending().await;
     }
     // Where there are no events, there is time.
-    let mut changes = changes_in(inputs).ok();
+    let mut changes = DirectoryWatch::start().and_then(|watch| watch.changes_in(inputs)).ok();
     loop {
         if let Ok(token) = std::fs::read_to_string(&file) {
             log.mask(token.trim());

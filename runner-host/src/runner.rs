@@ -17,6 +17,7 @@ use wire::{AttemptNo, CancelOrder, Claim, HeldJob, JobId, RunnerStatus};
 use crate::client::Client;
 use crate::command::{EXIT_CONFIG, EXIT_FAILURE};
 use crate::config::Config;
+use crate::directory_watch::DirectoryWatch;
 use crate::job_directory::JobDirectory;
 use crate::known_versions::KnownVersions;
 use crate::registry::Capabilities;
@@ -74,6 +75,7 @@ pub(crate) struct Runner {
     pub(crate) capabilities: Capabilities,
     pub(crate) instance_id: String,
     pub(crate) jobs_dir: PathBuf,
+    pub(crate) directory_watch: DirectoryWatch,
     /// Known after the first heartbeat.
     pub(crate) dialect: watch::Sender<Option<Dialect>>,
     /// Online or draining.
@@ -334,12 +336,14 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
     let capabilities =
         Capabilities::probe(&registry, &config.job_settings, &KnownVersions::open(state_dir.join("tools.json"))).await;
     check_capabilities(&capabilities)?;
+    let directory_watch = DirectoryWatch::start().map_err(RunError::failed("cannot watch folders"))?;
     Ok(Runner {
         instance_id: instance_id(state_dir)?,
         client,
         registry,
         capabilities,
         jobs_dir,
+        directory_watch,
         dialect: watch::Sender::new(None),
         status: watch::Sender::new(RunnerStatus::Online),
         plane_drains: Notify::new(),

@@ -10,13 +10,11 @@ mod tests;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use futures_util::StreamExt;
 use reqwest::StatusCode;
 use tokio::sync::watch;
 use wire::{AttemptNo, Claim, JobId, JobStatus};
 
 use crate::client::ClientError;
-use crate::directory_watch::changes_in;
 use crate::dispatch::write_lost_outcome;
 use crate::job_directory::{Claimed, JobDirectory, OUTCOME};
 use crate::runner::{Dialect, Runner};
@@ -108,19 +106,11 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
 
 impl Delivery<'_> {
     async fn run(&self, ended: watch::Receiver<bool>) -> Result<Taken, Stopped> {
-        let mut changes = changes_in(self.directory.root())?;
-        let (changed, heard) = watch::channel(());
-        let tell = async {
-            while changes.next().await.is_some() {
-                changed.send_replace(());
-            }
-            std::future::pending::<()>().await;
-        };
+        let changes = self.runner.directory_watch.changes_in(self.directory.root())?;
         tokio::select! {
-            () = tell => unreachable!("it only tells"),
             // Beside the rest: who waits for a yes does not wait for a log that the plane is slow to take.
-            stopped = commit::deliver_when_asked(self, heard.clone()) => Err(stopped),
-            ending = self.deliver_the_rest(heard, ended) => ending,
+            stopped = commit::deliver_when_asked(self, changes.subscribe()) => Err(stopped),
+            ending = self.deliver_the_rest(changes.subscribe(), ended) => ending,
         }
     }
 
