@@ -45,7 +45,7 @@ fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>)
             jobs.spawn(dispatch::run(Arc::clone(&runner), dispatch::begin(runner, directory, claimed)));
         }
         Found::Started(process) => {
-            let orders = runner.hold(&claimed.job.id, claimed.job.attempt_no(), directory);
+            let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), directory);
             let renewal = Renewal::of_adopted(&runner, &claimed, directory);
             let attended = dispatch::attend(Arc::clone(&runner), directory.clone(), claimed, process, renewal, orders);
             jobs.spawn(dispatch::run(runner, attended));

@@ -8,7 +8,8 @@ use rand::RngExt;
 use wire::{Claim, ClaimRequest, RunnerStatus};
 
 use crate::client::ClientError;
-use crate::runner::{Dialect, Runner};
+use crate::dialect::Dialect;
+use crate::runner::Runner;
 
 /// How long the plane may hold the request.
 const PARKED: Duration = Duration::from_secs(60);

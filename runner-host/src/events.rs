@@ -9,7 +9,8 @@ use sse_stream::SseStream;
 use wire::CancelOrder;
 
 use crate::client::Client;
-use crate::runner::{Dialect, Runner};
+use crate::dialect::Dialect;
+use crate::runner::Runner;
 
 /// For as long as the runner lives. A plane of the seed's contract has no such stream.
 pub(crate) async fn run(runner: Arc<Runner>) {
@@ -40,7 +41,7 @@ async fn listen(runner: &Runner) -> bool {
     while let Ok(Some(Ok(event))) = tokio::time::timeout(Client::silence(), events.next()).await {
         match (event.event.as_deref(), event.data) {
             (Some("cancel"), Some(data)) => match serde_json::from_str::<CancelOrder>(&data) {
-                Ok(order) => runner.cancel(&order),
+                Ok(order) => runner.held.cancel(&order),
                 Err(error) => tracing::warn!(%error, "an order to cancel cannot be read"),
             },
             (Some("drain"), _) => runner.plane_drains.notify_one(),

@@ -8,7 +8,9 @@ use reqwest::StatusCode;
 use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
 
 use crate::client::ClientError;
-use crate::runner::{Dialect, LAST_WORDS, Order, RunError, Runner};
+use crate::dialect::Dialect;
+use crate::held_jobs::Order;
+use crate::runner::{RunError, Runner};
 
 /// With a job, or to a plane of the seed's contract.
 const OFTEN: Duration = Duration::from_secs(30);
@@ -16,6 +18,9 @@ const OFTEN: Duration = Duration::from_secs(30);
 const SHOW: Duration = Duration::from_secs(10);
 /// While the parked claim and the open stream of events say that we live.
 const IDLE: Duration = Duration::from_secs(55);
+
+/// How long the last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Until the plane has answered once. Ends the runner if the plane does not know it.
 pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
@@ -65,12 +70,12 @@ pub(crate) async fn run(runner: Arc<Runner>) {
 
 /// A job that writes nothing would look like one whose claim was never answered. One that ends soon costs no heartbeat.
 async fn took_a_job(runner: &Runner) {
-    runner.holds_more.notified().await;
+    runner.held.holds_more.notified().await;
     tokio::time::sleep(SHOW).await;
 }
 
 fn pause(runner: &Runner, failed: bool) -> Duration {
-    let is_idle = runner.held_jobs().is_empty() && *runner.dialect.borrow() == Some(Dialect::Two);
+    let is_idle = runner.held.shown().is_empty() && *runner.dialect.borrow() == Some(Dialect::Two);
     match (failed, is_idle) {
         (true, _) => Duration::from_secs(5),
         (false, true) => IDLE,
@@ -103,7 +108,7 @@ pub(crate) async fn say_goodbye(runner: &Runner) {
 }
 
 fn heartbeat(runner: &Runner) -> Heartbeat {
-    let jobs = runner.held_jobs();
+    let jobs = runner.held.shown();
     Heartbeat {
         worker_id: Some(runner.config.runner_id.clone()),
         status: *runner.status.borrow(),
@@ -125,10 +130,10 @@ fn obey(runner: &Runner, answer: &HeartbeatAnswer) {
         changed
     });
     for order in &answer.cancel {
-        runner.cancel(order);
+        runner.held.cancel(order);
     }
     for job in &answer.lost {
-        runner.order(&job.id, job.attempt, Order::Lost);
+        runner.held.order(&job.id, job.attempt, Order::Lost);
     }
     if answer.drain {
         runner.plane_drains.notify_one();

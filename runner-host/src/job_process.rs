@@ -5,36 +5,29 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use executor_api::{
-    AMBIENT_SECRETS, Ambient, Artifact, ArtifactBody, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobBackend,
-    JobContext, JobContextParts, LogSink, Outcome, RunAs, Stop, StopReason, StopSignal, StopTrigger, run_as,
+    AMBIENT_SECRETS, Ambient, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, JobContextParts, LogSink,
+    Outcome, RunAs, Stop, StopReason, StopSignal, StopTrigger, run_as,
 };
 use futures_util::FutureExt;
 use process_supervisor::{become_subreaper, kill_descendants};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use wire::{Job, JobStatus, Phase, Reason, Timestamp};
 
 use crate::cloud;
 use crate::config::Variables;
-use crate::directory_watch::DirectoryWatch;
-use crate::dispatch::status_for;
-use crate::job_directory::{
-    ArtifactRecord, CLAIM, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord, STOP,
-};
+use crate::directory_backend::DirectoryBackend;
+use crate::job_directory::{CLAIM, Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, STOP};
 use crate::job_log::{FrameWriter, LogTotals};
 use crate::oidc_token;
+use crate::stand_in_outcome::status_for;
 
 /// The hidden verb.
 pub(crate) const VERB: &str = "__job";
 
-/// Behind the events of the file system.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// No timer is longer; a longer timeout is a typing error.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// What an executor has to return after a stop once its grace is over: it may put things in order.
@@ -112,7 +105,7 @@ async fn run_job(
     let ending = match registry.get(&claimed.job.job_type) {
         Ok(plugin) => {
             let timeout = timeout(&claimed.job, plugin);
-            let backend = Arc::new(DirectoryBackend { directory: directory.clone(), entries: AtomicU32::new(0) });
+            let backend = Arc::new(DirectoryBackend::new(directory.clone()));
             let context = JobContext::new(JobContextParts {
                 job: claimed.job,
                 paths: directory.paths(),
@@ -246,60 +239,4 @@ fn write_outcome(directory: &JobDirectory, ending: Ending, totals: &LogTotals) -
         outcome.error_message.get_or_insert_with(|| format!("its metadata could not be kept: {error}"));
         directory.write(OUTCOME, &outcome)
     })
-}
-
-/// Turns what an executor hands over into files.
-struct DirectoryBackend {
-    directory: JobDirectory,
-    entries: AtomicU32,
-}
-
-impl DirectoryBackend {
-    fn next_entry(&self) -> u32 {
-        self.entries.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    fn answer(&self) -> io::Result<Option<Committed>> {
-        self.directory.read(COMMITTED)
-    }
-}
-
-#[async_trait]
-impl JobBackend for DirectoryBackend {
-    async fn commit_point(&self) -> Result<(), ExecutorError> {
-        let io = |error| ExecutorError::io("cannot write down the commit point")(error);
-        let watch = DirectoryWatch::start().map_err(io)?;
-        let mut changes = watch.changes_in(self.directory.root()).map_err(io)?;
-        if !self.directory.has(COMMIT) {
-            self.directory.write(COMMIT, &Map::new()).map_err(io)?;
-        }
-        loop {
-            match self.answer().map_err(io)? {
-                Some(Committed { refused: None }) => return Ok(()),
-                Some(Committed { refused: Some(why) }) => return Err(ExecutorError::CommitRefused(why)),
-                None => {}
-            }
-            let _ = tokio::time::timeout(LOOK_AGAIN, changes.next()).await;
-        }
-    }
-
-    async fn progress(&self, metadata: Map<String, Value>) -> Result<(), ExecutorError> {
-        let written = self.directory.put_progress(self.next_entry(), &metadata);
-        written.map_err(ExecutorError::io("cannot hand over progress"))
-    }
-
-    async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError> {
-        let (directory, entry) = (self.directory.clone(), self.next_entry());
-        let what = format!("cannot keep the artifact {}", artifact.name);
-        let kept = tokio::task::spawn_blocking(move || {
-            let bytes = match artifact.body {
-                ArtifactBody::Bytes(bytes) => bytes,
-                ArtifactBody::File(file) => std::fs::read(file)?,
-            };
-            let sha256 = hex::encode(Sha256::digest(&bytes));
-            let record = ArtifactRecord { name: artifact.name, media_type: artifact.media_type, sha256 };
-            directory.put_artifact(entry, &record, &bytes)
-        });
-        kept.await.map_err(io::Error::other).flatten().map_err(ExecutorError::io(what))
-    }
 }

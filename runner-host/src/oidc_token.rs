@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::client::{ClientError, OidcToken};
 use crate::delivery;
 use crate::directory_watch::DirectoryWatch;
-use crate::dispatch;
+use crate::inputs;
 use crate::job_directory::{Claimed, JobDirectory};
 use crate::runner::Runner;
 
@@ -46,7 +46,7 @@ impl Renewal {
 
     /// Of a job that an earlier start of the runner began: now, because nobody knows how old its token is.
     pub(crate) fn of_adopted(runner: &Runner, claimed: &Claimed, directory: &JobDirectory) -> Option<Self> {
-        let inputs = dispatch::inputs(runner, claimed).unwrap_or_default();
+        let inputs = inputs::needed(runner, claimed).unwrap_or_default();
         let input = inputs.iter().find(|input| matches!(input, Input::OidcToken { .. }))?;
         let was_given = file(&directory.paths().inputs).symlink_metadata().is_ok();
         was_given.then(|| Self::of(input, Some(Duration::ZERO))).flatten()

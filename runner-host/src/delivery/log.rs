@@ -6,9 +6,9 @@ use bytes::Bytes;
 use wire::{AppendAnswer, Frame, LogPost};
 
 use super::{Delivery, Stopped, is_about_content, refused};
+use crate::dialect::Dialect;
 use crate::job_directory::LOG;
 use crate::job_log::{FrameReader, is_damage};
-use crate::runner::Dialect;
 
 /// About as much as one request carries.
 const BATCH_BYTES: usize = 1 << 20;

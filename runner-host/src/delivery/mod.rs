@@ -15,9 +15,10 @@ use tokio::sync::watch;
 use wire::{AttemptNo, Claim, JobId, JobStatus};
 
 use crate::client::ClientError;
-use crate::dispatch::write_lost_outcome;
+use crate::dialect::Dialect;
 use crate::job_directory::{Claimed, JobDirectory, OUTCOME};
-use crate::runner::{Dialect, Runner};
+use crate::runner::Runner;
+use crate::stand_in_outcome;
 
 use log::LogDelivery;
 
@@ -97,7 +98,7 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
     }
     let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
     if !directory.has(OUTCOME)
-        && let Err(error) = write_lost_outcome(directory)
+        && let Err(error) = stand_in_outcome::write_lost(directory)
     {
         return tracing::error!(error = crate::chain(&error), job.id = %job, "cannot write down how a job ended");
     }
@@ -127,7 +128,7 @@ impl Delivery<'_> {
             changes.mark_unchanged();
             let is_over = *ended.borrow_and_update();
             if is_over && !self.directory.has(OUTCOME) {
-                write_lost_outcome(self.directory)?;
+                stand_in_outcome::write_lost(self.directory)?;
             }
             // Read before the log: what was written before the outcome is then delivered before the report.
             let has_outcome = is_over && self.directory.has(OUTCOME) && !commit::is_open(self.directory);

@@ -6,8 +6,8 @@ use wire::{JobStatus, StatusReport};
 
 use super::{Delivery, Stopped, is_about_content, refused};
 use crate::client::Upload;
+use crate::dialect::Dialect;
 use crate::job_directory::{ArtifactRecord, JobDirectory, OutboxEntry};
-use crate::runner::Dialect;
 
 /// Delivers the oldest entry; false if there is none.
 pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped> {

@@ -6,9 +6,9 @@ use wire::{JobStatus, LogSummary, StatusReport};
 use super::{Delivery, Stopped, Taken, is_about_content, refused};
 use crate::claim;
 use crate::client::ClientError;
+use crate::dialect::Dialect;
 use crate::job_directory::{LOG, OUTCOME, OutcomeRecord};
 use crate::job_log::FrameReader;
-use crate::runner::Dialect;
 
 /// What the plane says to the end.
 pub(super) enum Answer {

@@ -19,11 +19,12 @@ use wire::{Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
 
 use super::{Delivered, Taken, run};
 use crate::config::Config;
+use crate::dialect::Dialect;
 use crate::job_directory::{
     ArtifactRecord, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord,
 };
 use crate::job_log::{FrameWriter, LogTotals};
-use crate::runner::{self, Dialect, Runner};
+use crate::runner::{self, Runner};
 
 /// Longer than any of these deliveries takes; an endless one ends here.
 const TOO_LONG: Duration = Duration::from_secs(30);

@@ -1,0 +1,76 @@
+//! What stands behind a job's context in its process: what an executor hands over becomes files of the job directory.
+
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use executor_api::{Artifact, ArtifactBody, ExecutorError, JobBackend};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::directory_watch::DirectoryWatch;
+use crate::job_directory::{ArtifactRecord, COMMIT, COMMITTED, Committed, JobDirectory};
+
+/// Behind the events of the file system.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Turns what an executor hands over into files.
+pub(crate) struct DirectoryBackend {
+    directory: JobDirectory,
+    entries: AtomicU32,
+}
+
+impl DirectoryBackend {
+    pub(crate) fn new(directory: JobDirectory) -> Self {
+        Self { directory, entries: AtomicU32::new(0) }
+    }
+
+    fn next_entry(&self) -> u32 {
+        self.entries.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn answer(&self) -> io::Result<Option<Committed>> {
+        self.directory.read(COMMITTED)
+    }
+}
+
+#[async_trait]
+impl JobBackend for DirectoryBackend {
+    async fn commit_point(&self) -> Result<(), ExecutorError> {
+        let io = |error| ExecutorError::io("cannot write down the commit point")(error);
+        let watch = DirectoryWatch::start().map_err(io)?;
+        let mut changes = watch.changes_in(self.directory.root()).map_err(io)?;
+        if !self.directory.has(COMMIT) {
+            self.directory.write(COMMIT, &Map::new()).map_err(io)?;
+        }
+        loop {
+            match self.answer().map_err(io)? {
+                Some(Committed { refused: None }) => return Ok(()),
+                Some(Committed { refused: Some(why) }) => return Err(ExecutorError::CommitRefused(why)),
+                None => {}
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, changes.next()).await;
+        }
+    }
+
+    async fn progress(&self, metadata: Map<String, Value>) -> Result<(), ExecutorError> {
+        let written = self.directory.put_progress(self.next_entry(), &metadata);
+        written.map_err(ExecutorError::io("cannot hand over progress"))
+    }
+
+    async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError> {
+        let (directory, entry) = (self.directory.clone(), self.next_entry());
+        let what = format!("cannot keep the artifact {}", artifact.name);
+        let kept = tokio::task::spawn_blocking(move || {
+            let bytes = match artifact.body {
+                ArtifactBody::Bytes(bytes) => bytes,
+                ArtifactBody::File(file) => std::fs::read(file)?,
+            };
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            let record = ArtifactRecord { name: artifact.name, media_type: artifact.media_type, sha256 };
+            directory.put_artifact(entry, &record, &bytes)
+        });
+        kept.await.map_err(io::Error::other).flatten().map_err(ExecutorError::io(what))
+    }
+}
