@@ -9,7 +9,8 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, pidfd_open,
+    pidfd_send_signal, waitid, waitpid,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -126,12 +127,11 @@ pub fn spawn_detached(command: &Command, output: &Path) -> Result<DetachedProces
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(output).map_err(|error| {
         refused(io::Error::new(error.kind(), format!("its output file {}: {error}", output.display())))
     })?;
-    let spawned = unix::spawn_in_new_session(command, file);
-    let mut child = spawned.map_err(|source| crate::supervise::refused(command, source))?;
-    let opened = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
-    opened.map_err(io::Error::from).and_then(DetachedProcess::open).map_err(|source| {
-        // What cannot be watched must not live.
-        let _ = child.kill().and_then(|()| child.wait());
+    let spawned = unix::spawn_in_new_session(command, &file);
+    let pid = spawned.map_err(|source| crate::supervise::refused(command, source))?;
+    DetachedProcess::open(pid).map_err(|source| {
+        // What cannot be watched must not live. It has not been waited for, so the number is still its own.
+        let _ = kill_process(pid, Signal::KILL).and_then(|()| waitpid(Some(pid), WaitOptions::empty()));
         refused(source)
     })
 }

@@ -44,3 +44,34 @@ async fn it_is_taken_up_by_its_identity_and_only_by_that() {
     adopted.terminate().unwrap();
     adopted.kill().unwrap();
 }
+
+#[tokio::test]
+async fn it_has_the_directory_and_the_environment_it_is_given_and_no_signal_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("output");
+    // `cat` would wait for ever if standard input were ours.
+    let script = "pwd; /usr/bin/env | sort; sed -nE 's/^Sig(Blk|Ign):.*(.{8})$/\\1 \\2/p' /proc/self/status; cat";
+    let command = sh(script).dir(folder.path()).env("NAME", "a=b");
+    spawn_detached(&command, &file).unwrap().ended().await.unwrap();
+    let dir = folder.path().canonicalize().unwrap().display().to_string();
+    // PWD is the shell's own; signals above 31 are the C library's.
+    let expected = format!("{dir}\nNAME=a=b\nPATH=/usr/bin:/bin\nPWD={dir}\nBlk 00000000\nIgn 80000000\n");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.replace("Ign 00000000", "Ign 80000000"), expected);
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, nowhere) = (folder.path().join("output"), folder.path().join("nowhere"));
+    let env = Environment::default();
+    for (command, missing) in [
+        (Command::new(&nowhere, env, "/"), "No such file"),
+        (sh("true").dir(&nowhere), "nowhere does not exist"),
+        (sh("\0"), "NUL"),
+    ] {
+        let error = spawn_detached(&command, &file).map(|process| process.pid()).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert!(format!("{error}: {source}").contains(missing), "{error}: {source}");
+    }
+}
