@@ -15,12 +15,12 @@ use crate::{
     Ambient, ExecutorError, ExecutorPlugin, Input, JobCredentials, JobSettings, LogSink, StopSignal, is_cloud_variable,
 };
 
-/// The folders of one run. All exist, are private to it, and go away with it.
+/// The folders of one run. They exist, are private to it, and go away with it.
 #[derive(Clone, Debug)]
 pub struct JobPaths {
     /// Where tools work.
     pub work: PathBuf,
-    /// What the host fetched before the start.
+    /// What the host fetched before the start; not there if that was nothing.
     pub inputs: PathBuf,
     /// HOME of every tool.
     pub home: PathBuf,

@@ -36,13 +36,16 @@ fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>)
     if format != FORMAT && format + 1 != FORMAT {
         return Err(io::Error::other(format!("its format is {format}; start the version that made it")));
     }
-    let claimed: Claimed = directory.read(CLAIM)?.ok_or_else(|| io::Error::other("its claim has gone"))?;
+    let claimed: Option<Claimed> = directory.read(CLAIM)?;
+    let claimed = Arc::new(claimed.ok_or_else(|| io::Error::other("its claim has gone"))?);
     let found = Found::look(directory, claimed.boot_id == boot_id()?)?;
     tracing::info!(job.id = %claimed.job.id, attempt = claimed.job.attempt, state = found.as_str(), "taking up a job of an earlier start");
     let runner = Arc::clone(runner);
     match found {
         Found::NotStarted(directory) => {
-            jobs.spawn(dispatch::run(Arc::clone(&runner), dispatch::begin(runner, directory, claimed)));
+            let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
+            let begun = dispatch::begin(Arc::clone(&runner), directory, claimed, orders);
+            jobs.spawn(dispatch::run(runner, begun));
         }
         Found::Started(process) => {
             let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), directory);

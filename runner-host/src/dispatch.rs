@@ -43,26 +43,43 @@ pub(crate) async fn run_claim(runner: Arc<Runner>, claim: Claim) -> Option<Claim
     let cloud_identity = claim.cloud_identity;
     let log_limit_bytes = runner.config.log_limit_bytes;
     let boot_id = boot_id().unwrap_or_default();
-    let claimed = Claimed { format: FORMAT, boot_id, job, log_limit_bytes, cloud_identity, settings };
-    let directory = match JobDirectory::create(&runner.jobs_dir, &claimed) {
-        Ok(directory) => directory,
-        Err(error) => {
-            stand_in_outcome::report_without_directory(&runner, &claimed, &error).await;
-            return None;
-        }
-    };
-    begin(runner, directory, claimed).await
+    let claimed = Arc::new(Claimed { format: FORMAT, boot_id, job, log_limit_bytes, cloud_identity, settings });
+    let directory = JobDirectory::of(&runner.jobs_dir, &claimed);
+    let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
+    let (made, claim) = (directory.clone(), Arc::clone(&claimed));
+    if let Err(error) = blocking(move || made.create(&claim)).await {
+        stand_in_outcome::report_without_directory(&runner, &claimed, &error).await;
+        runner.held.let_go(&claimed.job.id, claimed.job.attempt_no());
+        return None;
+    }
+    begin(runner, directory, claimed, orders).await
+}
+
+/// Work with files and processes: on another thread, because this one is for all jobs.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// Starts a job that has a directory and no process, and looks after it until all of it is delivered.
-pub(crate) async fn begin(runner: Arc<Runner>, directory: JobDirectory, claimed: Claimed) -> Option<Claim> {
-    // Before the inputs, which may take long: from here on its lease is extended and it can be cancelled.
-    let mut orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
+pub(crate) async fn begin(
+    runner: Arc<Runner>,
+    directory: JobDirectory,
+    claimed: Arc<Claimed>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) -> Option<Claim> {
     let fetched = tokio::select! {
         fetched = inputs::fetch_all(&runner, &claimed, &directory) => fetched,
         stop = stop_before_start(&mut orders, &directory) => Err((stop.reason.as_reason(), "it was stopped before it began".to_owned())),
     };
-    let (process, renewal) = match fetched.and_then(|renewal| Ok((start(&runner, &directory)?, renewal))) {
+    let started = match fetched {
+        Ok(renewal) => {
+            let (runner, directory) = (Arc::clone(&runner), directory.clone());
+            blocking(move || start(&runner, &directory)).await.map(|process| (process, renewal))
+        }
+        Err(why) => Err(why),
+    };
+    let (process, renewal) = match started {
         Ok((process, renewal)) => (Some(process), renewal),
         Err(why) => {
             if let Err(error) = stand_in_outcome::write_refused(&directory, &why) {
@@ -87,7 +104,7 @@ async fn stop_before_start(orders: &mut mpsc::UnboundedReceiver<Order>, director
 pub(crate) async fn attend(
     runner: Arc<Runner>,
     directory: JobDirectory,
-    claimed: Claimed,
+    claimed: Arc<Claimed>,
     process: Option<DetachedProcess>,
     renewal: Option<Renewal>,
     orders: mpsc::UnboundedReceiver<Order>,
@@ -114,13 +131,12 @@ pub(crate) async fn attend(
         }
         delivered
     };
-    runner.held.let_go(&job, attempt);
     let mut next = None;
     let kept = match delivered {
         Delivered::All(Taken { status, claim }) => {
             tracing::info!(job.id = %job, %status, "reported a job");
             next = claim.map(|claim| *claim);
-            directory.remove()
+            blocking(move || directory.remove()).await
         }
         Delivered::Refused { why } => {
             tracing::warn!(job.id = %job, why, "the control plane does not take this attempt's report");
@@ -132,6 +148,7 @@ pub(crate) async fn attend(
     if let Err(error) = kept {
         tracing::error!(error = crate::chain(&error), job.id = %job, "cannot put away a job's directory");
     }
+    runner.held.let_go(&job, attempt);
     next
 }
 

@@ -37,7 +37,6 @@ pub(crate) async fn fetch_all(
 ) -> Result<Option<Renewal>, (Reason, String)> {
     let mut renewal = None;
     for input in needed(runner, claimed)? {
-        let file = directory.paths().inputs.join(input.file_name());
         let fetched =
             (|| fetch(&runner.client, claimed, &input)).retry(delivery::pauses()).when(ClientError::is_retryable);
         let fetched = fetched.notify(|error, pause| delivery::say("fetch an input", error, pause)).await;
@@ -50,8 +49,9 @@ pub(crate) async fn fetch_all(
             }
         };
         check_digest(&input, &fetched.digest, &fetched.bytes).map_err(|text| (Reason::InvalidInput, text))?;
-        write_private(&file, &fetched.bytes)
-            .map_err(|error| (Reason::RunnerError, format!("cannot write {}: {error}", file.display())))?;
+        let written =
+            directory.make_inputs().and_then(|dir| write_private(&dir.join(input.file_name()), &fetched.bytes));
+        written.map_err(|error| (Reason::RunnerError, format!("cannot write {}: {error}", input.file_name())))?;
         renewal = renewal.or(Renewal::of(&input, fetched.life));
     }
     Ok(renewal)

@@ -219,7 +219,9 @@ mod tests {
         async fn new(route: axum::routing::MethodRouter<Asked>) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 2 }));
-            let directory = JobDirectory::create(folder.path(), &claimed).unwrap();
+            let directory = JobDirectory::of(folder.path(), &claimed);
+            directory.create(&claimed).unwrap();
+            directory.make_inputs().unwrap();
             let asked = Asked::default();
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let origin = format!("http://{}", listener.local_addr().unwrap());

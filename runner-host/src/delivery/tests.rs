@@ -191,7 +191,8 @@ impl Run {
     fn new(dialect: Dialect) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 3 }));
-        let directory = JobDirectory::create(folder.path(), &claimed).unwrap();
+        let directory = JobDirectory::of(folder.path(), &claimed);
+        directory.create(&claimed).unwrap();
         let (writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX).unwrap();
         Self { folder, directory, claimed, writer, totals, dialect }
     }

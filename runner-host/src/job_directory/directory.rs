@@ -21,24 +21,33 @@ pub(crate) struct JobDirectory {
 }
 
 impl JobDirectory {
+    /// Where the directory of a claim belongs.
+    pub(crate) fn of(jobs: &Path, claimed: &Claimed) -> Self {
+        Self { root: jobs.join(directory_name(&claimed.job.id, claimed.job.attempt_no())) }
+    }
+
     /// Makes the directory of a claim. `claim.json` comes last: without it nothing was started.
     ///
     /// Nothing is synced. If a power cut takes the directory, the plane gives the job away by the rules of its kind; what
     /// must not be lost brings the claim with it: see [`Self::write`].
-    pub(crate) fn create(jobs: &Path, claimed: &Claimed) -> io::Result<Self> {
-        let name = directory_name(&claimed.job.id, claimed.job.attempt_no());
-        let directory = Self { root: jobs.join(name) };
-        if directory.root.exists() {
-            fs::remove_dir_all(&directory.root)?;
+    pub(crate) fn create(&self, claimed: &Claimed) -> io::Result<()> {
+        if self.root.exists() {
+            fs::remove_dir_all(&self.root)?;
         }
-        let paths = directory.paths();
-        for dir in [&directory.root, &paths.work, &paths.inputs, &paths.home, &paths.temp] {
+        let paths = self.paths();
+        for dir in [&self.root, &paths.work, &paths.home, &paths.temp] {
             DirBuilder::new().mode(0o700).create(dir)?;
         }
-        new_file(&directory.file(LOG))?;
-        directory.keep_room_for_the_outcome()?;
-        directory.place(CLAIM, claimed)?;
-        Ok(directory)
+        new_file(&self.file(LOG))?;
+        self.keep_room_for_the_outcome()?;
+        self.place(CLAIM, claimed)
+    }
+
+    /// Makes the folder of what is fetched for the job; many need nothing.
+    pub(crate) fn make_inputs(&self) -> io::Result<PathBuf> {
+        let inputs = self.paths().inputs;
+        DirBuilder::new().recursive(true).mode(0o700).create(&inputs)?;
+        Ok(inputs)
     }
 
     /// In the file that it will be written to.

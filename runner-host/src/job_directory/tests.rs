@@ -11,7 +11,8 @@ use super::*;
 fn directory() -> (tempfile::TempDir, JobDirectory) {
     let folder = tempfile::tempdir().unwrap();
     let claimed = Claimed::of(json!({ "id": "j", "job_type": "k", "status": "CLAIMED", "attempt": 2 }));
-    let directory = JobDirectory::create(folder.path(), &claimed).unwrap();
+    let directory = JobDirectory::of(folder.path(), &claimed);
+    directory.create(&claimed).unwrap();
     (folder, directory)
 }
 
