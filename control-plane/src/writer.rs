@@ -84,9 +84,14 @@ async fn write(mut connection: SqliteConnection, mut changes: mpsc::Receiver<Cha
 
 async fn commit(
     connection: &mut SqliteConnection,
-    changes: impl Iterator<Item = Change>,
+    mut changes: impl ExactSizeIterator<Item = Change>,
     replies: &mut Vec<Reply>,
 ) -> Result<(), sqlx::Error> {
+    if changes.len() == 1
+        && let Some(change) = changes.next()
+    {
+        return commit_alone(connection, change, replies).await;
+    }
     // IMMEDIATE: a transaction that only becomes a writer later fails with SQLITE_BUSY without waiting.
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     for change in changes {
@@ -99,6 +104,19 @@ async fn commit(
         sqlx::query("RELEASE change").execute(&mut *connection).await?;
     }
     sqlx::query("COMMIT").execute(connection).await?;
+    Ok(())
+}
+
+/// The same without a savepoint: there is nothing to leave alone.
+async fn commit_alone(
+    connection: &mut SqliteConnection,
+    change: Change,
+    replies: &mut Vec<Reply>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let Tried { keep, reply } = change(connection).await;
+    replies.push(reply);
+    sqlx::query(if keep { "COMMIT" } else { "ROLLBACK" }).execute(connection).await?;
     Ok(())
 }
 
@@ -125,6 +143,7 @@ mod tests {
         let numbers = (0..100).chain([20]);
         let made = futures_util::future::join_all(numbers.map(add)).await;
         assert_eq!(made.into_iter().filter(|made| *made).count(), 66);
+        assert!(!add(102).await, "refused, and alone in its commit");
         let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM users").fetch_one(&database.pool).await.unwrap();
         assert_eq!(count, 66);
     }

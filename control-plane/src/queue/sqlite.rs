@@ -110,10 +110,9 @@ async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) ->
 
 async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Row>, PlaneError> {
     if take.request_id.is_some() {
-        let held = sqlx::query(HELD_BY).bind(take.claimant.runner.as_str()).fetch_all(&mut *connection).await?;
-        let before = columns::read_all(&held)?.into_iter().find(|row| row.request_id == take.request_id);
-        if before.is_some() {
-            return Ok(before);
+        let given = sqlx::query(GIVEN_TO).bind(take.claimant.runner.as_str()).bind(&take.request_id);
+        if let Some(before) = given.fetch_optional(&mut *connection).await? {
+            return Ok(Some(columns::read(&before)?));
         }
     }
     let mut take = take;
@@ -128,30 +127,44 @@ async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Ro
     Ok(Some(row))
 }
 
-/// Reads on only until one fits: a long queue costs no more than a short one.
+/// The oldest of those that only this runner may take, else the oldest of all. Reads on only until one fits, in the order of
+/// an index: a long queue costs no more than a short one.
 async fn oldest(connection: &mut SqliteConnection, claimant: &Claimant) -> Result<Option<Row>, PlaneError> {
     let kinds = claimant.kinds.as_ref().map(|kinds| Value::from(kinds.clone()).to_string());
-    let waiting = sqlx::query(WAITING).bind(&claimant.org).bind(kinds).bind(claimant.runner.as_str());
-    let mut waiting = waiting.fetch(connection);
-    while let Some(found) = waiting.try_next().await? {
-        let row = columns::read(&found)?;
-        if claimant.may_take(&row.job) {
-            return Ok(Some(row));
+    for waiting in [ASSIGNED, UNASSIGNED] {
+        let waiting = sqlx::query(waiting).bind(&claimant.org).bind(&kinds).bind(claimant.runner.as_str());
+        let mut waiting = waiting.fetch(&mut *connection);
+        while let Some(found) = waiting.try_next().await? {
+            let row = columns::read(&found)?;
+            if claimant.may_take(&row.job) {
+                return Ok(Some(row));
+            }
         }
     }
     Ok(None)
 }
 
+macro_rules! waiting {
+    ($whose:literal) => {
+        concat!(
+            "SELECT * FROM jobs WHERE status = 'QUEUED' AND ",
+            $whose,
+            " AND (?1 IS NULL OR org_id = ?1) AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) \
+             AND (concurrency_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS other \
+                  WHERE other.org_id = jobs.org_id AND other.concurrency_key = jobs.concurrency_key \
+                  AND other.status IN ('CLAIMED', 'PROCESSING'))) \
+             ORDER BY created_at, id"
+        )
+    };
+}
+const ASSIGNED: &str = waiting!("assigned_runner_id = ?3");
+const UNASSIGNED: &str = waiting!("assigned_runner_id IS NULL");
+
+const GIVEN_TO: &str =
+    "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') AND request_id = ?";
 const HELD_BY: &str =
     "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') ORDER BY claimed_at";
 const HELD: &str = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
-const WAITING: &str = "SELECT * FROM jobs WHERE status = 'QUEUED' AND (?1 IS NULL OR org_id = ?1) \
-                       AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) \
-                       AND (assigned_runner_id IS NULL OR assigned_runner_id = ?3) \
-                       AND (concurrency_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS other \
-                            WHERE other.org_id = jobs.org_id AND other.concurrency_key = jobs.concurrency_key \
-                            AND other.status IN ('CLAIMED', 'PROCESSING'))) \
-                       ORDER BY assigned_runner_id IS NULL, created_at, id";
 const SAME_THING: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                           AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY status = 'QUEUED', created_at, id LIMIT 1";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
