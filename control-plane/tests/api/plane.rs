@@ -247,3 +247,19 @@ pub(crate) fn sha256(text: &str) -> String {
     use sha2::Digest;
     hex::encode(sha2::Sha256::digest(text))
 }
+
+/// Shows each file below `folder` with what is in it. A file that goes away meanwhile, as SQLite's journal does when its last
+/// connection closes, holds nothing.
+pub(crate) fn each_file(folder: &std::path::Path, look: &mut dyn FnMut(&std::path::Path, &[u8])) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            each_file(&path, look);
+            continue;
+        }
+        match std::fs::read(&path) {
+            Ok(bytes) => look(&path, &bytes),
+            Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::NotFound, "{}: {e}", path.display()),
+        }
+    }
+}

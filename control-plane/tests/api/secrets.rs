@@ -45,10 +45,9 @@ async fn a_secret_of_a_payload_reaches_its_runner_and_nobody_else() {
     assert_eq!(claimed.config_snapshot["token"], SECRET, "the same work again has the same secret");
 
     let folder = plane.stop().await;
-    for file in walk(folder.path()) {
-        let bytes = std::fs::read(&file).unwrap();
+    crate::plane::each_file(folder.path(), &mut |file, bytes| {
         assert!(!bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()), "{} holds the secret", file.display());
-    }
+    });
 }
 
 #[tokio::test]
@@ -70,11 +69,6 @@ async fn what_stands_for_a_secret_is_not_taken_for_one() {
     let answer = plane.user(Method::POST, "/api/jobs").json(&body).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert_eq!(answer.json::<Value>().await.unwrap()["pointer"], "/config_snapshot/token");
-}
-
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[tokio::test]
@@ -166,8 +160,7 @@ async fn a_secret_that_a_job_hands_over_is_for_who_submitted_it() {
     assert!(listed.contains("password") && !listed.contains(&crate::plane::sha256(SECRET)), "{listed}");
 
     let folder = plane.stop().await;
-    for file in walk(folder.path()) {
-        let bytes = std::fs::read(&file).unwrap();
+    crate::plane::each_file(folder.path(), &mut |file, bytes| {
         assert!(!bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()), "{} holds the secret", file.display());
-    }
+    });
 }
