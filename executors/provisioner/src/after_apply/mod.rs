@@ -1,10 +1,14 @@
 //! What comes after the apply: Argo CD and the applications, from what was wanted and what terraform handed back.
 
+mod options;
+
 use executor_api::{ExecutorError, JobContext};
 use serde_json::{Map, Value};
 
 use crate::snapshot::Snapshot;
 use crate::steps::Steps;
+
+pub use options::{ApplicationsOptions, ArgoCdOptions};
 
 /// Brings Argo CD and the applications into the environment's cluster and waits until they are healthy. What is
 /// returned belongs into the job's metadata. `outputs` are terraform's, without the sensitive ones.

@@ -6,6 +6,8 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+pub use crate::after_apply::{ApplicationsOptions, ArgoCdOptions};
+
 /// Which cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -81,6 +83,15 @@ pub struct Snapshot {
     pub dns: Dns,
     /// The git repository with the applications of the environment's owner.
     pub apps_destination_repo: Option<String>,
+    /// The token for that repository, where the snapshot brings one. A secret.
+    #[serde(skip)]
+    pub git_access_token: Option<String>,
+    /// How Argo CD comes into the cluster.
+    #[serde(skip)]
+    pub argocd: ArgoCdOptions,
+    /// What Argo CD brings into the cluster.
+    #[serde(skip)]
+    pub applications: ApplicationsOptions,
     /// Databases, all of them.
     pub databases: Vec<Database>,
     /// Caches, all of them.
