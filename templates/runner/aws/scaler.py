@@ -1,0 +1,44 @@
+"""Starts a runner when there is work for it, and stops it when there was none for a while.
+
+Asked once a minute. The plane counts what waits for this runner and what it holds, so a long job is work like any other. What
+fails changes nothing: the next minute asks again.
+"""
+
+import json
+import os
+import urllib.request
+
+import boto3
+
+PATIENCE_SECONDS = 20
+
+
+def wanted(work, desired, idle_seconds):
+    """How many tasks there should be: 0 or 1."""
+    if work["queued"] + work["running"] > 0:
+        return 1
+    return 0 if work["idle_s"] >= idle_seconds else desired
+
+
+def ask(url, runner, token):
+    """What the plane has to do for this runner."""
+    headers = {"X-Worker-ID": runner, "X-Worker-Token": token}
+    request = urllib.request.Request(f"{url}/api/platform/queue", data=b"", headers=headers, method="POST")
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+        return json.load(answer)
+
+
+def handle(_event, _context):
+    env = os.environ
+    token = boto3.client("secretsmanager").get_secret_value(SecretId=env["TOKEN_SECRET"])["SecretString"]
+    work = ask(env["ALETHIA_URL"], env["RUNNER_ID"], token)
+    ecs = boto3.client("ecs")
+    service = {"cluster": env["CLUSTER"], "service": env["SERVICE"]}
+    described = ecs.describe_services(cluster=env["CLUSTER"], services=[env["SERVICE"]])
+    desired = described["services"][0]["desiredCount"]
+    target = wanted(work, desired, int(env["IDLE_SECONDS"]))
+    if target != desired:
+        ecs.update_service(**service, desiredCount=target)
+    said = {"queued": work["queued"], "running": work["running"], "from": desired, "to": target}
+    print(json.dumps(said))
+    return said
