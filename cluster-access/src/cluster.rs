@@ -62,6 +62,20 @@ impl Cluster {
         self.kubeconfig(job, pointer, Path::new(SERVICE_ACCOUNT)).await?.write(job)
     }
 
+    /// As [`Self::prepare`], for who can do without: none if the cloud says that there is no such cluster.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub async fn find(&self, job: &JobContext, pointer: &str) -> Result<Option<ClusterAccess>, ExecutorError> {
+        let found = match self {
+            Self::Kubeconfig(_) | Self::InCluster {} => return self.prepare(job, pointer).await.map(Some),
+            Self::Eks(cluster) => cluster.managed().find(job, pointer).await?,
+            Self::Gke(cluster) => cluster.managed().find(job, pointer).await?,
+            Self::Aks(cluster) => cluster.managed().find(job, pointer).await?,
+        };
+        found.map(|kubeconfig| kubeconfig.write(job)).transpose()
+    }
+
     /// The way to the cluster. `pod` is the folder of the pod's service account.
     pub(crate) async fn kubeconfig(
         &self,

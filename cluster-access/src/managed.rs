@@ -79,8 +79,17 @@ impl Managed<'_> {
         Ok(())
     }
 
-    /// Asks the cloud for its address.
+    /// As [`Self::find`], of a cluster that has to be there.
     pub(crate) async fn kubeconfig(&self, job: &JobContext, pointer: &str) -> Result<Kubeconfig, ExecutorError> {
+        self.find(job, pointer).await?.ok_or_else(|| {
+            let (field, place) = self.place;
+            let why = format!("there is no cluster {} in the {} {place}", self.name, field.replace('_', " "));
+            ExecutorError::invalid(&format!("{pointer}/{}/name", self.variant), why)
+        })
+    }
+
+    /// Asks the cloud for its address. None if the cloud says that there is no such cluster.
+    pub(crate) async fn find(&self, job: &JobContext, pointer: &str) -> Result<Option<Kubeconfig>, ExecutorError> {
         self.check(pointer)?;
         let pointer = format!("{pointer}/{}", self.variant);
         let provider = job.credentials().map(|credentials| credentials.identity().provider.as_str());
@@ -90,7 +99,7 @@ impl Managed<'_> {
             return Err(ExecutorError::invalid(&pointer, why));
         }
         let cluster = CloudCluster { name: self.name.to_owned(), place: self.place.1.to_owned(), pointer };
-        let found = credential_source(self.provider)?.cluster(job, &cluster).await?;
+        let Some(found) = credential_source(self.provider)?.cluster(job, &cluster).await? else { return Ok(None) };
         let exec = Exec {
             command: found.program,
             args: found.args,
@@ -98,12 +107,12 @@ impl Managed<'_> {
             api_version: "client.authentication.k8s.io/v1".to_owned(),
             provide_cluster_info: false,
         };
-        Ok(Kubeconfig {
+        Ok(Some(Kubeconfig {
             server: found.server.trim_end_matches('/').to_owned(),
             certificate_authority_data: Some(found.certificate_authority_data),
             user: User { exec: Some(exec), ..User::default() },
             ..Kubeconfig::default()
-        })
+        }))
     }
 }
 

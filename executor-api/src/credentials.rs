@@ -41,11 +41,13 @@ pub trait CredentialSource: Send + Sync {
     /// What is missing, and the command or policy that mends it.
     async fn open(&self, request: CredentialRequest) -> Result<Box<dyn CredentialSession>, ExecutorError>;
 
-    /// Where a managed Kubernetes cluster of this provider is, and the hidden verb that gives a token for it.
+    /// Where a managed Kubernetes cluster of this provider is, and the hidden verb that gives a token for it. None if the
+    /// provider says that there is no such cluster.
     ///
     /// # Errors
-    /// If the identity does not find it.
-    async fn cluster(&self, job: &JobContext, cluster: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError>;
+    /// If it cannot be looked up.
+    async fn cluster(&self, job: &JobContext, cluster: &CloudCluster)
+    -> Result<Option<ClusterEndpoint>, ExecutorError>;
 }
 
 /// The credentials of one job, as files that are renewed.

@@ -55,6 +55,13 @@ impl HttpError {
     }
 
     #[cfg(any(feature = "gcp", feature = "azure"))]
+    /// Whether there is no such thing.
+    pub(crate) fn is_missing(&self) -> bool {
+        // Azure answers the same about a subscription that nobody has.
+        matches!(self, Self::Refused { status: 404, code, .. } if code != "SubscriptionNotFound")
+    }
+
+    #[cfg(any(feature = "gcp", feature = "azure"))]
     /// Whether the same call may work in a moment.
     fn is_passing(&self) -> bool {
         match self {

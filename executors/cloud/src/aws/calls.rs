@@ -224,6 +224,11 @@ impl CallError {
         DENIED.contains(&self.code())
     }
 
+    /// Whether there is no such thing.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Http(HttpError::Refused { status: 404, .. }))
+    }
+
     fn is_passing(&self) -> bool {
         match self {
             Self::Http(HttpError::Refused { status, code, .. }) => {

@@ -41,14 +41,20 @@ struct Authority {
     data: Option<String>,
 }
 
-/// Asks EKS for the cluster's address.
-pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError> {
+/// Asks EKS for the cluster's address. None if there is no such cluster.
+pub(super) async fn endpoint(
+    job: &JobContext,
+    wanted: &CloudCluster,
+) -> Result<Option<ClusterEndpoint>, ExecutorError> {
     let CloudCluster { name, place: region, pointer } = wanted;
     check(wanted)?;
     let caller = Caller::of(job)?;
     let call = Call { service: Service::Eks, region, action: "eks:DescribeCluster" };
     let answer = caller.rest_json::<Answer>(&call, format!("/clusters/{name}")).await;
-    let cluster = answer.map_err(|error| refused(wanted, &error))?.cluster;
+    let cluster = match answer {
+        Err(error) if error.is_missing() => return Ok(None),
+        answer => answer.map_err(|error| refused(wanted, &error))?.cluster,
+    };
     let data = cluster.certificate_authority.and_then(|authority| authority.data);
     let (Some(server), Some(certificate_authority_data)) = (cluster.endpoint, data) else {
         let why = format!("the cluster {name} in {region} has no address yet: it is {}", cluster.status);
@@ -57,12 +63,12 @@ pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<
     let credentials = job.credentials().ok_or_else(super::refusal::nobody)?;
     let sts = caller.endpoint(Service::Sts, region)?.url;
     let folder = credentials.folder().display().to_string();
-    Ok(ClusterEndpoint {
+    Ok(Some(ClusterEndpoint {
         server,
         certificate_authority_data,
         program: credentials.request().program.clone(),
         args: vec![cluster_token::VERB.into(), "eks".into(), folder, region.clone(), name.clone(), sts],
-    })
+    }))
 }
 
 fn check(cluster: &CloudCluster) -> Result<(), ExecutorError> {

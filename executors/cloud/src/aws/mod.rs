@@ -52,7 +52,11 @@ impl CredentialSource for Aws {
         Ok(Box::new(credentials::Session::open(request).await?))
     }
 
-    async fn cluster(&self, job: &JobContext, cluster: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError> {
+    async fn cluster(
+        &self,
+        job: &JobContext,
+        cluster: &CloudCluster,
+    ) -> Result<Option<ClusterEndpoint>, ExecutorError> {
         eks::endpoint(job, cluster).await
     }
 }

@@ -38,8 +38,11 @@ struct Cluster {
     certificate_authority_data: String,
 }
 
-/// Asks Azure for the cluster's kubeconfig, and takes only the address from it.
-pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError> {
+/// Asks Azure for the cluster's kubeconfig, and takes only the address from it. None if there is no such cluster.
+pub(super) async fn endpoint(
+    job: &JobContext,
+    wanted: &CloudCluster,
+) -> Result<Option<ClusterEndpoint>, ExecutorError> {
     let CloudCluster { name, place: group, pointer } = wanted;
     for (field, text, most) in [("name", name, 63), ("resource_group", group, 90)] {
         let fits = (1..=most).contains(&text.len())
@@ -57,7 +60,11 @@ pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<
     );
     let asked =
         caller.http.post(caller.url(&path, "2024-09-01")).bearer_auth(&caller.token).header("content-length", "0");
-    let answer: Answer = http::json(asked).await.map_err(|error| {
+    let answer = http::json(asked).await;
+    if answer.as_ref().is_err_and(http::HttpError::is_missing) {
+        return Ok(None);
+    }
+    let answer: Answer = answer.map_err(|error| {
         let identity = &caller.request.identity;
         let mend = if error.is_denied() {
             let scope = format!("/subscriptions/{}/resourceGroups/{group}", identity.subscription_id);
@@ -72,12 +79,12 @@ pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<
         return Err(ExecutorError::invalid(pointer, format!("Azure gives no usable kubeconfig for {name}")));
     };
     let file = aks_token(&caller.request).await?;
-    Ok(ClusterEndpoint {
+    Ok(Some(ClusterEndpoint {
         server,
         certificate_authority_data,
         program: caller.request.program.clone(),
         args: vec![cluster_token::VERB.into(), "file".into(), file.display().to_string()],
-    })
+    }))
 }
 
 fn parse(encoded: &str) -> Option<Cluster> {

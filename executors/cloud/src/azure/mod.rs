@@ -33,7 +33,11 @@ impl CredentialSource for Azure {
         Ok(Box::new(credentials::Session::open(request)?))
     }
 
-    async fn cluster(&self, job: &JobContext, cluster: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError> {
+    async fn cluster(
+        &self,
+        job: &JobContext,
+        cluster: &CloudCluster,
+    ) -> Result<Option<ClusterEndpoint>, ExecutorError> {
         aks::endpoint(job, cluster).await
     }
 }

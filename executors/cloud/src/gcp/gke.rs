@@ -26,8 +26,11 @@ struct MasterAuth {
     cluster_ca_certificate: String,
 }
 
-/// Asks GKE for the cluster's address.
-pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError> {
+/// Asks GKE for the cluster's address. None if there is no such cluster.
+pub(super) async fn endpoint(
+    job: &JobContext,
+    wanted: &CloudCluster,
+) -> Result<Option<ClusterEndpoint>, ExecutorError> {
     let CloudCluster { name, place, pointer } = wanted;
     for (field, text) in [("name", name), ("region", place)] {
         let fits = (1..=63).contains(&text.len())
@@ -41,7 +44,11 @@ pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<
     let base = caller.base("gcp.container", CONTAINER)?;
     let project = &caller.project;
     let url = format!("{base}/v1/projects/{project}/locations/{place}/clusters/{name}");
-    let cluster: Cluster = http::json(caller.http.get(url).bearer_auth(&caller.token)).await.map_err(|error| {
+    let answer = http::json(caller.http.get(url).bearer_auth(&caller.token)).await;
+    if answer.as_ref().is_err_and(http::HttpError::is_missing) {
+        return Ok(None);
+    }
+    let cluster: Cluster = answer.map_err(|error| {
         let who = job.credentials().map(|credentials| credentials.who()).unwrap_or_default();
         let mend = if error.is_denied() {
             format!("; run: gcloud projects add-iam-policy-binding {project} --member='serviceAccount:{who}' --role=roles/container.clusterViewer")
@@ -55,10 +62,10 @@ pub(super) async fn endpoint(job: &JobContext, wanted: &CloudCluster) -> Result<
         return Err(ExecutorError::invalid(pointer, why));
     }
     let file = caller.request().folder.join(TOKEN).display().to_string();
-    Ok(ClusterEndpoint {
+    Ok(Some(ClusterEndpoint {
         server: format!("https://{}", cluster.endpoint),
         certificate_authority_data: cluster.master_auth.cluster_ca_certificate,
         program: caller.request().program.clone(),
         args: vec![cluster_token::VERB.into(), "file".into(), file],
-    })
+    }))
 }

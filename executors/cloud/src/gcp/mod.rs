@@ -36,7 +36,11 @@ impl CredentialSource for Gcp {
         Ok(Box::new(credentials::Session::open(request)?))
     }
 
-    async fn cluster(&self, job: &JobContext, cluster: &CloudCluster) -> Result<ClusterEndpoint, ExecutorError> {
+    async fn cluster(
+        &self,
+        job: &JobContext,
+        cluster: &CloudCluster,
+    ) -> Result<Option<ClusterEndpoint>, ExecutorError> {
         gke::endpoint(job, cluster).await
     }
 }

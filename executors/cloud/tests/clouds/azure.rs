@@ -237,7 +237,7 @@ async fn an_aks_cluster_is_found_and_its_token_is_for_it() {
     let credential = runner
         .run_under(&job, identity(), async |job| {
             let cluster = CloudCluster { name: "main".into(), place: "group".into(), pointer: "/cluster/aks".into() };
-            let found = credential_source("azure")?.cluster(job, &cluster).await?;
+            let found = credential_source("azure")?.cluster(job, &cluster).await?.expect("it is there");
             assert_eq!(
                 (found.server.as_str(), found.certificate_authority_data.as_str()),
                 ("https://main.hcp.northeurope.azmk8s.io:443", "Q0E=")

@@ -306,7 +306,7 @@ async fn a_gke_cluster_is_found_and_its_token_is_the_jobs() {
         .run_under(&job, identity(&Value::Null), async |job| {
             let cluster =
                 CloudCluster { name: "main".into(), place: "europe-west1".into(), pointer: "/cluster/gke".into() };
-            let found = credential_source("gcp")?.cluster(job, &cluster).await?;
+            let found = credential_source("gcp")?.cluster(job, &cluster).await?.expect("it is there");
             assert_eq!(
                 (found.server.as_str(), found.certificate_authority_data.as_str()),
                 ("https://34.1.2.3", "Q0E=")
