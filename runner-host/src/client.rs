@@ -19,8 +19,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(30);
 /// Artifacts may be large; what must not happen is that nothing moves.
 const STALLED: Duration = Duration::from_secs(60);
-/// A stream of events that is silent for this long is dead: the plane pings every 30 s.
-const SILENT: Duration = Duration::from_secs(100);
 
 /// Why a request did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -140,11 +138,6 @@ impl Client {
             send(call.timeout(Duration::from_secs(u64::from(u32::MAX))).header("accept", "text/event-stream")).await?,
         )
         .await
-    }
-
-    /// How long to wait for the next event.
-    pub(crate) fn silence() -> Duration {
-        SILENT
     }
 
     /// Reports a job. The answer to an end may bring the next one.
