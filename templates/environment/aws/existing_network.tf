@@ -25,19 +25,34 @@ data "aws_subnets" "existing" {
   }
 }
 
+data "aws_subnet" "existing" {
+  for_each = toset(local.uses_existing ? local.found.private : [])
+  id       = each.key
+}
+
 locals {
-  found = {
-    for kind, given in { private = var.vpc_private_subnet_ids, public = var.vpc_public_subnet_ids } :
+  given = { private = var.vpc_private_subnet_ids, public = var.vpc_public_subnet_ids }
+  of_kind = {
+    for kind, given in local.given :
     kind => length(given) > 0 ? given : try(sort(data.aws_subnets.existing[kind].ids), [])
   }
 
   # Where there is only one kind, it serves for both.
-  network = {
-    id   = var.provision_vpc ? aws_vpc.this[0].id : var.vpc_id
-    cidr = var.provision_vpc ? var.vpc_cidr : try(data.aws_vpc.existing[0].cidr_block, null)
-
-    private  = var.provision_vpc ? [for zone in local.zones : aws_subnet.private[zone].id] : coalescelist(local.found.private, local.found.public, [""])
-    public   = var.provision_vpc ? [for zone in local.zones : aws_subnet.public[zone].id] : coalescelist(local.found.public, local.found.private, [""])
-    database = var.provision_vpc ? [for zone in local.zones : aws_subnet.database[zone].id] : coalescelist(local.found.private, local.found.public, [""])
+  found = {
+    private = length(local.of_kind.private) > 0 ? local.of_kind.private : local.of_kind.public
+    public  = length(local.of_kind.public) > 0 ? local.of_kind.public : local.of_kind.private
   }
+
+  network = {
+    id       = var.provision_vpc ? aws_vpc.this[0].id : var.vpc_id
+    cidr     = var.provision_vpc ? var.vpc_cidr : try(data.aws_vpc.existing[0].cidr_block, null)
+    zones    = var.provision_vpc ? local.zones : distinct([for id in local.found.private : try(data.aws_subnet.existing[id].availability_zone, "")])
+    private  = var.provision_vpc ? [for zone in local.zones : aws_subnet.private[zone].id] : local.found.private
+    public   = var.provision_vpc ? [for zone in local.zones : aws_subnet.public[zone].id] : local.found.public
+    database = var.provision_vpc ? [for zone in local.zones : aws_subnet.database[zone].id] : local.found.private
+  }
+
+  # Clusters, databases and caches stand in two zones at least.
+  network_fits  = local.has_network && length(local.network.zones) >= 2
+  network_fault = "a cluster, a database or a cache needs a network with subnets in two zones: set provision_vpc, or vpc_id of one that has them."
 }

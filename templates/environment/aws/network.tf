@@ -13,10 +13,12 @@ data "aws_availability_zones" "this" {
 }
 
 locals {
-  zones     = var.provision_vpc ? slice(data.aws_availability_zones.this[0].names, 0, 3) : []
-  nat_zones = var.vpc_single_nat_gateway ? slice(local.zones, 0, min(1, length(local.zones))) : local.zones
+  # A few regions have two.
+  zone_names = var.provision_vpc ? data.aws_availability_zones.this[0].names : []
+  zones      = slice(local.zone_names, 0, min(3, length(local.zone_names)))
+  nat_zones  = var.vpc_single_nat_gateway ? slice(local.zones, 0, min(1, length(local.zones))) : local.zones
 
-  # The first half is private, in quarters of which the last is spare; pods have addresses of their own there.
+  # Three eighths are private, as pods have addresses of their own there; an eighth is spare.
   private_cidrs  = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 3, index) }
   public_cidrs   = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 6, 32 + index) }
   database_cidrs = { for index, zone in local.zones : zone => cidrsubnet(var.vpc_cidr, 6, 48 + index) }

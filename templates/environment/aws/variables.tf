@@ -222,6 +222,13 @@ variable "eks_log_retention_days" {
   nullable    = false
 }
 
+variable "eks_addon_versions" {
+  description = "Versions of vpc-cni, kube-proxy, coredns or aws-ebs-csi-driver, by name. Of the others EKS picks the one that fits the cluster."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "enable_karpenter" {
   description = "Roles and a queue for Karpenter, which adds nodes as they are needed."
   type        = bool
@@ -402,6 +409,18 @@ variable "rds_allocated_storage" {
   type        = number
   default     = 20
   nullable    = false
+}
+
+variable "rds_instance_count" {
+  description = "How many machines a database has, each in another zone: above one, it survives the loss of one."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.rds_instance_count >= 1 && var.rds_instance_count <= 15
+    error_message = "rds_instance_count must be 1 to 15."
+  }
 }
 
 variable "rds_service_accounts" {
