@@ -308,7 +308,15 @@ fn usable_versions(kind: &str, name: &str) -> VersionReq {
 /// # Errors
 /// [`ExecutorError::InvalidInput`] with the place of the first field that does not fit.
 pub fn params_of<P: DeserializeOwned>(job: &Job) -> Result<P, ExecutorError> {
-    serde_path_to_error::deserialize(&job.config_snapshot).map_err(|error| ExecutorError::InvalidInput {
+    params_in(&job.config_snapshot)
+}
+
+/// A payload as a type, also that of another job.
+///
+/// # Errors
+/// [`ExecutorError::InvalidInput`] with the place of the first field that does not fit.
+pub fn params_in<P: DeserializeOwned>(payload: &Value) -> Result<P, ExecutorError> {
+    serde_path_to_error::deserialize(payload).map_err(|error| ExecutorError::InvalidInput {
         pointer: Some(pointer(error.path())).filter(|place| !place.is_empty()),
         message: error.inner().to_string(),
     })

@@ -18,7 +18,7 @@ mod settings;
 mod stop;
 pub mod testing;
 
-pub use context::{Artifact, ArtifactBody, JobBackend, JobContext, JobContextParts, JobPaths, params_of};
+pub use context::{Artifact, ArtifactBody, JobBackend, JobContext, JobContextParts, JobPaths, params_in, params_of};
 pub use credentials::{
     AMBIENT_SECRETS, Ambient, CloudCluster, CloudSettings, ClusterEndpoint, CredentialPlugin, CredentialRequest,
     CredentialSession, CredentialSource, JobCredentials, RunAs, credential_folder, credential_inputs,
