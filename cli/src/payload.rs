@@ -36,6 +36,9 @@ pub(crate) struct JobArgs {
     /// Sets one of the payload's `variables`, as text; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
     variables: Vec<(String, String)>,
+    /// How long it may run, for example 45m [default: as its kind says]
+    #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
+    timeout: Option<u64>,
 }
 
 /// A folder on its way to a job.
@@ -54,6 +57,15 @@ pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A duration, of which parts of a second do not count.
+fn whole_seconds(text: &str) -> Result<u64, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.as_secs() > 0 => Ok(duration.as_secs()),
+        Ok(_) => Err("it is at least 1s".to_owned()),
+        Err(error) => Err(format!("{error}; give for example 90s or 1h 30m")),
+    }
+}
+
 /// The archive of a folder.
 pub(crate) fn pack(dir: &Path) -> anyhow::Result<Packed> {
     let archive = job_source::pack(dir).with_context(|| format!("cannot pack {}", dir.display()))?;
@@ -65,6 +77,11 @@ impl JobArgs {
     /// The folder, packed. None if none was named.
     pub(crate) fn packed(&self) -> anyhow::Result<Option<Packed>> {
         self.dir.as_deref().map(pack).transpose()
+    }
+
+    /// How many seconds it may run, if that was said.
+    pub(crate) fn timeout_s(&self) -> Option<u64> {
+        self.timeout
     }
 
     /// The payload that the arguments describe. A terraform job without a backend gets the one that `backend` makes
@@ -178,6 +195,16 @@ mod tests {
         assert_eq!(payload["backend"], json!({ "type": "plane", "name": "my-stack" }));
         assert_eq!(payload["variables"], json!({ "a": "b=c" }));
         assert_eq!(payload["source"]["archive"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_timeout_is_a_duration_of_at_least_a_second() {
+        let parsed = |text| Line::try_parse_from(["alethia", "x", "--timeout", text]).map(|line| line.job.timeout_s());
+        assert_eq!(parsed("1h 30m").unwrap(), Some(5400));
+        for (text, says) in [("0s", "at least 1s"), ("10ms", "at least 1s"), ("soon", "90s or 1h 30m"), ("90", "90s")] {
+            let error = parsed(text).unwrap_err().to_string();
+            assert!(error.contains("--timeout") && error.contains(says), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use executor_api::{
     AMBIENT_SECRETS, Ambient, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, JobContextParts, LogSink,
@@ -15,25 +14,18 @@ use futures_util::FutureExt;
 use process_supervisor::{become_subreaper, kill_descendants};
 use serde_json::{Map, Value};
 use tokio::signal::unix::{SignalKind, signal};
-use wire::{Job, JobStatus, Phase, Reason, Timestamp};
+use wire::{JobStatus, Phase, Reason, Timestamp};
 
-use crate::cloud;
 use crate::config::Variables;
 use crate::directory_backend::DirectoryBackend;
 use crate::job_directory::{CLAIM, Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, STOP};
 use crate::job_log::{FrameWriter, LogTotals};
-use crate::oidc_token;
 use crate::stand_in_outcome::status_for;
+use crate::{cloud, oidc_token, time_limit};
 
 /// The hidden verb.
 pub(crate) const VERB: &str = "__job";
 
-/// No timer is longer; a longer timeout is a typing error.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-/// What an executor has to return after a stop once its grace is over: it may put things in order.
-const TIDYING: Duration = Duration::from_secs(600);
-/// The same where somebody asked for force.
-const TIDYING_BY_FORCE: Duration = Duration::from_secs(20);
 /// Longer texts help nobody.
 const ERROR_CHARS: usize = 16 * 1024;
 
@@ -104,7 +96,7 @@ async fn run_job(
     let registry = ExecutorRegistry::from_linked().map_err(io::Error::other)?;
     let ending = match registry.get(&claimed.job.job_type) {
         Ok(plugin) => {
-            let timeout = timeout(&claimed.job, plugin);
+            let limit = time_limit::of(&claimed.job, plugin);
             let backend = Arc::new(DirectoryBackend::new(directory.clone()));
             let context = JobContext::new(JobContextParts {
                 job: claimed.job,
@@ -120,7 +112,7 @@ async fn run_job(
             let ended = tokio::select! {
                 biased;
                 () = oidc_token::hide(&log, &context.paths().inputs) => unreachable!("it hides until the job ends"),
-                ended = within(timeout, &stop, work) => ended,
+                ended = time_limit::within(limit, &stop, work) => ended,
             };
             log.flush();
             Ending::of(ended, &context, directory)
@@ -134,46 +126,20 @@ async fn run_job(
     write_outcome(directory, ending, &totals)
 }
 
-fn timeout(job: &Job, plugin: &ExecutorPlugin) -> Duration {
-    let wanted = job.timeout_s.map_or(plugin.default_timeout(), Duration::from_secs);
-    wanted.clamp(Duration::from_secs(1), LONGEST)
-}
-
 /// What a panic says, or what the executor returned.
 type Ended = Result<Result<Outcome, ExecutorError>, String>;
 
-/// Runs the executor. One that does not return long after it was asked to stop is left where it is.
 async fn execute(
     plugin: &ExecutorPlugin,
     context: &JobContext,
     who: Result<RunAs, ExecutorError>,
-    mut stopped: StopSignal,
+    stopped: StopSignal,
 ) -> Ended {
     let work = async { run_as(context, who?, plugin.executor().execute(context)).await };
-    let work = AssertUnwindSafe(work).catch_unwind();
-    let deaf = async {
-        let mut stop = stopped.changed_from(None).await;
-        loop {
-            let patience = if stop.force { TIDYING_BY_FORCE } else { plugin.cancel_grace().saturating_add(TIDYING) };
-            match tokio::time::timeout(patience.min(LONGEST), stopped.changed_from(Some(stop))).await {
-                Ok(graver) => stop = graver,
-                Err(_) => return stop.reason,
-            }
-        }
-    };
-    tokio::select! {
-        ended = work => ended.map_err(|panic| panic_text(panic.as_ref())),
-        reason = deaf => Ok(Err(ExecutorError::Stopped(reason))),
+    match time_limit::unless_deaf(plugin, stopped, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(ended) => ended.map_err(|panic| panic_text(panic.as_ref())),
+        Err(reason) => Ok(Err(ExecutorError::Stopped(reason))),
     }
-}
-
-async fn within(timeout: Duration, stop: &StopTrigger, work: impl Future<Output = Ended>) -> Ended {
-    let mut work = std::pin::pin!(work);
-    tokio::select! {
-        ended = &mut work => return ended,
-        () = tokio::time::sleep(timeout) => stop.stop(Stop { reason: StopReason::TimedOut, force: false }),
-    }
-    work.await
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -11,7 +11,7 @@ use executor_api::{
 use serde_json::{Map, Value};
 use wire::{Job, JobId};
 
-use crate::{Variables, cloud};
+use crate::{Variables, cloud, time_limit};
 
 /// One run. All its folders lie in one folder of the caller's.
 pub struct LocalRun {
@@ -81,7 +81,8 @@ impl LocalRun {
         self.folder.join("inputs").join(input.file_name())
     }
 
-    /// Runs it to its end. Metadata that the job publishes on its way is part of the outcome.
+    /// Runs it to its end, or until its time is over: as a job of a runner, it has the time that its kind gives it, unless
+    /// the job's `timeout_s` says otherwise. Metadata that the job publishes on its way is part of the outcome.
     ///
     /// # Errors
     /// As the executor says.
@@ -89,6 +90,7 @@ impl LocalRun {
         let plugin = plugin(registry, &self.job.job_type)?;
         let backend = Arc::new(LocalBackend { artifacts: self.artifacts, progress: std::sync::Mutex::default() });
         let log = LogSink::new(log);
+        let deaf = self.signal.clone();
         let context = JobContext::new(JobContextParts {
             job: self.job,
             paths: JobPaths {
@@ -104,7 +106,10 @@ impl LocalRun {
             backend: Arc::clone(&backend) as Arc<dyn JobBackend>,
         });
         let who = cloud::run_as(self.identity, plugin, context.job(), &context.settings().cloud, self.ambient);
-        let ended = run_as(&context, who?, plugin.executor().execute(&context)).await;
+        let work = run_as(&context, who?, plugin.executor().execute(&context));
+        let work = time_limit::unless_deaf(plugin, deaf, work);
+        let ended = time_limit::within(time_limit::of(context.job(), plugin), &self.stop, work).await;
+        let ended = ended.unwrap_or_else(|reason| Err(ExecutorError::Stopped(reason)));
         log.flush();
         let outcome = ended?;
         let mut metadata = backend.take_progress();

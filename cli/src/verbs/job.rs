@@ -57,9 +57,6 @@ pub(crate) struct SubmitArgs {
     /// What it works on: of all jobs with the same key, one runs at a time [default: as its kind says]
     #[arg(long = "key", value_name = "KEY")]
     concurrency_key: Option<String>,
-    /// How long it may run, for example 45m
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    timeout: Option<Duration>,
     /// Print its log until it has ended, and exit as it did
     #[arg(long, short)]
     follow: bool,
@@ -168,13 +165,13 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         api.upload_source(packed.archive).await?;
     }
     let request = SubmitRequest {
+        timeout_s: args.job.timeout_s(),
         job_type: args.job.kind,
         config_snapshot: Value::Object(payload),
         plan_job_id: args.plan,
         cloud_identity_id,
         concurrency_key: args.concurrency_key,
         labels: args.labels.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>(),
-        timeout_s: args.timeout.map(|timeout| timeout.as_secs()),
         ..SubmitRequest::default()
     };
     let job = api.submit(&request).await?;

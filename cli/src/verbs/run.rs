@@ -36,8 +36,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let artifacts = args.artifacts.unwrap_or_else(|| folder.path().join("artifacts"));
     let settings = Config::job_settings(&Variables::of_process());
     let payload = Value::Object(payload);
-    let run = LocalRun::new(&args.job.kind, &payload, settings, folder.path(), &artifacts)
+    let mut run = LocalRun::new(&args.job.kind, &payload, settings, folder.path(), &artifacts)
         .with_context(|| format!("cannot make the run's folders in {}", artifacts.display()))?;
+    run.job_mut().timeout_s = args.job.timeout_s();
     bring_inputs(&run, &registry, packed.as_ref())?;
     stop_on_signals(run.stop_trigger())?;
     let ended = run.run(&registry, Box::new(LogPrinter::new(args.json))).await;

@@ -5,5 +5,6 @@ mod guide;
 mod identities;
 mod jobs;
 mod kinds;
+mod local_runs;
 mod people;
 mod stand_in;
