@@ -4,6 +4,7 @@ mod api;
 mod config;
 mod ending;
 mod follow;
+mod identity_args;
 mod leave_requests;
 mod linked;
 mod log_printer;

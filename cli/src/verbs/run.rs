@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ending::{Ending, Misused};
+use crate::identity_args::IdentityArgs;
 use crate::log_printer::LogPrinter;
 use crate::output;
 use crate::payload::{JobArgs, Packed, state_beside};
@@ -20,6 +21,8 @@ use crate::payload::{JobArgs, Packed, state_beside};
 pub(crate) struct RunArgs {
     #[command(flatten)]
     job: JobArgs,
+    #[command(flatten)]
+    who: IdentityArgs,
     /// Keep what the job makes, for example a plan, in this folder
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
@@ -30,6 +33,7 @@ pub(crate) struct RunArgs {
 
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let registry = ExecutorRegistry::from_linked()?;
+    let identity = args.who.identity()?;
     let packed = args.job.packed()?;
     let payload = args.job.payload(packed.as_ref(), state_beside)?;
     let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
@@ -39,6 +43,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let mut run = LocalRun::new(&args.job.kind, &payload, settings, folder.path(), &artifacts)
         .with_context(|| format!("cannot make the run's folders in {}", artifacts.display()))?;
     run.job_mut().timeout_s = args.job.timeout_s();
+    if let Some(identity) = identity {
+        run.run_as(identity);
+    }
     bring_inputs(&run, &registry, packed.as_ref())?;
     stop_on_signals(run.stop_trigger())?;
     let ended = run.run(&registry, Box::new(LogPrinter::new(args.json))).await;

@@ -1,13 +1,11 @@
 //! `identity connect` and `verify`: who an identity is at its provider, and whether that is so.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstream::println;
-use anyhow::Context;
 use clap::{Args, Subcommand};
-use executor_api::{CloudSettings, ExecutorError, credential_source};
-use serde_json::{Value, json};
+use serde_json::json;
 use wire::{CloudIdentity, ConnectRequest, IdentityInfo, InitRequest, JobStatus};
 
 use super::shown;
@@ -15,6 +13,7 @@ use crate::api::Api;
 use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::follow::{follow, until_interrupted};
+use crate::identity_args;
 use crate::log_printer::LogPrinter;
 use crate::output;
 use crate::verbs::job;
@@ -85,45 +84,21 @@ pub(crate) struct AzureArgs {
 
 pub(crate) async fn run(provider: Provider) -> anyhow::Result<ExitCode> {
     let (args, credentials) = match provider {
-        Provider::Aws(AwsArgs { role_arn, connect }) => (connect, CloudIdentity { role_arn, ..of("aws") }),
+        Provider::Aws(AwsArgs { role_arn, connect }) => {
+            (connect, CloudIdentity { role_arn, ..identity_args::of("aws") })
+        }
         Provider::Gcp(GcpArgs { wif_config, project, service_account, connect }) => {
-            let identity = CloudIdentity {
-                wif_config: external_account(&wif_config)?,
-                project_id: project.unwrap_or_default(),
-                service_account_email: service_account.unwrap_or_default(),
-                ..of("gcp")
-            };
-            (connect, identity)
+            (connect, identity_args::gcp(&wif_config, project, service_account)?)
         }
         Provider::Azure(AzureArgs { tenant_id, client_id, subscription_id, connect }) => {
-            (connect, CloudIdentity { tenant_id, client_id, subscription_id, ..of("azure") })
+            (connect, CloudIdentity { tenant_id, client_id, subscription_id, ..identity_args::of("azure") })
         }
     };
     connect(args, credentials).await
 }
 
-fn of(provider: &str) -> CloudIdentity {
-    CloudIdentity { provider: provider.to_owned(), ..CloudIdentity::default() }
-}
-
-/// A key must not even reach the control plane.
-fn external_account(file: &Path) -> anyhow::Result<String> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read --wif-config {name}"))?;
-    let wrong = |why: &str| {
-        let give = "give what `gcloud iam workload-identity-pools create-cred-config` writes";
-        Misused(format!("--wif-config {name} {why}; {give}"))
-    };
-    let document: Value = serde_json::from_str(&text).map_err(|error| wrong(&format!("is no JSON: {error}")))?;
-    match document["type"].as_str() {
-        Some("external_account") => Ok(text),
-        Some("service_account") => Err(wrong("is the key of a service account, and nobody keeps keys here").into()),
-        _ => Err(wrong("is no external-account document").into()),
-    }
-}
-
 async fn connect(args: ConnectArgs, credentials: CloudIdentity) -> anyhow::Result<ExitCode> {
-    check(&credentials)?;
+    identity_args::check(&credentials)?;
     let api = args.user.api()?;
     let provider = credentials.provider.clone();
     let identity_id = which(&api, &args, &provider).await?;
@@ -140,30 +115,6 @@ async fn connect(args: ConnectArgs, credentials: CloudIdentity) -> anyhow::Resul
     }
     let identity = api.identity(&answer.identity_id).await?;
     verify(&api, &identity, true, args.user.json).await
-}
-
-/// What can be said without asking anybody, by the part of this program that will use it. The most that a runner's
-/// operator can allow is allowed.
-fn check(identity: &CloudIdentity) -> Result<(), Misused> {
-    let settings = CloudSettings { ambient_identity: true, ..CloudSettings::default() };
-    // A control plane may have runners that know a provider that this program does not.
-    let Ok(source) = credential_source(&identity.provider) else { return Ok(()) };
-    source.check(identity, &settings).map_err(|error| Misused(by_flag(&error)))
-}
-
-/// The flag that says what is wrong, instead of the field of an identity.
-fn by_flag(error: &ExecutorError) -> String {
-    let ExecutorError::InvalidInput { pointer: Some(pointer), message } = error else { return error.to_string() };
-    let mut parts = pointer.trim_start_matches("/cloud_identity/").splitn(2, '/');
-    let flag = match parts.next().unwrap_or_default() {
-        "project_id" => "project".to_owned(),
-        "service_account_email" => "service-account".to_owned(),
-        field => field.replace('_', "-"),
-    };
-    match parts.next() {
-        Some(place) => format!("--{flag}: {place} {message}"),
-        None => format!("--{flag} {message}"),
-    }
 }
 
 /// Which identity to connect.
@@ -233,21 +184,4 @@ pub(super) async fn verify(
         shown::found(&verified, &test);
     }
     Ok(Ending::Done.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_is_said_by_its_flag() {
-        for (pointer, says) in [
-            ("/cloud_identity/role_arn", "--role-arn is wrong"),
-            ("/cloud_identity/project_id", "--project is wrong"),
-            ("/cloud_identity/service_account_email", "--service-account is wrong"),
-            ("/cloud_identity/wif_config/credential_source/url", "--wif-config: credential_source/url is wrong"),
-        ] {
-            assert_eq!(by_flag(&ExecutorError::invalid(pointer, "is wrong")), says);
-        }
-    }
 }
