@@ -25,8 +25,8 @@ use crate::words;
 ///
 /// Whatever changes something passes the job's commit point first.
 pub struct ArgoCd<'a> {
-    job: &'a JobContext,
-    api: Box<dyn Api + 'a>,
+    pub(crate) job: &'a JobContext,
+    pub(crate) api: Box<dyn Api + 'a>,
     /// Where applications live; where Argo CD itself does if none.
     namespace: Option<String>,
 }
@@ -211,7 +211,7 @@ impl<'a> ArgoCd<'a> {
         }
     }
 
-    fn name(&self, name: &str) -> Result<ApplicationName, ExecutorError> {
+    pub(crate) fn name(&self, name: &str) -> Result<ApplicationName, ExecutorError> {
         words::check_name("/application", name)?;
         Ok(ApplicationName { namespace: self.namespace.clone(), name: name.to_owned() })
     }
@@ -226,7 +226,7 @@ impl<'a> ArgoCd<'a> {
         Ok(self.report_of(&self.read(name).await?))
     }
 
-    fn report_of(&self, application: &Application) -> ApplicationReport {
+    pub(crate) fn report_of(&self, application: &Application) -> ApplicationReport {
         ApplicationReport::new(application, self.api.url(application))
     }
 
@@ -280,7 +280,7 @@ impl<'a> ArgoCd<'a> {
 
 /// What is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Want {
+pub(crate) enum Want {
     /// After a rollback, which leaves the application other than its source.
     Healthy,
     SyncedAndHealthy,
@@ -295,7 +295,7 @@ impl std::fmt::Display for Want {
 }
 
 impl Want {
-    fn is_met(self, application: &Application) -> Result<Option<Application>, ExecutorError> {
+    pub(crate) fn is_met(self, application: &Application) -> Result<Option<Application>, ExecutorError> {
         // What is known may be older than what is waited for.
         if application.is_to_be_refreshed() || application.is_busy() {
             return Ok(None);

@@ -228,6 +228,7 @@ struct Object {
 struct ObjectMetadata {
     name: String,
     labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -286,8 +287,11 @@ async fn address(kube: &Kube<'_>) -> Result<Option<String>, ExecutorError> {
 fn url_of(object: &Object) -> Option<String> {
     if object.kind == "Ingress" {
         let host = object.spec.pointer("/rules/0/host")?.as_str()?;
-        let annotations_of_alb = object.spec["ingressClassName"] == "alb";
-        let scheme = if object.spec["tls"].is_array() || annotations_of_alb { "https" } else { "http" };
+        // These bring their certificates by other ways than `tls`.
+        let is_of_aws = object.spec["ingressClassName"] == "alb";
+        let is_of_google = object.metadata.annotations.contains_key("networking.gke.io/managed-certificates");
+        let is_private = object.spec["tls"].is_array() || is_of_aws || is_of_google;
+        let scheme = if is_private { "https" } else { "http" };
         return Some(format!("{scheme}://{host}"));
     }
     let entry = object.status.pointer("/loadBalancer/ingress/0")?;

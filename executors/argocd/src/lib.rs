@@ -49,6 +49,7 @@ mod repository;
 mod running;
 mod server;
 mod session;
+mod several;
 mod source;
 mod spec;
 mod sync;
@@ -66,6 +67,7 @@ pub use params::{Action, ArgocdParams};
 pub use project::{GroupKind, ProjectDestination, ProjectSpec};
 pub use report::{ApplicationReport, OperationReport, ResourceReport};
 pub use repository::{Repository, RepositoryKind};
+pub use several::Awaited;
 pub use source::{ApplicationSource, DirectorySource, HelmSource, KustomizeSource};
 pub use spec::{
     ApplicationDestination, ApplicationSpec, ApplicationSyncPolicy, Automation, IgnoredDifference, SyncRetry,
