@@ -10,4 +10,5 @@ mod state_key;
 mod steps;
 pub mod tfvars;
 
+pub use promise::differences;
 pub use snapshot::Snapshot;

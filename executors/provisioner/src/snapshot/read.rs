@@ -1,0 +1,65 @@
+//! From a payload to a snapshot.
+
+use executor_api::{CloudIdentity, ExecutorError, params_in};
+use serde_json::Value;
+
+use super::field::Field;
+use super::flat::FlatParams;
+use super::hidden::Hidden;
+use super::params::NestedParams;
+use super::place::{Place, PlaceParams};
+use super::{
+    Snapshot, bucket, cache, cluster, database, dns, network, nosql_table, queue, registry, secret, software, topic,
+    words,
+};
+
+impl Snapshot {
+    /// Reads a payload in the nested form, the flat one, or both as long as they agree. `identity` is the job's: it says
+    /// which cloud and which account, and the payload may only repeat that.
+    ///
+    /// # Errors
+    /// [`ExecutorError::InvalidInput`] with the place of what is wrong, in the form in which it was given.
+    pub fn read(payload: &Value, identity: Option<&CloudIdentity>) -> Result<Self, ExecutorError> {
+        if !payload.is_object() {
+            return Err(ExecutorError::invalid("", "give a config snapshot: an object with project_name and the rest"));
+        }
+        // One after the other rather than flattened into one: only so an error of serde knows its place.
+        let place: PlaceParams = params_in(payload)?;
+        let flat: FlatParams = params_in(payload)?;
+        let nested: NestedParams = params_in(payload)?;
+        let Place { zone_id, project_name, environment_stage, region, provider, account_id } =
+            Place::read(place, &flat, identity)?;
+        let queues = queue::read(nested.queues, provider)?;
+        let topics = topic::read(nested.topics, provider, &queues)?;
+        let version = Field::at("/terraform_version", nested.terraform_version).check(words::version_requirement)?;
+        let repository = nested.repositories.and_then(|repositories| repositories.apps_destination_repo);
+        let repository = Field::at("/repositories/apps_destination_repo", repository)
+            .or_at("/apps_destination_repo", flat.apps_destination_repo.clone())?
+            .check(words::repository)?;
+        Ok(Self {
+            zone_id,
+            project_name,
+            environment_stage,
+            region,
+            provider,
+            account_id,
+            terraform_version: version.optional(),
+            cost_ceiling_monthly: software::read_ceiling(nested.cost_ceiling_monthly)?,
+            network: network::read(nested.network.unwrap_or_default(), &flat, provider)?,
+            cluster: cluster::read(nested.cluster.unwrap_or_default(), &flat, provider)?,
+            dns: dns::read(nested.dns.unwrap_or_default(), &flat, provider)?,
+            apps_destination_repo: repository.optional(),
+            databases: database::read(nested.databases, &flat, provider)?,
+            caches: cache::read(nested.caches, &flat, provider)?,
+            queues,
+            topics,
+            nosql_tables: nosql_table::read(nested.nosql_tables, provider)?,
+            secrets: secret::read(nested.secrets, provider)?,
+            container_registries: registry::read(nested.container_registries, provider)?,
+            storage_buckets: bucket::read(nested.storage_buckets, provider)?,
+            argocd: software::read_argocd(nested.argocd.unwrap_or_default())?,
+            applications: software::read_applications(nested.applications.unwrap_or_default())?,
+            git_access_token: Hidden::new(nested.git_access_token),
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! What texts of a snapshot may look like. Each check hands the text back, in its one spelling, or says what would be right.
+
+use std::time::Duration;
+
+use executor_git::GitUrl;
+use ipnet::Ipv4Net;
+use semver::VersionReq;
+
+use super::place::Provider;
+
+type Checked = Result<String, String>;
+
+/// The text, if it has a length and consists of what is allowed; else `remedy`.
+pub(super) fn spelled(text: String, most: usize, is_allowed: impl Fn(char) -> bool, remedy: &str) -> Checked {
+    let fits = (1..=most).contains(&text.len()) && text.chars().all(is_allowed);
+    if fits { Ok(text) } else { Err(format!("give {remedy}, at most {most} characters")) }
+}
+
+fn is_plain(c: char, more: &str) -> bool {
+    c.is_ascii_alphanumeric() || more.contains(c)
+}
+
+/// `[a-z0-9][a-z0-9-]*`, at most 25.
+pub(super) fn project_name(text: String) -> Checked {
+    let remedy = "lower-case letters, digits and '-', beginning with a letter or a digit";
+    if text.starts_with('-') {
+        return Err(format!("give {remedy}, at most 25 characters"));
+    }
+    spelled(text, 25, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-', remedy)
+}
+
+/// A word that is safe in the key of a state and as a part of its name.
+pub(super) fn zone_id(text: String) -> Checked {
+    let remedy = "letters, digits, '.', '_' and '-', beginning with a letter or a digit";
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || text.contains("..") {
+        return Err(format!("give {remedy}, at most 48 characters"));
+    }
+    spelled(text, 48, |c| is_plain(c, "._-"), remedy)
+}
+
+/// A word, with what else than letters and digits may be in it; never an option.
+pub(super) fn word(text: String, most: usize, more: &str) -> Checked {
+    let shown: String = more.chars().map(|c| format!(" {c}")).collect();
+    let remedy = format!("letters, digits and any of{shown}, not beginning with '-'");
+    if text.starts_with('-') {
+        return Err(format!("give {remedy}"));
+    }
+    spelled(text, most, |c| is_plain(c, more), &remedy)
+}
+
+/// One line that somebody typed.
+pub(super) fn line(text: String, most: usize) -> Checked {
+    spelled(text, most, |c| !c.is_control() && !c.is_whitespace(), "a text without white space and control characters")
+}
+
+/// A network that the templates can divide: the address of the network, and from a /16 to a /20.
+pub(super) fn network_cidr(text: String) -> Checked {
+    let net = ipv4_net(&text)?;
+    if (16..=20).contains(&net.prefix_len()) {
+        return Ok(net.to_string());
+    }
+    Err("give a network from /16 to /20, for example 10.0.0.0/16".to_owned())
+}
+
+/// A range of addresses.
+pub(super) fn cidr(text: String) -> Checked {
+    ipv4_net(&text).map(|net| net.to_string())
+}
+
+fn ipv4_net(text: &str) -> Result<Ipv4Net, String> {
+    let net: Ipv4Net = text.parse().map_err(|_| "give an IPv4 network, for example 10.0.0.0/16".to_owned())?;
+    if net.addr() == net.network() {
+        Ok(net)
+    } else {
+        Err(format!("is an address inside of a network; the network is {}", net.trunc()))
+    }
+}
+
+/// The name of a domain, as a registrar has it.
+pub(super) fn domain_name(text: String) -> Checked {
+    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let fits = name.len() <= 253 && name.contains('.') && name.split('.').all(is_label);
+    if fits { Ok(name) } else { Err("give a domain's name, for example shop.example.com".to_owned()) }
+}
+
+fn is_label(text: &str) -> bool {
+    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inside) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// A repository over https or ssh.
+pub(super) fn repository(text: String) -> Checked {
+    GitUrl::parse(&text).map(|url| url.to_string()).map_err(|error| error.to_string())
+}
+
+/// The address of a chart repository.
+pub(super) fn chart_repository(text: String) -> Checked {
+    let parsed = url::Url::parse(&text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "https" | "oci") && url.host_str().is_some() && url.username().is_empty());
+    match parsed.filter(|url| url.password().is_none() && !text.contains(char::is_whitespace) && text.len() <= 2048) {
+        Some(_) => Ok(text),
+        None => Err("give a chart repository over https or oci, without user and password".to_owned()),
+    }
+}
+
+/// Which versions of terraform will do.
+pub(super) fn version_requirement(text: String) -> Checked {
+    match VersionReq::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("{error}; give for example 1.10.3 or >=1.9, <2")),
+    }
+}
+
+/// Who may use a bucket from a browser.
+pub(super) fn origin(text: String) -> Checked {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let fits = host.is_some_and(|host| (1..=253).contains(&host.len()) && host.chars().all(|c| is_plain(c, ".-:*")));
+    if fits || text == "*" { Ok(text) } else { Err("give an origin, for example https://shop.example.com".to_owned()) }
+}
+
+/// `90s`, `15m` or `1h 30m`, up to a day.
+pub(super) fn duration(text: String) -> Result<Duration, String> {
+    let fits = |limit: &Duration| (1..=86_400).contains(&limit.as_secs());
+    humantime::parse_duration(&text)
+        .ok()
+        .filter(fits)
+        .ok_or_else(|| "give a time of up to a day, for example 15m".to_owned())
+}
+
+/// The minor version of Kubernetes; Google and Azure take a patch too.
+pub(super) fn cluster_version(text: String, provider: Provider) -> Checked {
+    let numbers = text.split_once('-').map_or(text.as_str(), |(numbers, _)| numbers);
+    let numbers: Vec<_> = numbers.split('.').collect();
+    let is_number = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let fits = match provider {
+        Provider::Aws => numbers.len() == 2 && !text.contains('-'),
+        Provider::Gcp | Provider::Azure => (2..=3).contains(&numbers.len()),
+    };
+    if !fits || !numbers.iter().all(is_number) {
+        return Err("give a version of Kubernetes, for example 1.32".to_owned());
+    }
+    word(text, 32, ".-")
+}
