@@ -11,6 +11,7 @@ mod git_credentials;
 mod identities;
 pub mod logs;
 mod oidc;
+mod payload_secrets;
 mod plane;
 pub mod queue;
 mod router;
