@@ -1,7 +1,5 @@
 //! What stays over a restart, what must not be stored, and how the plane leaves.
 
-use std::path::Path;
-
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
