@@ -98,6 +98,17 @@ impl Identities {
         found.fetch_all(&self.0.pool).await?.iter().map(read).collect()
     }
 
+    /// The jobs that have not ended and name it, oldest first; its own connection test aside.
+    pub(crate) async fn unfinished_jobs(&self, org: &str, info: &IdentityInfo) -> Result<Vec<String>, PlaneError> {
+        let found = sqlx::query(
+            "SELECT id FROM jobs WHERE status IN ('QUEUED', 'CLAIMED', 'PROCESSING') AND org_id = ? \
+             AND cloud_identity_id = ? AND id IS NOT ? ORDER BY created_at, id",
+        );
+        let test = info.test_job_id.as_ref().map(wire::JobId::as_str);
+        let found = found.bind(org).bind(&info.id).bind(test).fetch_all(&self.0.pool).await?;
+        found.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+
     pub(crate) async fn remove(&self, org: &str, id: &str) -> Result<(), PlaneError> {
         let (org, id) = (org.to_owned(), id.to_owned());
         self.0.writer.change(|connection| Box::pin(delete(connection, org, id))).await

@@ -114,7 +114,7 @@ pub struct ConnectAnswer {
     pub identity_id: String,
 }
 
-/// `POST /api/cli/providers/{provider}/verify` and `/disconnect`.
+/// `POST /api/cli/providers/{provider}/verify`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VerifyRequest {
@@ -122,6 +122,17 @@ pub struct VerifyRequest {
     pub identity_id: String,
     /// The connection test; the one that connecting began if missing.
     pub job_id: Option<JobId>,
+}
+
+/// `POST /api/cli/providers/{provider}/disconnect`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DisconnectRequest {
+    /// Which.
+    pub identity_id: String,
+    /// Also while jobs that have not ended name it; those that have not begun will fail.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// `POST /api/jobs/{id}/oidc-token`, by the runner that holds the job.

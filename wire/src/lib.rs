@@ -28,8 +28,8 @@ pub use concurrency::Exclusive;
 pub use git::{GitCredentialInfo, GitCredentialRequest, GitTokenAnswer, GitTokenRequest};
 pub use heartbeat::{CancelOrder, Heartbeat, HeartbeatAnswer, HeldJob, PROTOCOL, RunnerEvent, RunnerStatus};
 pub use identity::{
-    CloudIdentity, ConnectAnswer, ConnectRequest, Federation, IdentityInfo, InitAnswer, InitRequest, OidcTokenAnswer,
-    OidcTokenRequest, VerifyRequest,
+    CloudIdentity, ConnectAnswer, ConnectRequest, DisconnectRequest, Federation, IdentityInfo, InitAnswer, InitRequest,
+    OidcTokenAnswer, OidcTokenRequest, VerifyRequest,
 };
 pub use ids::{AttemptNo, JobId, RunnerId};
 pub use job::{Job, JobStatus, Phase};

@@ -3,7 +3,9 @@
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use wire::{ConnectAnswer, ConnectRequest, IdentityInfo, InitAnswer, InitRequest, VerifyRequest, paths};
+use wire::{
+    ConnectAnswer, ConnectRequest, DisconnectRequest, IdentityInfo, InitAnswer, InitRequest, VerifyRequest, paths,
+};
 
 use super::{Api, ApiError};
 
@@ -38,7 +40,12 @@ impl Api {
         self.json(self.request(Method::POST, &paths::provider(&identity.provider, "verify")).json(&request)).await
     }
 
-    pub(crate) async fn remove_identity(&self, id: &str) -> Result<Value, ApiError> {
-        self.json(self.request(Method::DELETE, &paths::identity(id))).await
+    pub(crate) async fn disconnect_identity(&self, identity: &IdentityInfo, force: bool) -> Result<Value, ApiError> {
+        let request = DisconnectRequest { identity_id: identity.id.clone(), force };
+        self.json(self.request(Method::POST, &paths::provider(&identity.provider, "disconnect")).json(&request)).await
+    }
+
+    pub(crate) async fn remove_identity(&self, id: &str, force: bool) -> Result<Value, ApiError> {
+        self.json(self.request(Method::DELETE, &paths::identity(id)).query(&[("force", force)])).await
     }
 }

@@ -74,8 +74,20 @@ async fn a_role_is_trusted_connected_tested_verified_and_named_by_a_job() {
     assert_eq!(job["cloud_identity_id"], id);
     let shown = desk.run(&["job", "show", job["id"].as_str().unwrap()]).await.expect(0).out;
     assert!(shown.contains(&format!("identity   {id}")), "{shown}");
-    desk.document(&["runner", "register", "--name", "bound", "--identity", "prod"]).await;
+    let bound = desk.document(&["runner", "register", "--name", "bound", "--identity", "prod"]).await;
 
+    let used = desk.run(&["identity", "disconnect", "prod"]).await.expect(1);
+    assert!(used.err.contains(job["id"].as_str().unwrap()) && used.err.contains("cancel them first"), "{}", used.err);
+    desk.run(&["job", "cancel", job["id"].as_str().unwrap()]).await.expect(0);
+    let gone = desk.run(&["identity", "disconnect", "prod"]).await.expect(0);
+    assert!(gone.out.contains("aws prod is nobody there any more"), "{}", gone.out);
+    let again = format!("bound\nalethia identity connect aws --id {id}");
+    assert!(gone.err.contains(&again), "{}", gone.err);
+    let list = desk.run(&["identity", "list"]).await.expect(0).out;
+    assert!(list.contains("not connected") && !list.contains(ROLE), "{list}");
+    let refused = desk.run(&["identity", "remove", "prod", "--force"]).await.expect(1);
+    assert!(refused.err.contains("\"bound\" takes only jobs of this identity"), "{}", refused.err);
+    desk.run(&["runner", "remove", bound["runner"]["id"].as_str().unwrap()]).await.expect(0);
     assert_eq!(desk.document(&["identity", "remove", "prod"]).await["success"], true);
     assert_eq!(desk.document(&["identity", "list"]).await["cloud_identities"], json!([]));
     leaves(server).await;

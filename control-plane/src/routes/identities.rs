@@ -6,7 +6,8 @@ use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{
-    ConnectAnswer, ConnectRequest, IdentityInfo, InitAnswer, InitRequest, JobStatus, SubmitRequest, VerifyRequest,
+    ConnectAnswer, ConnectRequest, DisconnectRequest, IdentityInfo, InitAnswer, InitRequest, JobStatus, SubmitRequest,
+    VerifyRequest,
 };
 
 use super::body;
@@ -17,6 +18,12 @@ use crate::plane::Plane;
 
 const JSON_BYTES: u64 = 256 << 10;
 const CONNECTION_TEST: &str = "CONNECTION_TEST";
+
+#[derive(Deserialize)]
+pub(crate) struct RemoveQuery {
+    #[serde(default)]
+    force: bool,
+}
 
 #[derive(Deserialize)]
 pub(crate) struct StatusQuery {
@@ -60,13 +67,24 @@ fn shown(plane: &Plane, user: &User, identity: IdentityInfo) -> IdentityInfo {
     IdentityInfo { federation, ..identity }
 }
 
-/// `DELETE /api/cloud-identities/{id}`
+/// `DELETE /api/cloud-identities/{id}?force=`
 pub(crate) async fn remove(
     State(plane): State<Plane>,
     AuthenticatedUser(user): AuthenticatedUser,
     Path(id): Path<String>,
+    Query(query): Query<RemoveQuery>,
 ) -> Result<Json<Value>, Refusal> {
     let identity = plane.identities.get(&user.org, &id).await?;
+    if let [runner, ..] = bound_runners(&plane, &user, &identity.id).as_slice() {
+        // Without the identity it would wait for ever, and nobody would know for what.
+        let why = format!(
+            "runner {runner:?} takes only jobs of this identity; remove that one first, or disconnect the identity, which \
+             keeps it"
+        );
+        return Err(PlaneError::Conflict(why).into());
+    }
+    refuse_while_used(&plane, &user, &identity, query.force).await?;
+    end_test(&plane, &identity).await?;
     plane.identities.remove(&user.org, &identity.id).await?;
     Ok(Json(json!({ "success": true })))
 }
@@ -139,19 +157,53 @@ pub(crate) async fn verify(
     Ok(Json(shown(&plane, &user, verified)))
 }
 
-/// `POST /api/cli/providers/{provider}/disconnect`
+/// `POST /api/cli/providers/{provider}/disconnect`: it is nobody there any more. The identity stays, with what the provider
+/// has to be told and the runners that were made for it, until somebody connects it again.
 pub(crate) async fn disconnect(
     State(plane): State<Plane>,
     AuthenticatedUser(user): AuthenticatedUser,
     Path(provider): Path<String>,
     request_body: Body,
 ) -> Result<Json<Value>, Refusal> {
-    let request: VerifyRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: DisconnectRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
     let identity = of_provider(&plane, &user, &provider, &request.identity_id).await?;
+    refuse_while_used(&plane, &user, &identity, request.force).await?;
+    end_test(&plane, &identity).await?;
     let gone =
         IdentityInfo { identity: None, is_verified: false, test_job_id: None, cached_resources: None, ..identity };
-    plane.identities.save(&user.org, gone).await?;
-    Ok(Json(json!({ "success": true })))
+    let gone = plane.identities.save(&user.org, gone).await?;
+    let mut answer = standing(&plane, &user, &gone);
+    answer["success"] = json!(true);
+    Ok(Json(answer))
+}
+
+/// A job that has not begun would be nobody, and fail; one that runs keeps the credentials that it has. Neither is what
+/// somebody expects who tidies up.
+async fn refuse_while_used(plane: &Plane, user: &User, identity: &IdentityInfo, force: bool) -> Result<(), PlaneError> {
+    let jobs = plane.identities.unfinished_jobs(&user.org, identity).await?;
+    let Some(first) = jobs.first().filter(|_| !force) else { return Ok(()) };
+    let (count, have) =
+        if jobs.len() == 1 { ("1 job".to_owned(), "has") } else { (format!("{} jobs", jobs.len()), "have") };
+    let why = format!(
+        "{count} of this identity {have} not ended, the oldest is {first}; wait for them, or cancel them first"
+    );
+    Err(PlaneError::Conflict(why))
+}
+
+/// Nobody waits for what a test finds out about an identity that goes.
+async fn end_test(plane: &Plane, identity: &IdentityInfo) -> Result<(), PlaneError> {
+    let Some(test) = &identity.test_job_id else { return Ok(()) };
+    match plane.queue.cancel(test, false).await {
+        // It has ended already, or somebody has removed it.
+        Ok(_) | Err(PlaneError::Conflict(_) | PlaneError::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names of the runners that take only jobs of this identity.
+fn bound_runners(plane: &Plane, user: &User, identity: &str) -> Vec<String> {
+    let runners = plane.directory.runners_of(&user.org).into_iter();
+    runners.filter(|runner| runner.cloud_identity_id.as_deref() == Some(identity)).map(|runner| runner.name).collect()
 }
 
 /// `GET /api/cli/providers/{provider}/status?identity_id=`
@@ -162,13 +214,19 @@ pub(crate) async fn status(
     Query(query): Query<StatusQuery>,
 ) -> Result<Json<Value>, Refusal> {
     let identity = of_provider(&plane, &user, &provider, &query.identity_id).await?;
-    Ok(Json(json!({
+    Ok(Json(standing(&plane, &user, &identity)))
+}
+
+/// In the spelling of the seed's user interface.
+fn standing(plane: &Plane, user: &User, identity: &IdentityInfo) -> Value {
+    json!({
         "identityId": identity.id,
         "provider": identity.provider,
         "isConnected": identity.identity.is_some(),
         "isVerified": identity.is_verified,
         "createdAt": identity.created_at,
-    })))
+        "boundRunners": bound_runners(plane, user, &identity.id),
+    })
 }
 
 async fn of_provider(plane: &Plane, user: &User, provider: &str, id: &str) -> Result<IdentityInfo, Refusal> {

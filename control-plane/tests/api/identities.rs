@@ -251,12 +251,90 @@ async fn a_job_whose_identity_was_removed_is_nobody() {
     let id = plane.identity(&admin).await;
     let job = plane.submit_as(json!({ "job_type": "read", "config_snapshot": {}, "cloud_identity_id": id })).await;
     assert_eq!(
-        plane.call(&admin, Method::DELETE, &format!("/api/cloud-identities/{id}"), &Value::Null).await.0,
+        plane.call(&admin, Method::DELETE, &format!("/api/cloud-identities/{id}?force=true"), &Value::Null).await.0,
         StatusCode::OK
     );
     let claim = runner.claim(json!({ "request_id": wire::JobId::generate(), "kinds": ["read"] })).await;
     assert_eq!(claim.job.unwrap().id.as_str(), job);
     assert_eq!(claim.cloud_identity, Some(wire::CloudIdentity::default()), "an identity that no runner accepts");
+}
+
+#[tokio::test]
+async fn an_identity_does_not_leave_its_jobs() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let admin = plane.admin.clone();
+    let id = plane.identity(&admin).await;
+    let test = plane.get("/api/jobs").await["jobs"][0]["id"].as_str().unwrap().to_owned();
+    let job = plane.submit_as(json!({ "job_type": "read", "config_snapshot": {}, "cloud_identity_id": id })).await;
+    let disconnect =
+        async |body: Value| plane.call(&admin, Method::POST, "/api/cli/providers/aws/disconnect", &body).await;
+    let remove =
+        async || plane.call(&admin, Method::DELETE, &format!("/api/cloud-identities/{id}"), &Value::Null).await;
+
+    for (status, refused) in [disconnect(json!({ "identity_id": id })).await, remove().await] {
+        assert_eq!(status, StatusCode::CONFLICT, "{refused}");
+        let error = refused["error"].as_str().unwrap();
+        assert!(error.contains(&format!("1 job of this identity has not ended, the oldest is {job}")), "{error}");
+    }
+    let claim = runner.claim(json!({ "request_id": wire::JobId::generate(), "kinds": ["read"] })).await;
+    assert_eq!(claim.cloud_identity.unwrap().role_arn, ROLE, "it is still somebody");
+    assert_eq!(disconnect(json!({ "identity_id": id })).await.0, StatusCode::CONFLICT, "while it runs, too");
+    assert_eq!(runner.status(&job, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+
+    let (status, gone) = disconnect(json!({ "identity_id": id })).await;
+    assert_eq!(
+        (status, &gone["success"], &gone["isConnected"]),
+        (StatusCode::OK, &json!(true), &json!(false)),
+        "{gone}"
+    );
+    assert_eq!(plane.get(&format!("/api/jobs/{test}")).await["status"], "CANCELLED", "nobody waits for its test");
+    let kept = plane.get(&format!("/api/cloud-identities/{id}")).await;
+    assert_eq!((&kept["identity"], kept["external_id"].is_string()), (&Value::Null, true), "{kept}");
+    let submit = json!({ "job_type": "read", "config_snapshot": {}, "cloud_identity_id": id });
+    assert_eq!(plane.call(&admin, Method::POST, "/api/jobs", &submit).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(disconnect(json!({ "identity_id": id })).await.0, StatusCode::OK, "again");
+    assert_eq!(remove().await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn in_need_an_identity_leaves_at_once_and_its_jobs_are_nobody() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let admin = plane.admin.clone();
+    let id = plane.identity(&admin).await;
+    plane.submit_as(json!({ "job_type": "read", "config_snapshot": {}, "cloud_identity_id": id })).await;
+    let body = json!({ "identity_id": id, "force": true });
+    let (status, gone) = plane.call(&admin, Method::POST, "/api/cli/providers/aws/disconnect", &body).await;
+    assert_eq!(status, StatusCode::OK, "{gone}");
+    let claim = runner.claim(json!({ "request_id": wire::JobId::generate(), "kinds": ["read"] })).await;
+    assert_eq!(claim.cloud_identity, Some(wire::CloudIdentity::default()), "an identity that no runner accepts");
+}
+
+#[tokio::test]
+async fn a_runner_of_an_identity_waits_until_that_is_connected_again() {
+    let plane = Plane::start().await;
+    plane.register("tester").await;
+    let admin = plane.admin.clone();
+    let id = plane.identity(&admin).await;
+    let register = json!({ "name": "bound", "cloud_identity_id": id });
+    let made = plane.call(&admin, Method::POST, "/api/runners/register", &register).await.1;
+    let bound = plane.runner(made["runner"]["id"].as_str().unwrap(), made["runner_token"].as_str().unwrap());
+    let body = json!({ "identity_id": id });
+    let (status, gone) = plane.call(&admin, Method::POST, "/api/cli/providers/aws/disconnect", &body).await;
+    assert_eq!((status, &gone["boundRunners"]), (StatusCode::OK, &json!(["bound"])), "{gone}");
+    let path = format!("/api/cloud-identities/{id}");
+    let (status, refused) = plane.call(&admin, Method::DELETE, &path, &Value::Null).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{refused}");
+    assert!(
+        refused["error"].as_str().unwrap().contains("runner \"bound\" takes only jobs of this identity"),
+        "{refused}"
+    );
+
+    let body = json!({ "identity_id": id, "credentials": { "role_arn": ROLE } });
+    assert_eq!(plane.call(&admin, Method::POST, "/api/cli/providers/aws/connect", &body).await.0, StatusCode::OK);
+    let claim = bound.claim(json!({ "request_id": wire::JobId::generate() })).await;
+    assert_eq!(claim.cloud_identity.unwrap().role_arn, ROLE, "its test goes to the runner that was made for it");
 }
 
 #[tokio::test]

@@ -31,8 +31,10 @@ pub(crate) enum IdentityVerb {
     Show(OneIdentity),
     /// Take over what the test of an identity has found
     Verify(VerifyArgs),
-    /// Remove an identity; jobs that name it are nobody from then on
-    Remove(OneIdentity),
+    /// Be nobody at the provider from now on; the identity stays, to be connected again
+    Disconnect(LeaveArgs),
+    /// Remove an identity
+    Remove(LeaveArgs),
 }
 
 #[derive(Args)]
@@ -51,6 +53,16 @@ pub(crate) struct VerifyArgs {
     /// Print the test's log until it has ended
     #[arg(long, short)]
     follow: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct LeaveArgs {
+    #[command(flatten)]
+    one: OneIdentity,
+    /// Also while jobs that have not ended name it: those that have not begun will fail, and those that run keep the
+    /// credentials that they have
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) async fn run(verb: IdentityVerb) -> anyhow::Result<ExitCode> {
@@ -74,11 +86,17 @@ pub(crate) async fn run(verb: IdentityVerb) -> anyhow::Result<ExitCode> {
             let identity = find(&args.user.api()?, &args.identity).await?;
             if args.user.json { output::json(&identity)? } else { shown::one(&identity, &Facts::default())? }
         }
-        IdentityVerb::Remove(args) => {
-            let api = args.user.api()?;
-            let identity = find(&api, &args.identity).await?;
-            let answer = api.remove_identity(&identity.id).await?;
-            if args.user.json { output::json(&answer)? } else { println!("{} is removed", identity.label) }
+        IdentityVerb::Disconnect(LeaveArgs { one, force }) => {
+            let api = one.user.api()?;
+            let identity = find(&api, &one.identity).await?;
+            let answer = api.disconnect_identity(&identity, force).await?;
+            if one.user.json { output::json(&answer)? } else { shown::disconnected(&identity, &answer) }
+        }
+        IdentityVerb::Remove(LeaveArgs { one, force }) => {
+            let api = one.user.api()?;
+            let identity = find(&api, &one.identity).await?;
+            let answer = api.remove_identity(&identity.id, force).await?;
+            if one.user.json { output::json(&answer)? } else { println!("{} is removed", identity.label) }
         }
     }
     Ok(Ending::Done.into())

@@ -100,6 +100,19 @@ pub(super) fn found(identity: &IdentityInfo, test: &Job) {
     }
 }
 
+/// What has ended, and what waits for it to begin again.
+pub(super) fn disconnected(identity: &IdentityInfo, answer: &Value) {
+    println!("{} {} is nobody there any more", identity.provider, identity.label);
+    let runners: Vec<_> = answer["boundRunners"].as_array().into_iter().flatten().map(text).collect();
+    if !runners.is_empty() {
+        let again = format!("alethia identity connect {} --id {}", identity.provider, identity.id);
+        output::note(&format!(
+            "made for it, and without work until it is connected again: {}\n{again}",
+            runners.join(", ")
+        ));
+    }
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
 }
