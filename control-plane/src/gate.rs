@@ -28,6 +28,12 @@ pub(crate) struct AuthenticatedUser(pub(crate) User);
 /// Somebody who runs the plane.
 pub(crate) struct PlatformUser(pub(crate) User);
 
+/// A runner that asks for itself, or somebody who runs the plane and asks for all.
+pub(crate) enum RunnerOrPlatform {
+    Runner(Runner),
+    Platform,
+}
+
 /// The attempt that a runner's write belongs to.
 pub(crate) struct Attempt(pub(crate) AttemptNo);
 
@@ -57,6 +63,17 @@ impl FromRequestParts<Plane> for PlatformUser {
     }
 }
 
+impl FromRequestParts<Plane> for RunnerOrPlatform {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
+        if claims_to_be_runner(&parts.headers) {
+            return runner(&plane.directory, &parts.headers).map(Self::Runner);
+        }
+        PlatformUser::from_request_parts(parts, plane).await.map(|_| Self::Platform)
+    }
+}
+
 impl FromRequestParts<Plane> for Attempt {
     type Rejection = Refusal;
 
@@ -69,7 +86,7 @@ fn text<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> Option<&'a str> {
     names.iter().find_map(|name| headers.get(*name)).and_then(|value| value.to_str().ok())
 }
 
-fn claims_to_be_runner(headers: &HeaderMap) -> bool {
+pub(crate) fn claims_to_be_runner(headers: &HeaderMap) -> bool {
     [paths::WORKER_TOKEN, paths::RUNNER_TOKEN].iter().any(|name| headers.contains_key(*name))
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Plane {
     pub(crate) git_credentials: GitCredentials,
     /// None where nobody could ask it: the plane has no public address.
     pub(crate) oidc: Option<Issuer>,
+    /// Under which the world knows the plane: scheme, host and port.
+    pub(crate) public_url: Option<String>,
 }
 
 impl Plane {

@@ -14,7 +14,10 @@ use wire::paths;
 
 use crate::access::Refusal;
 use crate::plane::Plane;
-use crate::routes::{Storage, git_credentials, identities, oidc, runner_side, storage_router, user_side, users};
+use crate::routes::{
+    Storage, git_credentials, identities, oidc, platform, runner_deploy, runner_side, runners, storage_router,
+    user_side, users,
+};
 
 /// All routes.
 pub(crate) fn router(plane: Plane, storage: Storage) -> Router {
@@ -64,7 +67,7 @@ fn runner_routes() -> Router<Plane> {
         .route("/api/workers/{id}/events", get(runner_side::events))
         .route("/api/runners/{id}/metadata", patch(runner_side::metadata))
         .route("/api/workers/{id}/metadata", patch(runner_side::metadata))
-        .route("/api/workers/{id}", axum::routing::delete(user_side::remove))
+        .route("/api/workers/{id}", axum::routing::delete(runners::remove))
 }
 
 fn identity_routes() -> Router<Plane> {
@@ -94,14 +97,16 @@ fn user_routes() -> Router<Plane> {
         .route("/api/cli/jobs/{id}/cancel", post(user_side::cancel))
         .route(paths::KINDS, get(user_side::kinds))
         .route("/api/kinds/{kind}/schema", get(user_side::schema))
-        .route(paths::REGISTER, post(user_side::register))
-        .route("/api/workers/register", post(user_side::register_worker))
-        .route("/api/cli/runners/register", post(user_side::register))
-        .route(paths::RUNNERS, get(user_side::runners))
-        .route("/api/cli/runners", get(user_side::runners))
-        .route("/api/runners/{id}", get(user_side::runner).delete(user_side::remove))
-        .route("/api/cli/runners/{id}", axum::routing::delete(user_side::remove))
-        .route("/api/runners/{id}/drain", post(user_side::drain))
-        .route("/api/runners/{id}/rotate-token", post(user_side::rotate_token))
-        .route("/api/workers/{id}/rotate-token", post(user_side::rotate_token))
+        .route(paths::PLATFORM_QUEUE, post(platform::queue))
+        .route(paths::DEPLOY_RUNNER, post(runner_deploy::deploy))
+        .route(paths::REGISTER, post(runners::register))
+        .route("/api/workers/register", post(runners::register_worker))
+        .route("/api/cli/runners/register", post(runners::register))
+        .route(paths::RUNNERS, get(runners::runners))
+        .route("/api/cli/runners", get(runners::runners))
+        .route("/api/runners/{id}", get(runners::runner).delete(runners::remove))
+        .route("/api/cli/runners/{id}", axum::routing::delete(runners::remove))
+        .route("/api/runners/{id}/drain", post(runners::drain))
+        .route("/api/runners/{id}/rotate-token", post(runners::rotate_token))
+        .route("/api/workers/{id}/rotate-token", post(runners::rotate_token))
 }

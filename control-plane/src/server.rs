@@ -126,6 +126,7 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         linked: config.kinds,
     });
     queue.renew_all().await?;
+    queue.remember_who_leaves().await?;
     let storage = Storage {
         secrets: SecretArtifacts::new(database.clone(), vault.clone()),
         logs: stores.logs,
@@ -137,9 +138,11 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         limits: config.limits.requests,
     };
     let key = data.join("oidc-key.pem");
+    let public_url = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     let oidc = config.public_url.map(|origin| Issuer::open(&origin, &key)).transpose()?;
     let git_credentials = GitCredentials::new(database.clone(), vault.clone());
-    let plane = Plane { queue: queue.clone(), directory, wake: wake.clone(), identities, git_credentials, oidc };
+    let plane =
+        Plane { queue: queue.clone(), directory, wake: wake.clone(), identities, git_credentials, oidc, public_url };
     let router = crate::router::router(plane, storage);
     let parts = Parts { queue, wake, database, lock };
     Ok(ControlPlane { listener, address, router, admin_token_file, created_admin_token, parts })

@@ -18,6 +18,7 @@ pub mod paths;
 mod people;
 mod registration;
 mod report;
+mod runner_work;
 mod secrets;
 mod submit;
 mod time;
@@ -39,8 +40,14 @@ pub use log::{
     LogStream, MAX_FRAME_BYTES,
 };
 pub use people::{UserAnswer, UserInfo, UserRequest};
-pub use registration::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
+pub use registration::{
+    DeployRunnerAnswer, DeployRunnerRequest, QueueDemand, RegisterAnswer, RegisterRequest, RunnerDemand, RunnerInfo,
+    RunnerMode,
+};
 pub use report::{ErrorBody, LogSummary, Reason, ReportAnswer, StatusReport};
+pub use runner_work::{
+    DEPLOY_CONFIG, RUNNER, RUNNER_POINTERS, RUNNER_TOKEN_POINTERS, RunnerWork, named_runner, remembered, runner_key,
+};
 pub use secrets::{HIDDEN, SECRET_MEDIA_TYPE, SecretPlace, secret_places};
 pub use submit::{JobList, SourceAnswer, SubmitAnswer, SubmitRequest};
 pub use time::Timestamp;

@@ -38,6 +38,12 @@ pub const RUNNERS: &str = "/api/runners";
 /// `POST`: make a runner; user's token.
 pub const REGISTER: &str = "/api/runners/register";
 
+/// `POST`: make a runner known and queue the job that deploys it; user's token.
+pub const DEPLOY_RUNNER: &str = "/api/cli/runners/deploy";
+/// `POST`: how much work there is, for what scales runners. The token of somebody who runs the plane, for all
+/// cloud-hosted runners; or a runner's own, for that runner.
+pub const PLATFORM_QUEUE: &str = "/api/platform/queue";
+
 /// `POST` add, `GET` list; the token of somebody who runs the plane.
 pub const USERS: &str = "/api/users";
 /// `GET` all identities of an organisation; user's token.

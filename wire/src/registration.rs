@@ -63,6 +63,77 @@ pub struct RegisterAnswer {
     /// 32 random bytes as hexadecimal digits. A secret.
     #[serde(alias = "worker_token")]
     pub runner_token: String,
+    /// Its id once more, where the contract's platform clients look for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_id: Option<RunnerId>,
+}
+
+/// `POST /api/cli/runners/deploy`, with a user's token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeployRunnerRequest {
+    /// 1 to 64 printable characters, unique in its organisation.
+    pub name: String,
+    /// Who deploys it, and whose jobs it takes.
+    pub cloud_identity_id: String,
+    /// Where it will run.
+    pub region: String,
+    /// Whom it works for.
+    pub mode: RunnerMode,
+    /// The runner that deploys it; any if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_runner_id: Option<RunnerId>,
+    /// What it offers to jobs that ask for labels.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub labels: Map<String, Value>,
+    /// More of the payload of `DEPLOY_RUNNER`, for example `subnet_ids`.
+    #[serde(flatten)]
+    pub settings: Map<String, Value>,
+}
+
+/// 201 of `POST /api/cli/runners/deploy`. The token goes to the job and is shown to nobody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeployRunnerAnswer {
+    /// The new runner.
+    pub runner: RunnerInfo,
+    /// The job that deploys it.
+    pub job: crate::Job,
+}
+
+/// 200 of `POST /api/platform/queue`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueDemand {
+    /// Jobs that were taken from lost runners and wait again.
+    pub recovered: u64,
+    /// Jobs that could be claimed now. One that waits for another on the same thing could not.
+    pub queued: u64,
+    /// Jobs that runners hold.
+    pub running: u64,
+    /// For how many seconds there has been nothing to do; 0 while there is.
+    pub idle_s: u64,
+    /// Per runner: each is a pool of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<RunnerDemand>,
+}
+
+/// The work that there is for one runner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunnerDemand {
+    /// Which runner.
+    pub runner_id: RunnerId,
+    /// What people call it.
+    pub name: String,
+    /// Whether it is there.
+    pub status: RunnerStatus,
+    /// Jobs that it could claim now.
+    pub queued: u64,
+    /// Jobs that it holds.
+    pub running: u64,
+    /// For how many seconds there has been nothing to do for it; 0 while there is.
+    pub idle_s: u64,
+    /// Whether it can be stopped without a loss.
+    pub drainable: bool,
 }
 
 /// A runner, as list and show return it.
@@ -98,6 +169,9 @@ pub struct RunnerInfo {
     /// Free for its operator to use; `PATCH .../metadata` replaces it.
     #[serde(default)]
     pub metadata: Option<Value>,
+    /// How a job has deployed it; none if it was set up by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy_config: Option<Value>,
     /// When it was registered.
     #[serde(default)]
     pub created_at: Option<Timestamp>,

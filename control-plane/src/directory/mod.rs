@@ -1,86 +1,22 @@
 //! Who there is: runners and users. Held in memory, because every request asks; written through to the database.
 
-mod runner_rows;
+mod runner;
+pub(crate) mod runner_rows;
 mod user_rows;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
-use wire::{KindInfo, RunnerId, RunnerInfo, RunnerMode, RunnerStatus, Timestamp};
+use wire::{KindInfo, RunnerId, RunnerMode};
 
 use crate::access::User;
 use crate::database::Database;
 use crate::error::PlaneError;
 use crate::tokens;
 
-/// A runner that was registered.
-#[derive(Clone, Debug)]
-pub struct Runner {
-    /// Which one.
-    pub id: RunnerId,
-    /// Whose; a cloud-hosted one works for all organisations.
-    pub org: String,
-    /// What people call it.
-    pub name: String,
-    /// Whom it works for.
-    pub mode: RunnerMode,
-    /// SHA-256 of its token.
-    pub(crate) token_hash: String,
-    /// What it offers.
-    pub labels: Map<String, Value>,
-    /// The kinds that it links.
-    pub kinds: Vec<KindInfo>,
-    /// Its version.
-    pub version: Option<String>,
-    /// What it said of itself last.
-    pub said: RunnerStatus,
-    /// When it was last heard of.
-    pub last_heartbeat: Option<Timestamp>,
-    /// Its state directory.
-    pub instance_id: Option<String>,
-    /// Somebody asked it to drain.
-    pub drain: bool,
-    /// The only identity whose jobs it takes, where it was made for one.
-    pub cloud_identity_id: Option<String>,
-    /// Its operator's own.
-    pub metadata: Option<Value>,
-    /// When it was registered.
-    pub created_at: Timestamp,
-}
-
-impl Runner {
-    /// ONLINE within `online` of its last sign of life, unless it said something else.
-    #[must_use]
-    pub fn status(&self, now: Timestamp, online: Duration) -> RunnerStatus {
-        let since = self.last_heartbeat.map(|at| now.as_micros().saturating_sub(at.as_micros()));
-        match since {
-            Some(since) if u128::from(since.max(0).cast_unsigned()) < online.as_micros() => self.said,
-            _ => RunnerStatus::Offline,
-        }
-    }
-
-    /// As the contract shows it.
-    #[must_use]
-    pub fn info(&self, status: RunnerStatus, jobs: Vec<wire::JobId>) -> RunnerInfo {
-        RunnerInfo {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            mode: self.mode,
-            status,
-            last_heartbeat: self.last_heartbeat,
-            version: self.version.clone(),
-            labels: self.labels.clone(),
-            cloud_identity_id: self.cloud_identity_id.clone(),
-            kinds: self.kinds.clone(),
-            jobs,
-            metadata: self.metadata.clone(),
-            created_at: Some(self.created_at),
-        }
-    }
-}
+pub use runner::Runner;
 
 /// Runners and users. Cheap to clone.
 #[derive(Clone)]
@@ -193,11 +129,42 @@ impl Directory {
         Ok(after)
     }
 
+    /// The runner of that name that works for all organisations.
+    pub(crate) fn cloud_hosted(&self, name: &str) -> Option<Runner> {
+        let runners = read(&self.0.runners);
+        runners.values().find(|runner| runner.mode == RunnerMode::CloudHosted && runner.name == name).cloned()
+    }
+
+    /// What waits for it alone may be taken by any other from then on.
     pub(crate) async fn remove_runner(&self, id: &RunnerId) -> Result<(), PlaneError> {
         let gone = id.clone();
         self.0.database.writer.change(|connection| Box::pin(runner_rows::delete(connection, gone))).await?;
-        write(&self.0.runners).remove(id);
+        self.forget(id);
         Ok(())
+    }
+
+    /// A runner is not in the database any more.
+    pub(crate) fn forget(&self, id: &RunnerId) {
+        write(&self.0.runners).remove(id);
+    }
+
+    /// A job is to take a runner away, or has failed to.
+    pub(crate) fn leaves(&self, id: &RunnerId, leaving: bool) {
+        if let Some(runner) = write(&self.0.runners).get_mut(id) {
+            runner.leaving = leaving;
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn all_runners(&self) -> Vec<Runner> {
+        read(&self.0.runners).values().cloned().collect()
+    }
+
+    /// How a runner was deployed has changed in the database.
+    pub(crate) fn deployed(&self, id: &RunnerId, deploy_config: Value) {
+        if let Some(runner) = write(&self.0.runners).get_mut(id) {
+            runner.deploy_config = Some(deploy_config);
+        }
     }
 
     /// Every kind that a runner has published, newest runner first.

@@ -34,8 +34,29 @@ pub(super) async fn insert(connection: &mut SqliteConnection, runner: Runner) ->
     }
 }
 
-pub(super) async fn delete(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), PlaneError> {
+/// Removes a runner. What waits for it alone would wait for ever: any other may take that, and its metadata says so.
+pub(crate) async fn delete(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), PlaneError> {
+    sqlx::query(
+        "UPDATE jobs SET assigned_runner_id = NULL, updated_at = ?2, revision = revision + 1, execution_metadata = \
+         json_patch(coalesce(execution_metadata, '{}'), json_object('unassigned_from', ?1)) \
+         WHERE assigned_runner_id = ?1 AND status = 'QUEUED'",
+    )
+    .bind(id.as_str())
+    .bind(Timestamp::now().as_micros())
+    .execute(&mut *connection)
+    .await?;
     sqlx::query("DELETE FROM runners WHERE id = ?").bind(id.as_str()).execute(connection).await?;
+    Ok(())
+}
+
+/// How a job has deployed it. Apart from [`update`], which knows only what the directory knew before.
+pub(crate) async fn deployed(
+    connection: &mut SqliteConnection,
+    id: &RunnerId,
+    deploy_config: &Value,
+) -> Result<(), PlaneError> {
+    let update = sqlx::query("UPDATE runners SET deploy_config = ? WHERE id = ?");
+    update.bind(deploy_config.to_string()).bind(id.as_str()).execute(connection).await?;
     Ok(())
 }
 
@@ -77,8 +98,10 @@ pub(super) fn read(found: &SqliteRow) -> Result<Runner, PlaneError> {
         last_heartbeat: found.try_get::<Option<i64>, _>("last_heartbeat")?.map(Timestamp::from_micros),
         instance_id: found.try_get("instance_id")?,
         drain: found.try_get("drain")?,
+        leaving: false,
         cloud_identity_id: found.try_get("cloud_identity_id")?,
         metadata: columns::json(found, "metadata")?,
+        deploy_config: columns::json(found, "deploy_config")?,
         created_at: Timestamp::from_micros(found.try_get("created_at")?),
     })
 }

@@ -163,7 +163,7 @@ impl Queue {
         match self.0.directory.runner(&asked.id) {
             None => Standing::Gone,
             Some(now) if now.token_hash != asked.token_hash => Standing::Gone,
-            Some(now) if now.drain || now.said != RunnerStatus::Online => Standing::Finishes,
+            Some(now) if now.drain || now.leaving || now.said != RunnerStatus::Online => Standing::Finishes,
             Some(_) => Standing::Takes,
         }
     }

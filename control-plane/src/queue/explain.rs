@@ -49,6 +49,7 @@ impl Queue {
             let held = self.held_by(&runner.id).await?;
             let (busy, claimant) = (held.len(), claimant.holding(&held));
             let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&row.job)) {
+                _ if runner.leaving => "is being taken away and takes no more jobs".to_owned(),
                 (RunnerStatus::Offline, _) => "is offline".to_owned(),
                 (RunnerStatus::Draining, _) => "is draining and takes no more jobs".to_owned(),
                 (RunnerStatus::Online, Some(refusal)) => refusal,

@@ -76,20 +76,22 @@ impl Queue {
         self.0.store.renew_leases(self.lease_from(Timestamp::now())).await
     }
 
-    /// Ends the leases of runners that are lost, and decides what becomes of their jobs.
+    /// Ends the leases of runners that are lost, and decides what becomes of their jobs. Says how many wait again.
     ///
     /// # Errors
     /// If the database or the log's files fail.
-    pub async fn reap(&self, now: Timestamp) -> Result<(), PlaneError> {
+    pub async fn reap(&self, now: Timestamp) -> Result<u64, PlaneError> {
         let held = self.0.store.held().await?;
         self.forget_signs(&held);
+        let mut recovered = 0;
         for row in held {
             let fate = fate(&row, self.last_seen(&row), now, &self.0.timings);
             if fate != Fate::Wait {
                 self.carry_out(&row, fate, now).await?;
+                recovered += u64::from(fate == Fate::Requeue);
             }
         }
-        Ok(())
+        Ok(recovered)
     }
 
     fn forget_signs(&self, held: &[Row]) {

@@ -2,12 +2,14 @@
 
 mod claim;
 pub(crate) mod columns;
+mod demand;
 mod explain;
 mod holding;
 mod lease;
 pub mod reaper;
 mod report;
 mod row;
+pub mod runner_work;
 mod sqlite;
 mod store;
 mod submit;
@@ -89,6 +91,8 @@ struct Shared {
     seen: Mutex<HashMap<JobId, Timestamp>>,
     /// Held while a later attempt's place in the log is fixed.
     beginning: tokio::sync::Mutex<()>,
+    /// Held while work on a runner is taken.
+    runner_work: tokio::sync::Mutex<()>,
 }
 
 /// What a queue is made of.
@@ -108,7 +112,7 @@ pub(crate) struct QueueParts {
 impl Queue {
     pub(crate) fn new(parts: QueueParts) -> Self {
         let QueueParts { store, logs, states, directory, wake, deriver, vault, identities, timings, linked } = parts;
-        let (holdings, seen, beginning) = Default::default();
+        let (holdings, seen, beginning, runner_work) = Default::default();
         let shared = Shared {
             store,
             logs,
@@ -123,6 +127,7 @@ impl Queue {
             holdings,
             seen,
             beginning,
+            runner_work,
         };
         Self(Arc::new(shared))
     }
@@ -179,6 +184,7 @@ impl Queue {
                 Ok(())
             });
             let row = queue.0.store.change(&id, decide).await?;
+            queue.follow_effect(&row).await;
             queue.announce(&row);
             queue.let_next_go(&row).await;
             let result = told.try_recv().map_err(|_| PlaneError::Commit("a change was not made".to_owned()))?;

@@ -75,7 +75,7 @@ pub(crate) async fn run(queue: Queue, every: Duration) {
         let now = Timestamp::now();
         let done = match were_away(before, now, every) {
             true => queue.renew_all().await,
-            false => queue.reap(now).await,
+            false => queue.reap(now).await.map(drop),
         };
         if let Err(error) = done {
             tracing::error!(%error, "could not look after the jobs of lost runners");

@@ -7,9 +7,11 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use wire::{JobId, JobList, JobStatus, RunnerId, Timestamp};
 
+use super::runner_work::{Effect, effect};
 use super::store::{Decide, JobStore, Take};
 use super::{Claimant, ListFilter, Row, columns};
 use crate::database::Database;
+use crate::directory::runner_rows;
 use crate::error::PlaneError;
 
 /// Jobs in a SQLite file. Cheap to clone.
@@ -56,6 +58,20 @@ impl JobStore for SqliteStore {
     async fn first_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError> {
         let found = sqlx::query(SAME_THING).bind(org).bind(concurrency_key).fetch_optional(&self.0.pool).await?;
         found.as_ref().map(columns::read).transpose()
+    }
+
+    async fn all_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Row>, PlaneError> {
+        columns::read_all(&sqlx::query(ALL_ON).bind(org).bind(concurrency_key).fetch_all(&self.0.pool).await?)
+    }
+
+    async fn claimable(&self) -> Result<Vec<Row>, PlaneError> {
+        columns::read_all(&sqlx::query(CLAIMABLE).fetch_all(&self.0.pool).await?)
+    }
+
+    async fn last_end(&self, runner: &RunnerId) -> Result<Option<Timestamp>, PlaneError> {
+        let last = sqlx::query("SELECT MAX(completed_at) AS at FROM jobs WHERE runner_id = ?").bind(runner.as_str());
+        let at: Option<i64> = last.fetch_one(&self.0.pool).await?.try_get("at")?;
+        Ok(at.map(Timestamp::from_micros))
     }
 
     async fn something_waits(&self) -> Result<bool, PlaneError> {
@@ -105,6 +121,11 @@ async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) ->
         columns::save(connection, &mut plan).await?;
     }
     columns::save(connection, &mut row).await?;
+    match effect(&row) {
+        Some(Effect::Deployed(runner, config)) => runner_rows::deployed(connection, &runner, &config).await?,
+        Some(Effect::Gone(runner)) => runner_rows::delete(connection, runner).await?,
+        None => {}
+    }
     Ok(row)
 }
 
@@ -144,21 +165,28 @@ async fn oldest(connection: &mut SqliteConnection, claimant: &Claimant) -> Resul
     Ok(None)
 }
 
+macro_rules! nobody_works_on_the_same {
+    () => {
+        "(concurrency_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS other \
+          WHERE other.org_id = jobs.org_id AND other.concurrency_key = jobs.concurrency_key \
+          AND other.status IN ('CLAIMED', 'PROCESSING')))"
+    };
+}
 macro_rules! waiting {
     ($whose:literal) => {
         concat!(
             "SELECT * FROM jobs WHERE status = 'QUEUED' AND ",
             $whose,
-            " AND (?1 IS NULL OR org_id = ?1) AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) \
-             AND (concurrency_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS other \
-                  WHERE other.org_id = jobs.org_id AND other.concurrency_key = jobs.concurrency_key \
-                  AND other.status IN ('CLAIMED', 'PROCESSING'))) \
-             ORDER BY created_at, id"
+            " AND (?1 IS NULL OR org_id = ?1) AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) AND ",
+            nobody_works_on_the_same!(),
+            " ORDER BY created_at, id"
         )
     };
 }
 const ASSIGNED: &str = waiting!("assigned_runner_id = ?3");
 const UNASSIGNED: &str = waiting!("assigned_runner_id IS NULL");
+const CLAIMABLE: &str =
+    concat!("SELECT * FROM jobs WHERE status = 'QUEUED' AND ", nobody_works_on_the_same!(), " ORDER BY created_at, id");
 
 const GIVEN_TO: &str =
     "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') AND request_id = ?";
@@ -167,6 +195,8 @@ const HELD_BY: &str =
 const HELD: &str = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
 const SAME_THING: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                           AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY status = 'QUEUED', created_at, id LIMIT 1";
+const ALL_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
+                      AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY created_at, id";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
                      WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
 const LIST: &str = "SELECT * FROM jobs \

@@ -31,6 +31,16 @@ pub trait JobStore: Send + Sync + 'static {
     /// Of the jobs that work on one thing: the one that runs, or else the one that is next.
     async fn first_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError>;
 
+    /// The jobs that work on one thing and have not ended.
+    async fn all_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Row>, PlaneError>;
+
+    /// The jobs that wait and could be claimed now, oldest first. One that works on the same thing as a job that runs could
+    /// not.
+    async fn claimable(&self) -> Result<Vec<Row>, PlaneError>;
+
+    /// When the last job that a runner held has ended.
+    async fn last_end(&self, runner: &RunnerId) -> Result<Option<Timestamp>, PlaneError>;
+
     /// Whether any job waits: a cheap look, so that idle runners write nothing.
     async fn something_waits(&self) -> Result<bool, PlaneError>;
 
@@ -38,7 +48,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// gets it. One that works on the same thing as a job that runs waits. The same request gets the job that it got before for as long as it holds it.
     async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError>;
 
-    /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile.
+    /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile. What its end means for the
+    /// runner that it worked on ([`super::runner_work::effect`]) is part of the change.
     ///
     /// # Errors
     /// [`PlaneError::NotFound`] if there is none, and whatever `decide` says.

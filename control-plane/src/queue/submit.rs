@@ -33,6 +33,7 @@ impl Queue {
     /// [`PlaneError::Invalid`] with the place of what is wrong.
     pub async fn submit(&self, user: &User, mut request: SubmitRequest) -> Result<Job, PlaneError> {
         let kind = self.kind(&user.org, &request.job_type)?;
+        let on_runner = self.work_on_runner(user, &mut request)?;
         check_payload(&kind, &request.config_snapshot)?;
         self.check_references(user, &kind, &mut request).await?;
         if request.concurrency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
@@ -43,7 +44,7 @@ impl Queue {
         }
         let now = Timestamp::now();
         let job = new_job(user, request, now);
-        self.enqueue(job, &kind).await
+        self.enqueue_on(on_runner, job, &kind).await
     }
 
     /// The same work again, as a new job.
@@ -59,7 +60,7 @@ impl Queue {
         if let Some(sealed) = sealed {
             self.0.vault.reveal(&mut old, &sealed)?;
         }
-        let request = SubmitRequest {
+        let mut request = SubmitRequest {
             job_type: old.job_type,
             config_snapshot: old.config_snapshot,
             plan_job_id: old.plan_job_id,
@@ -70,13 +71,14 @@ impl Queue {
             timeout_s: old.timeout_s,
         };
         let kind = self.kind(&user.org, &request.job_type)?;
+        let on_runner = self.work_on_runner(user, &mut request)?;
         let mut job = new_job(user, request, Timestamp::now());
         job.execution_metadata = Some(json!({ "retry_of": old.id }));
-        self.enqueue(job, &kind).await
+        self.enqueue_on(on_runner, job, &kind).await
     }
 
     /// Keeps a job. If a claim waits for it, one commit does for both.
-    async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, PlaneError> {
+    pub(super) async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, PlaneError> {
         let queue = self.clone();
         let sealed = self.0.vault.hide(&mut job, &kind.schema)?;
         if job.concurrency_key.is_none() {

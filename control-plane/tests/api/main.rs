@@ -9,6 +9,8 @@ mod jobs;
 mod loss;
 mod matrix;
 mod plane;
+mod platform;
+mod runner_work;
 mod runners;
 mod secrets;
 mod seed;

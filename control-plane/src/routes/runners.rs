@@ -1,0 +1,156 @@
+//! Runners, for those who look after them: made known, shown, drained, removed.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
+
+use super::body;
+use crate::access::{Refusal, User};
+use crate::directory::Runner;
+use crate::error::PlaneError;
+use crate::gate::{self, AuthenticatedUser};
+use crate::plane::Plane;
+use crate::tokens;
+
+const JSON_BYTES: u64 = 2 << 20;
+
+#[derive(Deserialize)]
+pub(crate) struct RemoveQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+/// `POST /api/workers/register`: the same in the seed's first words.
+pub(crate) async fn register_worker(
+    plane: State<Plane>,
+    user: AuthenticatedUser,
+    request_body: Body,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let (status, Json(answer)) = register(plane, user, request_body).await?;
+    Ok((status, Json(json!({ "worker": answer.runner, "worker_token": answer.runner_token }))))
+}
+
+/// `POST /api/runners/register`
+pub(crate) async fn register(
+    State(plane): State<Plane>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    request_body: Body,
+) -> Result<(StatusCode, Json<RegisterAnswer>), Refusal> {
+    let request: RegisterRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    body::check_name("/name", &request.name)?;
+    may_use_mode(&user, request.mode)?;
+    if let Some(identity) = &request.cloud_identity_id {
+        let missing = |_| PlaneError::invalid("/cloud_identity_id", "there is no such cloud identity");
+        plane.identities.get(&user.org, identity).await.map_err(missing)?;
+    }
+    let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
+    // The contract's platform registers its own again and again, under the same name.
+    let known = plane.directory.cloud_hosted(&request.name).filter(|_| request.mode == RunnerMode::CloudHosted);
+    if let Some(known) = known {
+        let (hash, labels) = (tokens::digest(&token), request.labels);
+        let change = |runner: &mut Runner| (runner.token_hash, runner.labels) = (hash, labels);
+        let runner = plane.directory.update(&known.id, change, |_, _| true).await?;
+        plane.wake.runner_has_orders(&runner.id);
+        return Ok((StatusCode::OK, Json(answer(&plane, &runner, token).await?)));
+    }
+    let mut runner = Runner::new(user.org, request.name, request.mode, &token);
+    (runner.labels, runner.cloud_identity_id) = (request.labels, request.cloud_identity_id);
+    plane.directory.add_runner(runner.clone()).await?;
+    Ok((StatusCode::CREATED, Json(answer(&plane, &runner, token).await?)))
+}
+
+async fn answer(plane: &Plane, runner: &Runner, runner_token: String) -> Result<RegisterAnswer, PlaneError> {
+    Ok(RegisterAnswer { runner: plane.shown(runner).await?, runner_token, runner_id: Some(runner.id.clone()) })
+}
+
+/// A cloud-hosted runner is given the jobs and identities of every organisation: only who runs the plane may say so.
+pub(super) fn may_use_mode(user: &User, mode: RunnerMode) -> Result<(), Refusal> {
+    if mode == RunnerMode::SelfHosted || user.is_platform {
+        return Ok(());
+    }
+    let error = "only who runs the control plane can register cloud-hosted runners; leave out the mode";
+    let mut refusal = Refusal::new(StatusCode::FORBIDDEN, error);
+    refusal.body.pointer = Some("/mode".to_owned());
+    Err(refusal)
+}
+
+/// `GET /api/runners`
+pub(crate) async fn runners(
+    State(plane): State<Plane>,
+    AuthenticatedUser(user): AuthenticatedUser,
+) -> Result<Json<Value>, Refusal> {
+    let mut shown = Vec::new();
+    for runner in plane.directory.runners_of(&user.org) {
+        shown.push(plane.shown(&runner).await?);
+    }
+    Ok(Json(json!({ "runners": shown })))
+}
+
+/// `GET /api/runners/{id}`
+pub(crate) async fn runner(
+    State(plane): State<Plane>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    Path(id): Path<String>,
+) -> Result<Json<RunnerInfo>, Refusal> {
+    let runner = own_runner(&plane, &user, &id)?;
+    Ok(Json(plane.shown(&runner).await?))
+}
+
+fn own_runner(plane: &Plane, user: &User, id: &str) -> Result<Runner, Refusal> {
+    let found = id.parse().ok().and_then(|id| plane.directory.runner(&id));
+    found.filter(|runner| gate::manages(user, runner)).ok_or_else(|| Refusal::not_found("runner"))
+}
+
+/// `DELETE /api/runners/{id}`, by a user or by the runner itself.
+pub(crate) async fn remove(
+    State(plane): State<Plane>,
+    Path(id): Path<String>,
+    Query(query): Query<RemoveQuery>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Refusal> {
+    let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
+    let held = plane.queue.held_by(&runner.id).await?;
+    if let Some(row) = held.first() {
+        let error = format!("the runner holds job {}; drain it first", row.job.id);
+        return Err(PlaneError::Conflict(error).into());
+    }
+    let is_deployed = runner.deploy_config.is_some() && !gate::claims_to_be_runner(&headers);
+    if is_deployed && !query.force {
+        let error = "a job has deployed this runner, and what it made still runs; let `DESTROY_RUNNER` take that away \
+                     (`alethia runner destroy`), or say ?force=true to forget the runner only";
+        return Err(PlaneError::Conflict(error.to_owned()).into());
+    }
+    plane.directory.remove_runner(&runner.id).await?;
+    plane.queue.runner_is_gone(&runner.id).await;
+    Ok(Json(json!({ "success": true })))
+}
+
+/// `POST /api/runners/{id}/drain`
+pub(crate) async fn drain(
+    State(plane): State<Plane>,
+    AuthenticatedUser(user): AuthenticatedUser,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let runner = own_runner(&plane, &user, &id)?;
+    plane.directory.update(&runner.id, |runner| runner.drain = true, |_, _| true).await?;
+    plane.wake.runner_has_orders(&runner.id);
+    Ok(Json(json!({ "success": true })))
+}
+
+/// `POST /api/runners/{id}/rotate-token`, by a user or by the runner itself: the old token ends at once.
+pub(crate) async fn rotate_token(
+    State(plane): State<Plane>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<RegisterAnswer>, Refusal> {
+    let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
+    let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
+    let hash = tokens::digest(&token);
+    let runner = plane.directory.update(&runner.id, |runner| runner.token_hash = hash, |_, _| true).await?;
+    plane.wake.runner_has_orders(&runner.id);
+    Ok(Json(answer(&plane, &runner, token).await?))
+}
