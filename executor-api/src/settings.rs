@@ -23,6 +23,14 @@ pub struct JobSettings {
     pub infracost_api_key: Option<String>,
     /// A folder that jobs share, for provider packages.
     pub cache_dir: Option<PathBuf>,
+    /// A folder with all providers that stacks may use (`ALETHIA_PROVIDER_MIRROR`): then no registry is asked.
+    pub provider_mirror: Option<PathBuf>,
+    /// The bucket for the states of environments in `storage` (`ALETHIA_STATE_BUCKET`), if not the contract's.
+    pub state_bucket: Option<String>,
+    /// Where a run without a control plane keeps the states of environments.
+    pub local_states: Option<PathBuf>,
+    /// For how many seconds a plan may be applied (`ALETHIA_PLAN_TTL`); a day if missing.
+    pub plan_ttl_s: Option<u64>,
     /// Tools by name, where the operator says which program to use. Others are looked up in `env`'s PATH.
     pub tools: BTreeMap<String, PathBuf>,
     /// Where `alethia tools install` puts tools; used for what is not on `env`'s PATH, or where a job asks for a version.

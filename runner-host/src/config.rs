@@ -43,6 +43,9 @@ pub const VARIABLES: &[&str] = &[
     "ALETHIA_ARGOCD",
     "ALETHIA_INFRACOST",
     "ALETHIA_CACHE_DIR",
+    "ALETHIA_PROVIDER_MIRROR",
+    "ALETHIA_STATE_BUCKET",
+    "ALETHIA_PLAN_TTL",
     "ALETHIA_LOG",
     "ALETHIA_ONCE",
     "ALETHIA_IDLE_EXIT",
@@ -176,6 +179,10 @@ impl Config {
             storage: variables.storage(),
             infracost_api_key: variables.get("INFRACOST_API_KEY").map(str::to_owned),
             cache_dir: variables.get("ALETHIA_CACHE_DIR").map(PathBuf::from),
+            provider_mirror: variables.get("ALETHIA_PROVIDER_MIRROR").map(PathBuf::from),
+            state_bucket: variables.get("ALETHIA_STATE_BUCKET").map(str::to_owned),
+            local_states: None,
+            plan_ttl_s: variables.plan_ttl().ok().flatten().map(|ttl| ttl.as_secs()),
             tools: tools.collect(),
             tools_dir: variables.cache_dir().map(|dir| dir.join("tools")),
             cloud: crate::cloud::settings(variables),
@@ -211,6 +218,21 @@ impl Variables {
         let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let users = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
         absolute("ALETHIA_CACHE_DIR").or_else(|| Some(users()?.join("alethia")))
+    }
+
+    /// Where a run without a control plane keeps what cannot be fetched again: the XDG data folder of this user.
+    #[must_use]
+    pub fn data_dir(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let users = || Some(absolute("HOME")?.join(".local/share"));
+        Some(absolute("XDG_DATA_HOME").or_else(users)?.join("alethia"))
+    }
+
+    /// How long a plan may be applied, if that is said.
+    fn plan_ttl(&self) -> Result<Option<Duration>, String> {
+        let Some(text) = self.get("ALETHIA_PLAN_TTL") else { return Ok(None) };
+        let ttl = humantime::parse_duration(text).ok().filter(|ttl| ttl.as_secs() > 0);
+        ttl.map(Some).ok_or_else(|| format!("ALETHIA_PLAN_TTL is not a duration such as 24h, but {text:?}"))
     }
 
     /// The filter of the runner's own messages, as `tracing` reads it.

@@ -1,13 +1,14 @@
 //! Where terraform keeps its state, and how it is told without a secret in a file that travels.
 
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use executor_api::{Environment, ExecutorError, JobContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::files::{quoted, write_private};
 
 /// Where the state is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -121,7 +122,6 @@ fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorErr
         let error = "the runner has no S3 storage; its operator sets SUPABASE_S3_ENDPOINT and the variables beside it";
         return Err(ExecutorError::invalid("/backend/type", error));
     };
-    let quoted = |text: &str| json!(text).to_string().replace("${", "$${").replace("%{", "%%{");
     let text = format!(
         "bucket = {}\nkey = {}\nregion = {}\nendpoints = {{ s3 = {} }}\nskip_credentials_validation = true\n\
          skip_requesting_account_id = true\nskip_metadata_api_check = true\nskip_region_validation = true\n\
@@ -137,12 +137,12 @@ fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorErr
         "[{PROFILE}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
         storage.key_id, storage.secret_key
     );
-    write_private(&job.paths().temp.join(KEYS), &profile)?;
+    write(&job.paths().temp.join(KEYS), &profile)?;
     let temp = job.paths().temp.file_name().unwrap_or_default().display().to_string();
     let keys = quoted(&format!("../{temp}/{KEYS}"));
     let text = format!("{text}profile = {}\nshared_credentials_files = [{keys}]\n", quoted(PROFILE));
     let file = job.paths().temp.join("backend.tfbackend");
-    write_private(&file, &text)?;
+    write(&file, &text)?;
     Ok(Prepared { init_args: vec![format!("-backend-config={}", file.display())], env: Environment::default() })
 }
 
@@ -150,10 +150,8 @@ fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorErr
 const PROFILE: &str = "alethia-state";
 const KEYS: &str = "state-credentials";
 
-fn write_private(file: &Path, text: &str) -> Result<(), ExecutorError> {
-    let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    let written = written.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
-    written.map_err(ExecutorError::io("cannot write the backend's settings"))
+fn write(file: &Path, text: &str) -> Result<(), ExecutorError> {
+    write_private(file, text).map_err(ExecutorError::io("cannot write the backend's settings"))
 }
 
 fn is_word(text: &str, more: &str, most: usize) -> bool {

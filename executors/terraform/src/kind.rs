@@ -1,22 +1,19 @@
 //! The `terraform` kind: from payload to calls of the program.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use async_trait::async_trait;
-use executor_api::{Artifact, ArtifactBody, Executor, ExecutorError, Input, Job, JobContext, Outcome, params_of};
+use executor_api::{Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome, params_of};
 use job_source::Source;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::backend::Backend;
+use crate::options::Options;
 use crate::params::{Action, TerraformParams};
-use crate::plan::{PlanDocument, PlanSummary};
+use crate::saved_plan::SavedPlan;
+use crate::stack::Stack;
 use crate::terraform::{PlanMode, Terraform};
-
-/// The seed's name of a plan artifact.
-const PLAN: &str = "terraform.plan.out";
-/// The working directory that the plan was made in, with its lock file: an apply needs the same.
-const WORKSPACE: &str = "workspace.tar.gz";
 
 /// Runs terraform and tofu.
 pub(crate) struct TerraformExecutor;
@@ -27,8 +24,7 @@ impl Executor for TerraformExecutor {
         let params: TerraformParams = params_of(job)?;
         params.check()?;
         if let Some(plan) = planned(job, &params)? {
-            let artifact = |name: &str| Input::Artifact { job_id: plan.clone(), name: name.to_owned() };
-            return Ok(vec![Input::JobRecord(plan.clone()), artifact(PLAN), artifact(WORKSPACE)]);
+            return Ok(SavedPlan::inputs(plan));
         }
         Ok(source(&params)?.inputs())
     }
@@ -39,20 +35,18 @@ impl Executor for TerraformExecutor {
         if let Some(plan) = planned(job.job(), &params)? {
             return apply_planned(job, &params, plan).await;
         }
-        let run = Run::prepare(job, params).await?;
-        match run.params.action {
-            Action::Plan => run.plan().await,
-            Action::Apply => run.plan_and_apply(run.mode()).await,
-            Action::Destroy => run.plan_and_apply(PlanMode::Destroy).await,
-            Action::Validate => run.validate().await,
-            Action::Output => run.output().await,
-            Action::Drift => run.drift().await,
+        source(&params)?.unpack(job, job.work_dir(), "/source").await?;
+        refuse_no_stack(job.work_dir())?;
+        if params.action == Action::Validate {
+            return validate(&Terraform::find(job, &Options::from(&params)).await?).await;
         }
+        let stack = Stack::open(job, &Options::from(&params), backend(&params)?).await?;
+        Run { job, stack, params }.act().await
     }
 }
 
 /// The job whose plan is to be applied.
-fn planned<'a>(job: &'a Job, params: &TerraformParams) -> Result<Option<&'a executor_api::JobId>, ExecutorError> {
+fn planned<'a>(job: &'a Job, params: &TerraformParams) -> Result<Option<&'a JobId>, ExecutorError> {
     match (&job.plan_job_id, params.action) {
         (Some(plan), Action::Apply | Action::Destroy) => Ok(Some(plan)),
         (Some(_), _) => {
@@ -87,178 +81,81 @@ fn refuse_no_stack(dir: &Path) -> Result<(), ExecutorError> {
 /// One run on sources of its own.
 struct Run<'a> {
     job: &'a JobContext,
-    terraform: Terraform<'a>,
+    stack: Stack<'a>,
     params: TerraformParams,
 }
 
-impl<'a> Run<'a> {
-    async fn prepare(job: &'a JobContext, params: TerraformParams) -> Result<Self, ExecutorError> {
-        let mut terraform = Terraform::find(job, &params).await?;
-        source(&params)?.unpack(job, job.work_dir(), "/source").await?;
-        refuse_no_stack(job.work_dir())?;
-        if params.action == Action::Validate {
-            terraform.init_without_backend().await?;
-        } else {
-            terraform.use_backend(backend(&params)?.prepare(job, job.work_dir())?);
-            terraform.init().await?;
+impl Run<'_> {
+    async fn act(&self) -> Result<Outcome, ExecutorError> {
+        match self.params.action {
+            Action::Plan => self.plan().await,
+            Action::Apply => self.plan_and_apply(self.mode()).await,
+            Action::Destroy => self.plan_and_apply(PlanMode::Destroy).await,
+            Action::Output => Ok(Outcome::success().with("outputs", self.stack.outputs().await?.shown())),
+            Action::Drift => self.drift().await,
+            Action::Validate => unreachable!("a stack is validated without its state"),
         }
-        Ok(Self { job, terraform, params })
     }
 
     fn mode(&self) -> PlanMode {
         if self.params.destroy { PlanMode::Destroy } else { PlanMode::Normal }
     }
 
-    async fn make_plan(&self, mode: PlanMode) -> Result<(PathBuf, PlanDocument), ExecutorError> {
-        let file = self.job.paths().temp.join("plan");
-        if mode == PlanMode::Destroy {
-            // A plan of destruction prints values from the state, where terraform has forgotten which are sensitive.
-            // Reading the outputs hides those that the stack calls sensitive.
-            self.terraform.outputs().await?;
-        }
-        self.terraform.plan(mode, &self.params.variables, &file).await?;
-        let document = self.terraform.show(&file).await?;
-        Ok((file, document))
-    }
-
     async fn plan(&self) -> Result<Outcome, ExecutorError> {
-        let (file, document) = self.make_plan(self.mode()).await?;
-        let plan_sha256 = digest(&file)?;
-        let workspace =
-            job_source::pack(self.job.work_dir()).map_err(|error| ExecutorError::Other(error.to_string()))?;
-        let workspace_sha256 = hex::encode(Sha256::digest(&workspace));
-        for (name, media_type, body) in [
-            (PLAN, "application/octet-stream", ArtifactBody::File(file)),
-            (WORKSPACE, "application/gzip", ArtifactBody::Bytes(workspace)),
-            ("plan.json", "application/json", ArtifactBody::Bytes(document.redacted().to_string().into_bytes())),
-        ] {
-            let artifact = Artifact { name: name.to_owned(), media_type: media_type.to_owned(), body };
-            self.job.artifact(artifact).await?;
-        }
-        let summary = document.summary();
-        self.job.log().system(line(&summary));
-        Ok(Outcome::success()
-            .with("plan_completed", true)
-            .with("plan_file_key", format!("{}/{PLAN}", self.job.job().id))
-            .with("plan_sha256", plan_sha256)
-            .with("workspace_sha256", workspace_sha256)
-            .with("plan_result", document.result())
-            .with("plan_summary", json!(summary))
-            .with("has_changes", summary.has_changes)
-            .with("tool", self.terraform.tool(&document))
-            .with("backend", backend(&self.params)?.fingerprint())
-            .with("configuration_hash", configuration_hash(&self.params)))
+        let planned = self.stack.plan(self.mode(), &self.params.variables).await?;
+        let metadata = self.stack.keep(&planned).await?;
+        self.job.log().system(planned.summary().line());
+        Ok(Outcome { metadata }.with("configuration_hash", configuration_hash(&self.params)))
     }
 
     async fn plan_and_apply(&self, mode: PlanMode) -> Result<Outcome, ExecutorError> {
-        let (file, document) = self.make_plan(mode).await?;
-        let summary = document.summary();
-        self.job.log().system(line(&summary));
+        let planned = self.stack.plan(mode, &self.params.variables).await?;
+        let summary = planned.summary();
+        self.job.log().system(summary.line());
         // From here on the world changes, and this job is never run again.
         self.job.commit_point().await?;
-        self.terraform.apply(&file).await?;
-        applied(&self.terraform, &summary).await
-    }
-
-    async fn validate(&self) -> Result<Outcome, ExecutorError> {
-        let answer = self.terraform.validate().await?;
-        if answer["valid"] == true {
-            return Ok(Outcome::success().with("valid", true).with("diagnostics", answer["diagnostics"].clone()));
-        }
-        let first = answer["diagnostics"].as_array().and_then(|all| all.iter().find(|one| one["severity"] == "error"));
-        let text = first.and_then(|one| one["summary"].as_str()).unwrap_or("see the log").to_owned();
-        Err(ExecutorError::InvalidInput {
-            pointer: Some("/source".to_owned()),
-            message: format!("the stack is not valid: {text}"),
-        })
-    }
-
-    async fn output(&self) -> Result<Outcome, ExecutorError> {
-        Ok(Outcome::success().with("outputs", self.terraform.outputs().await?))
+        self.stack.apply(planned.file()).await?;
+        applied(&self.stack, json!(summary)).await
     }
 
     async fn drift(&self) -> Result<Outcome, ExecutorError> {
-        let (_, document) = self.make_plan(PlanMode::RefreshOnly).await?;
-        let drift = document.drift();
+        let drift = self.stack.plan(PlanMode::RefreshOnly, &self.params.variables).await?.drift();
         self.job.log().system(format!("{} resource(s) have drifted", drift.len()));
         Ok(Outcome::success().with("has_drift", !drift.is_empty()).with("drift", json!(drift)))
     }
 }
 
+async fn validate(terraform: &Terraform<'_>) -> Result<Outcome, ExecutorError> {
+    terraform.init_without_backend().await?;
+    let answer = terraform.validate().await?;
+    if answer["valid"] == true {
+        return Ok(Outcome::success().with("valid", true).with("diagnostics", answer["diagnostics"].clone()));
+    }
+    let first = answer["diagnostics"].as_array().and_then(|all| all.iter().find(|one| one["severity"] == "error"));
+    let text = first.and_then(|one| one["summary"].as_str()).unwrap_or("see the log");
+    Err(ExecutorError::invalid("/source", format!("the stack is not valid: {text}")))
+}
+
 /// Applies exactly the plan of another job.
-async fn apply_planned(
-    job: &JobContext,
-    params: &TerraformParams,
-    plan: &executor_api::JobId,
-) -> Result<Outcome, ExecutorError> {
-    let artifact = |name: &str| job.input(&Input::Artifact { job_id: plan.clone(), name: name.to_owned() });
-    let (file, workspace) = (artifact(PLAN)?, artifact(WORKSPACE)?);
-    let planned = read_record(&job.input(&Input::JobRecord(plan.clone()))?)?;
-    let original = check_plan(params, &planned, &file, &workspace)?;
-
-    let mut terraform = Terraform::find(job, &TerraformParams { env: params.env.clone(), ..original.clone() }).await?;
-    if Some(json!(terraform.engine())) != planned.metadata("tool").map(|tool| tool["engine"].clone()) {
-        let error = format!("the plan was made by another program than {}; plan again", terraform.engine().program());
-        return Err(ExecutorError::invalid("/engine", error));
-    }
-    job_source::unpack(&workspace, job.work_dir(), "/plan_job_id").await?;
-    terraform.use_backend(backend(&original)?.prepare(job, job.work_dir())?);
-    terraform.init().await?;
-    job.log().system(format!("applying exactly the plan of job {plan}"));
+async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId) -> Result<Outcome, ExecutorError> {
+    let saved = SavedPlan::read(job, plan, "terraform")?;
+    let original = check_plan(params, &saved)?;
+    let options = Options { env: params.env.iter().collect(), ..Options::from(&original) };
+    let stack = saved.open(job, &options, backend(&original)?).await?;
     job.commit_point().await?;
-    terraform.apply(&file).await?;
-    let summary: Value = planned.metadata("plan_summary").cloned().unwrap_or_default();
-    let outputs = terraform.outputs().await?;
-    Ok(Outcome::success().with("apply_completed", true).with("plan_summary", summary).with("outputs", outputs))
+    stack.apply(saved.file()).await?;
+    applied(&stack, saved.metadata("plan_summary").cloned().unwrap_or_default()).await
 }
 
-struct PlanRecord(Job);
-
-impl PlanRecord {
-    fn metadata(&self, name: &str) -> Option<&Value> {
-        self.0.execution_metadata.as_ref()?.get(name)
-    }
-}
-
-fn read_record(file: &Path) -> Result<PlanRecord, ExecutorError> {
-    let bytes = std::fs::read(file).map_err(ExecutorError::io("cannot read the record of the plan's job"))?;
-    let job = serde_json::from_slice(&bytes)
-        .map_err(|error| ExecutorError::Other(format!("the record of the plan's job cannot be read: {error}")))?;
-    Ok(PlanRecord(job))
-}
-
-/// A plan is a promise: the same job, the same bytes, the same stack and the same state, or nothing is applied.
-fn check_plan(
-    params: &TerraformParams,
-    planned: &PlanRecord,
-    file: &Path,
-    workspace: &Path,
-) -> Result<TerraformParams, ExecutorError> {
-    let plan = &planned.0;
-    let refuse = |why: String| Err(ExecutorError::invalid("/plan_job_id", why));
-    if plan.status != executor_api::JobStatus::Success {
-        return refuse(format!(
-            "job {} is {}; only the plan of a job that succeeded can be applied",
-            plan.id, plan.status
-        ));
-    }
-    let original: TerraformParams = match params_of(plan) {
-        Ok(original) if plan.job_type == "terraform" => original,
-        _ => return refuse(format!("job {} is no terraform job", plan.id)),
-    };
+/// The payload that the plan was made from. What this job's own payload repeats of it must be the same.
+fn check_plan(params: &TerraformParams, saved: &SavedPlan) -> Result<TerraformParams, ExecutorError> {
+    let plan = &saved.job().id;
+    let original: TerraformParams = params_of(saved.job())?;
     if original.action != Action::Plan {
-        return refuse(format!("job {} made no plan", plan.id));
-    }
-    for (what, file, name) in [("plan", file, "plan_sha256"), ("workspace", workspace, "workspace_sha256")] {
-        if planned.metadata(name).and_then(Value::as_str) != Some(&digest(file)?) {
-            return refuse(format!(
-                "the {what} of job {} is not the one that was reviewed: its SHA-256 differs; plan again",
-                plan.id
-            ));
-        }
+        return Err(ExecutorError::invalid("/plan_job_id", format!("job {plan} made no plan")));
     }
     let changed = |pointer: &str| {
-        let why = format!("this has changed since the plan of job {}; leave it out, or plan again", plan.id);
+        let why = format!("this has changed since the plan of job {plan}; leave it out, or plan again");
         Err(ExecutorError::invalid(pointer, why))
     };
     if params.backend.is_some() && params.backend != original.backend {
@@ -267,24 +164,19 @@ fn check_plan(
     if params.source.is_some() && params.source != original.source {
         return changed("/source");
     }
+    let made_by = saved.metadata("tool").map_or(&Value::Null, |tool| &tool["engine"]);
+    if params.engine.is_some_and(|engine| json!(engine) != *made_by) {
+        return changed("/engine");
+    }
     if !params.variables.is_empty() && params.variables != original.variables {
         return changed("/variables");
     }
     Ok(original)
 }
 
-async fn applied(terraform: &Terraform<'_>, summary: &PlanSummary) -> Result<Outcome, ExecutorError> {
-    let outputs = terraform.outputs().await?;
-    Ok(Outcome::success().with("apply_completed", true).with("plan_summary", json!(summary)).with("outputs", outputs))
-}
-
-fn line(summary: &PlanSummary) -> String {
-    format!("plan: {} to add, {} to change, {} to destroy", summary.add, summary.change, summary.destroy)
-}
-
-fn digest(file: &Path) -> Result<String, ExecutorError> {
-    let bytes = std::fs::read(file).map_err(ExecutorError::io("cannot read the plan"))?;
-    Ok(hex::encode(Sha256::digest(bytes)))
+async fn applied(stack: &Stack<'_>, summary: Value) -> Result<Outcome, ExecutorError> {
+    let outputs = stack.outputs().await?.shown();
+    Ok(Outcome::success().with("apply_completed", true).with("plan_summary", summary).with("outputs", outputs))
 }
 
 /// What a plan was made of: source, variables, backend and targets.

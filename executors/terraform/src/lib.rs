@@ -6,9 +6,16 @@
 mod backend;
 mod configuration;
 mod diagnostics;
+mod files;
 mod kind;
+mod options;
+mod outputs;
 mod params;
 mod plan;
+mod program;
+mod providers;
+mod saved_plan;
+mod stack;
 mod terraform;
 
 use std::time::Duration;
@@ -17,8 +24,12 @@ use executor_api::{ExecutorPlugin, LossPolicy, Tool, inventory, minutes};
 
 pub use backend::Backend;
 pub use diagnostics::StateLock;
+pub use options::Options;
+pub use outputs::Outputs;
 pub use params::{Action, Engine, TerraformParams};
 pub use plan::{PlanSummary, ResourceChange};
+pub use saved_plan::SavedPlan;
+pub use stack::{Planned, Stack};
 pub use terraform::{PlanMode, Terraform};
 
 const TOOLS: &[Tool] = &[

@@ -81,6 +81,14 @@ pub struct ResourceChange {
     pub action: String,
 }
 
+impl PlanSummary {
+    /// The numbers, for the log.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("plan: {} to add, {} to change, {} to destroy", self.add, self.change, self.destroy)
+    }
+}
+
 impl PlanDocument {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ExecutorError> {
         let failed = |why: String| {
@@ -203,35 +211,6 @@ fn redact(value: &Value, marks: &Value) -> Value {
     }
 }
 
-/// The outputs of `terraform output -json`: plain values, and `{"sensitive": true}` where one is hidden. The hidden
-/// values come second, for the log's masker.
-pub(crate) fn outputs(bytes: &[u8]) -> Result<(Map<String, Value>, Vec<String>), ExecutorError> {
-    let read: Map<String, Value> = serde_json::from_slice(bytes)
-        .map_err(|error| ExecutorError::Other(format!("the outputs cannot be read: {error}")))?;
-    let mut secrets = Vec::new();
-    let shown = read
-        .into_iter()
-        .map(|(name, output)| {
-            if output["sensitive"] == true {
-                leaves(&output["value"], &mut secrets);
-                (name, json!({ "sensitive": true }))
-            } else {
-                (name, output["value"].clone())
-            }
-        })
-        .collect();
-    Ok((shown, secrets))
-}
-
-fn leaves(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::String(text) => found.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
-        Value::Object(map) => map.values().for_each(|item| leaves(item, found)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,14 +265,5 @@ mod tests {
                 "{bad}"
             );
         }
-    }
-
-    #[test]
-    fn hidden_outputs_are_handed_to_the_masker() {
-        let read = json!({ "a": { "sensitive": false, "value": 1 },
-                           "s": { "sensitive": true, "value": { "k": ["hunter22"] } } });
-        let (shown, secrets) = outputs(read.to_string().as_bytes()).unwrap();
-        assert_eq!(Value::Object(shown), json!({ "a": 1, "s": { "sensitive": true } }));
-        assert_eq!(secrets, ["hunter22"]);
     }
 }

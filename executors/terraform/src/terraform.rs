@@ -1,27 +1,25 @@
 //! The program: what it is called with, and what its exits mean.
 
-use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use executor_api::{Artifact, ArtifactBody, Command, Environment, ExecutorError, Finished, JobContext};
-use rustix::fs::{FlockOperation, flock};
-use serde::Deserialize;
+use semver::Version;
 use serde_json::{Map, Value, json};
 
 use crate::diagnostics;
-use crate::params::{Engine, TerraformParams};
-use crate::plan::{PlanDocument, outputs};
-
-/// `version` must answer within this time.
-const VERSION_LIMIT: Duration = Duration::from_secs(10);
+use crate::files::write_private;
+use crate::options::Options;
+use crate::outputs::Outputs;
+use crate::params::Engine;
+use crate::plan::PlanDocument;
+use crate::program::Program;
+use crate::providers::Providers;
 
 /// Terraform or tofu in one working directory.
 pub struct Terraform<'a> {
     job: &'a JobContext,
-    program: PathBuf,
-    engine: Engine,
+    program: Program,
+    providers: Providers,
     dir: PathBuf,
     env: Environment,
     init_args: Vec<String>,
@@ -41,51 +39,50 @@ pub enum PlanMode {
     RefreshOnly,
 }
 
-#[derive(Deserialize)]
-struct VersionAnswer {
-    terraform_version: semver::Version,
-}
-
 impl<'a> Terraform<'a> {
-    /// Finds the program that the payload wants.
+    /// Finds the program that is wanted.
     ///
     /// # Errors
     /// [`ExecutorError::ToolMissing`] with the remedy.
-    pub async fn find(job: &'a JobContext, params: &TerraformParams) -> Result<Self, ExecutorError> {
-        let (engine, program) = match params.engine {
-            Some(engine) => (engine, job.tool(engine.program())?),
-            None => any_engine(job)?,
-        };
-        let mut env: Environment = params.env.iter().collect();
+    pub async fn find(job: &'a JobContext, options: &Options) -> Result<Self, ExecutorError> {
+        let program = Program::find(job, options.engine, options.version.as_deref()).await?;
+        Self::new(job, program, options)
+    }
+
+    /// The program that made a plan.
+    pub(crate) async fn of_plan(
+        job: &'a JobContext,
+        options: &Options,
+        engine: Engine,
+        made_by: &Version,
+    ) -> Result<Self, ExecutorError> {
+        Self::new(job, Program::of_plan(job, engine, made_by).await?, options)
+    }
+
+    fn new(job: &'a JobContext, program: Program, options: &Options) -> Result<Self, ExecutorError> {
+        let mut env = options.env.clone();
         // Nobody is there to answer, and nothing but the stack decides what is loaded.
         for (name, value) in [("TF_IN_AUTOMATION", "1"), ("TF_INPUT", "0"), ("CHECKPOINT_DISABLE", "1")] {
             env.set(name, value);
         }
-        let mut found = Self {
+        let common_args = options.parallelism.map(|n| format!("-parallelism={n}")).into_iter();
+        let common_args = common_args.chain(options.lock_timeout.as_ref().map(|time| format!("-lock-timeout={time}")));
+        Ok(Self {
             job,
             program,
-            engine,
+            providers: Providers::of(job)?,
             dir: job.work_dir().to_owned(),
             env,
             init_args: vec![],
-            plan_args: vec![],
-            common_args: vec![],
-        };
-        found.choose_version(params.version.as_deref()).await?;
-        Ok(found.with_arguments(params))
-    }
-
-    fn with_arguments(mut self, params: &TerraformParams) -> Self {
-        self.plan_args.extend(params.targets.iter().map(|target| format!("-target={target}")));
-        self.common_args.extend(params.parallelism.map(|n| format!("-parallelism={n}")));
-        self.common_args.extend(params.lock_timeout.iter().map(|time| format!("-lock-timeout={time}")));
-        self
+            plan_args: options.targets.iter().map(|target| format!("-target={target}")).collect(),
+            common_args: common_args.collect(),
+        })
     }
 
     /// Which program it is.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        self.engine
+        self.program.engine
     }
 
     /// Adds what a backend needs.
@@ -96,52 +93,15 @@ impl<'a> Terraform<'a> {
         }
     }
 
-    /// Takes another version that is installed, where the payload wants one that the usual program is not. Asked only
-    /// where the payload cares: it costs a start of the program.
-    async fn choose_version(&mut self, wanted: Option<&str>) -> Result<(), ExecutorError> {
-        let Some(wanted) = wanted else { return Ok(()) };
-        let wanted_req =
-            semver::VersionReq::parse(wanted).map_err(|error| ExecutorError::invalid("/version", error.to_string()))?;
-        let why = match self.version().await {
-            Ok(version) if wanted_req.matches(&version) => return Ok(()),
-            Ok(version) => format!("the runner has {version}"),
-            Err(ExecutorError::ToolMissing(why)) => why,
-            Err(other) => return Err(other),
-        };
-        let name = self.engine.program();
-        let Some(program) = self.job.installed_tool(name, &wanted_req) else {
-            return Err(ExecutorError::ToolMissing(format!(
-                "the job wants {name} {wanted}, and {why}; `alethia tools install {name}@VERSION` there puts one beside it"
-            )));
-        };
-        self.job.log().system(format!("taking {}, as the job wants {name} {wanted} and {why}", program.display()));
-        self.program = program;
-        Ok(())
-    }
-
-    async fn version(&self) -> Result<semver::Version, ExecutorError> {
-        let name = self.engine.program();
-        let asked = self.job.capture(self.command("version", ["-json".to_owned()]));
-        let answer = tokio::time::timeout(VERSION_LIMIT, asked).await.map_err(|_| {
-            ExecutorError::ToolMissing(format!("`{name} version` did not answer within 10 s; is it the real program?"))
-        })??;
-        let answer: VersionAnswer = serde_json::from_slice(&answer.stdout).map_err(|_| {
-            ExecutorError::ToolMissing(format!(
-                "`{name} version -json` does not answer as {name} does; is it the real program?"
-            ))
-        })?;
-        Ok(answer.terraform_version)
-    }
-
     fn command(&self, verb: &str, args: impl IntoIterator<Item = String>) -> Command {
-        let mut command = self.job.command(&self.program).dir(&self.dir).arg(verb).args(args);
+        let mut command = self.job.command(&self.program.path).dir(&self.dir).arg(verb).args(args);
         for (name, value) in self.env.iter() {
             command.env.set(name, value);
         }
-        command
+        self.providers.told(command)
     }
 
-    /// `init`, with the runner's shared cache of providers where there is one.
+    /// `init`, with the providers of the runner's mirror, or of the cache that its jobs share, where it has one.
     ///
     /// # Errors
     /// If it fails.
@@ -158,16 +118,8 @@ impl<'a> Terraform<'a> {
     }
 
     async fn init_with(&self, args: Vec<String>) -> Result<(), ExecutorError> {
-        let mut command = self.command("init", ["-no-color", "-input=false"].map(str::to_owned)).args(args);
-        let cache = self.job.settings().cache_dir.as_ref().map(|dir| dir.join("providers"));
-        // Inits in parallel damage a cache that they share, so one at a time.
-        let _turn = match &cache {
-            Some(cache) => {
-                command = command.env("TF_PLUGIN_CACHE_DIR", cache);
-                Some(turn(self.job, cache.clone()).await?)
-            }
-            None => None,
-        };
+        let command = self.command("init", ["-no-color", "-input=false"].map(str::to_owned)).args(args);
+        let _turn = self.providers.turn(self.job).await?;
         let finished = self.job.run(command).await?;
         self.succeeded("init", &finished)
     }
@@ -205,10 +157,8 @@ impl<'a> Terraform<'a> {
     /// Values reach terraform through a file of JSON: nothing in them is ever an expression or an option.
     fn write_variables(&self, variables: &Map<String, Value>) -> Result<PathBuf, ExecutorError> {
         let file = self.job.paths().temp.join("variables.tfvars.json");
-        let text = Value::Object(variables.clone()).to_string();
-        let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
-        let written = written.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
-        written.map_err(ExecutorError::io("cannot write the variables"))?;
+        write_private(&file, &Value::Object(variables.clone()).to_string())
+            .map_err(ExecutorError::io("cannot write the variables"))?;
         Ok(file)
     }
 
@@ -257,19 +207,26 @@ impl<'a> Terraform<'a> {
         self.job.artifact(Artifact { name: "errored.tfstate".to_owned(), media_type, body }).await
     }
 
-    /// `output -json`, sensitive values hidden here and in the log from now on.
+    /// `output -json`. Sensitive values are hidden in the log from now on.
     ///
     /// # Errors
     /// If it fails or prints something else.
-    pub async fn outputs(&self) -> Result<Map<String, Value>, ExecutorError> {
+    pub async fn outputs(&self) -> Result<Outputs, ExecutorError> {
         let command = self.command("output", ["-json".to_owned(), "-no-color".to_owned()]);
         let finished = self.job.capture(command).await?;
         self.succeeded("output", &finished)?;
-        let (shown, secrets) = outputs(&finished.stdout)?;
-        for secret in secrets {
-            self.job.mask(&secret);
-        }
-        Ok(shown)
+        let outputs = Outputs::read(&finished.stdout)?;
+        outputs.secrets().into_iter().for_each(|secret| self.job.mask(secret));
+        Ok(outputs)
+    }
+
+    /// How many resources the state holds. What it says of them never reaches the log.
+    pub(crate) async fn resources(&self) -> Result<usize, ExecutorError> {
+        let finished = self.job.capture(self.command("show", ["-json".to_owned(), "-no-color".to_owned()])).await?;
+        self.succeeded("show", &finished)?;
+        let state: Value = serde_json::from_slice(&finished.stdout)
+            .map_err(|error| ExecutorError::Other(format!("the state cannot be read: {error}")))?;
+        Ok(resources_in(&state["values"]["root_module"]))
     }
 
     /// `validate -json`: whether the stack is valid, and the diagnostics as terraform has them.
@@ -295,7 +252,7 @@ impl<'a> Terraform<'a> {
             message = format!("{message}\n{hint}");
         }
         ExecutorError::ToolFailed {
-            tool: format!("{} {verb}", self.engine.program()),
+            tool: format!("{} {verb}", self.program.engine.program()),
             exit: finished.exit.clone(),
             message,
         }
@@ -303,31 +260,12 @@ impl<'a> Terraform<'a> {
 
     /// What made a plan, for whoever applies it.
     pub(crate) fn tool(&self, document: &PlanDocument) -> Value {
-        json!({ "engine": self.engine, "version": document.terraform_version })
+        json!({ "engine": self.program.engine, "version": document.terraform_version })
     }
 }
 
-fn any_engine(job: &JobContext) -> Result<(Engine, PathBuf), ExecutorError> {
-    match job.tool("terraform") {
-        Ok(program) => Ok((Engine::Terraform, program)),
-        Err(missing) => job.tool("tofu").map(|program| (Engine::Tofu, program)).map_err(|_| missing),
-    }
-}
-
-/// Waits until no other job of this runner uses the cache. Ends with the guard, and with the process.
-async fn turn(job: &JobContext, cache: PathBuf) -> Result<fs::File, ExecutorError> {
-    let waited = tokio::task::spawn_blocking(move || {
-        fs::create_dir_all(&cache)?;
-        let file = fs::File::create(cache.join(".lock"))?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok(file)
-    });
-    let mut stop = job.stop();
-    tokio::select! {
-        waited = waited => {
-            let waited = waited.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            waited.map_err(ExecutorError::io("cannot use the cache of providers"))
-        }
-        stop = stop.changed_from(None) => Err(ExecutorError::Stopped(stop.reason)),
-    }
+/// Data sources are in the state, too, and are nothing that anybody made.
+fn resources_in(module: &Value) -> usize {
+    let managed = module["resources"].as_array().into_iter().flatten().filter(|one| one["mode"] == "managed").count();
+    managed + module["child_modules"].as_array().into_iter().flatten().map(resources_in).sum::<usize>()
 }

@@ -192,11 +192,12 @@ impl<'a> Reader<'a> {
     }
 
     fn check_job_settings(&mut self) {
-        for name in TOOLS.iter().map(|(_, name)| *name).chain(["ALETHIA_CACHE_DIR"]) {
+        for name in TOOLS.iter().map(|(_, name)| *name).chain(["ALETHIA_CACHE_DIR", "ALETHIA_PROVIDER_MIRROR"]) {
             if self.variables.get(name).is_some_and(|path| !Path::new(path).is_absolute()) {
                 self.problems.push(format!("{name} is not an absolute path"));
             }
         }
+        self.problems.extend(self.variables.plan_ttl().err());
         let pairs = [
             ("SUPABASE_S3_ENDPOINT", "ALETHIA_STORAGE_ENDPOINT"),
             ("SUPABASE_S3_REGION", "ALETHIA_STORAGE_REGION"),

@@ -1,0 +1,156 @@
+//! A stack that is ready to be planned and applied: sources in the working directory, a backend, and providers.
+
+use std::path::{Path, PathBuf};
+
+use executor_api::{Artifact, ArtifactBody, ExecutorError, JobContext};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::backend::Backend;
+use crate::files::digest;
+use crate::options::Options;
+use crate::outputs::Outputs;
+use crate::plan::{PlanDocument, PlanSummary, ResourceChange};
+use crate::saved_plan::{PLAN, WORKSPACE};
+use crate::terraform::{PlanMode, Terraform};
+
+/// A stack that is ready: its sources are in the job's working directory, and `init` has been run there.
+pub struct Stack<'a> {
+    job: &'a JobContext,
+    terraform: Terraform<'a>,
+    backend: Backend,
+}
+
+/// A plan that was made, and what it says.
+pub struct Planned {
+    file: PathBuf,
+    document: PlanDocument,
+}
+
+impl<'a> Stack<'a> {
+    /// Makes the sources in the job's working directory ready.
+    ///
+    /// # Errors
+    /// If there is no program, the backend cannot be used here, or `init` fails.
+    pub async fn open(job: &'a JobContext, options: &Options, backend: &Backend) -> Result<Self, ExecutorError> {
+        Self::open_with(job, Terraform::find(job, options).await?, backend).await
+    }
+
+    pub(crate) async fn open_with(
+        job: &'a JobContext,
+        mut terraform: Terraform<'a>,
+        backend: &Backend,
+    ) -> Result<Self, ExecutorError> {
+        backend.check()?;
+        terraform.use_backend(backend.prepare(job, job.work_dir())?);
+        terraform.init().await?;
+        Ok(Self { job, terraform, backend: backend.clone() })
+    }
+
+    /// Plans, and reads what the plan says.
+    ///
+    /// # Errors
+    /// If the program fails, or its plan cannot be read.
+    pub async fn plan(&self, mode: PlanMode, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
+        let file = self.job.paths().temp.join("plan");
+        if mode == PlanMode::Destroy {
+            // A plan of destruction prints values from the state, where terraform has forgotten which are sensitive.
+            // Reading the outputs hides those that the stack calls sensitive.
+            self.outputs().await?;
+        }
+        self.terraform.plan(mode, variables, &file).await?;
+        self.read(file).await
+    }
+
+    /// Reads what a plan says.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn read(&self, file: PathBuf) -> Result<Planned, ExecutorError> {
+        let document = self.terraform.show(&file).await?;
+        Ok(Planned { file, document })
+    }
+
+    /// Keeps a plan as artifacts: the plan, the working directory with its lock file, and what people may read of it.
+    /// Returns the metadata that lets [`crate::SavedPlan`] tell it from every other.
+    ///
+    /// # Errors
+    /// If it cannot be written down.
+    pub async fn keep(&self, planned: &Planned) -> Result<Map<String, Value>, ExecutorError> {
+        let plan_sha256 = digest(&planned.file)?;
+        let workspace = job_source::pack(self.job.work_dir());
+        let workspace = workspace.map_err(|error| ExecutorError::Other(error.to_string()))?;
+        let workspace_sha256 = hex::encode(Sha256::digest(&workspace));
+        for (name, media_type, body) in [
+            (PLAN, "application/octet-stream", ArtifactBody::File(planned.file.clone())),
+            (WORKSPACE, "application/gzip", ArtifactBody::Bytes(workspace)),
+            ("plan.json", "application/json", ArtifactBody::Bytes(planned.redacted().to_string().into_bytes())),
+        ] {
+            let artifact = Artifact { name: name.to_owned(), media_type: media_type.to_owned(), body };
+            self.job.artifact(artifact).await?;
+        }
+        let summary = planned.summary();
+        let metadata = json!({
+            "plan_completed": true,
+            "plan_file_key": format!("{}/{PLAN}", self.job.job().id),
+            "plan_sha256": plan_sha256,
+            "workspace_sha256": workspace_sha256,
+            "plan_result": planned.document.result(),
+            "has_changes": summary.has_changes,
+            "plan_summary": summary,
+            "tool": self.terraform.tool(&planned.document),
+            "backend": self.backend.fingerprint(),
+        });
+        Ok(metadata.as_object().cloned().unwrap_or_default())
+    }
+
+    /// Applies exactly this plan. Pass the commit point before.
+    ///
+    /// # Errors
+    /// If it fails; a state that could not be saved is kept as an artifact.
+    pub async fn apply(&self, plan: &Path) -> Result<(), ExecutorError> {
+        self.terraform.apply(plan).await
+    }
+
+    /// The outputs; sensitive values are hidden in the log from now on.
+    ///
+    /// # Errors
+    /// If the program fails or prints something else.
+    pub async fn outputs(&self) -> Result<Outputs, ExecutorError> {
+        self.terraform.outputs().await
+    }
+
+    /// How many resources the state holds.
+    ///
+    /// # Errors
+    /// If the program fails or prints something else.
+    pub async fn resources(&self) -> Result<usize, ExecutorError> {
+        self.terraform.resources().await
+    }
+}
+
+impl Planned {
+    /// The plan itself. It holds secrets.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What it would do, in numbers and by resource.
+    #[must_use]
+    pub fn summary(&self) -> PlanSummary {
+        self.document.summary()
+    }
+
+    /// The plan with its values, sensitive ones taken out.
+    #[must_use]
+    pub fn redacted(&self) -> Value {
+        self.document.redacted()
+    }
+
+    /// What has changed in the world since the last apply.
+    #[must_use]
+    pub fn drift(&self) -> Vec<ResourceChange> {
+        self.document.drift()
+    }
+}
