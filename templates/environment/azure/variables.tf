@@ -75,7 +75,7 @@ variable "vnet_cidr" {
 }
 
 variable "single_nat_gateway" {
-  description = "One NAT gateway with one address. Else its address is there in every zone, and there are two of them: twice the connections."
+  description = "One address for all that goes out. Else two: twice the connections. Azure has one NAT gateway for a subnet, whatever its zones."
   type        = bool
   default     = true
   nullable    = false
@@ -495,7 +495,7 @@ variable "azure_db_engine" {
 }
 
 variable "azure_db_engine_version" {
-  description = "The version of it: for example 16 (postgres), 8.0.21 (mysql). Missing: those."
+  description = "The version of it: 16 (postgres) where missing; of mysql there is 8.0.21 alone."
   type        = string
   default     = null
 }

@@ -26,8 +26,8 @@ locals {
     }
   }
 
-  # A unit of Aurora is 2 GiB; Cloud SQL has between 3.75 and 6.5 GiB for a core, and an even number of cores.
-  database_cores = { for name, database in local.databases : name => max(2, 2 * ceil(database.units / 6)) }
+  # A unit of Aurora is 2 GiB; Cloud SQL has between 3.75 and 6.5 GiB for a core, and one core or an even number of them.
+  database_cores = { for name, database in local.databases : name => database.units <= 2 ? 1 : 2 * ceil(database.units / 6) }
 
   database_servers = {
     for name, database in local.databases : name => {
@@ -52,7 +52,7 @@ resource "random_id" "database" {
 resource "google_sql_database_instance" "this" {
   for_each = local.databases
 
-  name                = "${local.prefix}-${replace(lower(each.key), "/[^a-z0-9]+/", "-")}-${random_id.database[each.key].hex}"
+  name                = "${local.prefix}-${trim(substr(replace(lower(each.key), "/[^a-z0-9]+/", "-"), 0, 30), "-")}-${random_id.database[each.key].hex}"
   region              = var.region
   database_version    = local.database_servers[each.key].version
   deletion_protection = false

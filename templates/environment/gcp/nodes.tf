@@ -5,8 +5,17 @@ locals {
   # Pools after the first begin with nothing, which only the autoscaler can change.
   instance_types = var.enable_cluster_autoscaler ? distinct(var.gke_instance_types) : slice(var.gke_instance_types, 0, 1)
   first_type     = var.gke_instance_types[0]
-  node_min       = var.enable_cluster_autoscaler ? var.gke_node_min_size : var.gke_node_desired_size
-  node_max       = var.enable_cluster_autoscaler ? max(var.gke_node_max_size, var.gke_node_min_size) : var.gke_node_desired_size
+  # No more zones than there are nodes: one pool has the same number in each to begin with.
+  node_zones = flatten([for zones in data.google_compute_zones.this : slice(sort(zones.names), 0, min(3, length(zones.names), var.gke_node_desired_size))])
+  node_min   = var.enable_cluster_autoscaler ? var.gke_node_min_size : var.gke_node_desired_size
+  node_max   = var.enable_cluster_autoscaler ? max(var.gke_node_max_size, var.gke_node_min_size) : var.gke_node_desired_size
+}
+
+data "google_compute_zones" "this" {
+  count = local.has_pools ? 1 : 0
+
+  region = var.region
+  status = "UP"
 }
 
 resource "google_service_account" "nodes" {
@@ -29,8 +38,10 @@ resource "google_project_iam_member" "nodes" {
 resource "google_container_node_pool" "this" {
   for_each = toset(local.has_pools ? local.instance_types : [])
 
-  name_prefix = "${substr(each.value, 0, 20)}-"
-  cluster     = google_container_cluster.this[0].id
+  name               = substr(each.value, 0, 40)
+  cluster            = google_container_cluster.this[0].id
+  node_locations     = local.node_zones
+  initial_node_count = each.value == local.first_type ? floor(var.gke_node_desired_size / length(local.node_zones)) : 0
 
   autoscaling {
     total_min_node_count = each.value == local.first_type ? local.node_min : 0
@@ -70,7 +81,7 @@ resource "google_container_node_pool" "this" {
   }
 
   lifecycle {
-    create_before_destroy = true
-    ignore_changes        = [initial_node_count]
+    # It says how the pool began, and would begin it anew.
+    ignore_changes = [initial_node_count]
   }
 }
