@@ -79,6 +79,14 @@ impl<'a> Kubectl<'a> {
         Ok(self)
     }
 
+    /// As this, in another namespace.
+    ///
+    /// # Errors
+    /// As [`Self::in_namespace`].
+    pub fn within(&self, namespace: &str) -> Result<Self, ExecutorError> {
+        self.at(None).in_namespace(namespace)
+    }
+
     /// As this, in a namespace that the cluster itself, or a manifest, has named.
     pub(crate) fn at(&self, namespace: Option<&str>) -> Self {
         let Self { job, access, program, .. } = self;

@@ -23,6 +23,29 @@ impl Kubectl<'_> {
         Ok(objects)
     }
 
+    /// One object, or none if it is not there. None of it reaches the log.
+    ///
+    /// # Errors
+    /// If the cluster does not answer, or does not know us or the kind.
+    pub async fn get_one(&self, resource: Resource) -> Result<Option<Value>, ExecutorError> {
+        let command = self.request(&["get"]).args(["--output=json", "--ignore-not-found"]);
+        let mut found = self.objects(Targets::one(resource).add_to(command)).await?;
+        found.iter_mut().for_each(secrets::hide);
+        Ok(found.pop())
+    }
+
+    /// All objects of some kinds, whatever namespace they are in. None of it reaches the log.
+    ///
+    /// # Errors
+    /// If the cluster does not answer, or does not know us or a kind.
+    pub async fn get_everywhere(&self, kinds: &[&str]) -> Result<Vec<Value>, ExecutorError> {
+        let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        let command = self.request(&["get"]).args(["--output=json", "--all-namespaces"]);
+        let mut found = self.objects(Targets::Kinds { kinds, selector: None }.add_to(command)).await?;
+        found.iter_mut().for_each(secrets::hide);
+        Ok(found)
+    }
+
     /// The data of a Secret, decoded, and hidden from the log from here on. None if there is no such Secret.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! A snapshot says what somebody wants; [`tfvars`] says it to one of our templates; terraform makes it; what comes after
 //! the apply (Argo CD, the applications) is told from the facts that terraform hands back.
 
-mod after_apply;
+pub mod after_apply;
 mod promise;
 pub mod snapshot;
 mod state_key;
@@ -12,3 +12,4 @@ pub mod tfvars;
 
 pub use promise::differences;
 pub use snapshot::Snapshot;
+pub use steps::Steps;

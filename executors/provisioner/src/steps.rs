@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The steps of one job, in the order in which they were taken.
-pub(crate) struct Steps<'a> {
+pub struct Steps<'a> {
     job: &'a JobContext,
     taken: Vec<Step>,
 }
@@ -21,13 +21,18 @@ struct Step {
 }
 
 impl<'a> Steps<'a> {
-    pub(crate) fn new(job: &'a JobContext) -> Self {
+    /// None yet.
+    #[must_use]
+    pub fn new(job: &'a JobContext) -> Self {
         Self { job, taken: Vec::new() }
     }
 
     /// Takes a step. `phase` is the word in the job's metadata, `name` what people read. A line that starts with `---`
     /// begins a group, as viewers of build logs fold them.
-    pub(crate) async fn take<T>(
+    ///
+    /// # Errors
+    /// Those of the step.
+    pub async fn take<T>(
         &mut self,
         phase: &str,
         name: &str,
@@ -47,7 +52,8 @@ impl<'a> Steps<'a> {
     }
 
     /// For the job's metadata.
-    pub(crate) fn timings(&self) -> Value {
+    #[must_use]
+    pub fn timings(&self) -> Value {
         json!(self.taken)
     }
 }

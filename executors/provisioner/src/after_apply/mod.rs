@@ -1,42 +1,134 @@
 //! What comes after the apply: Argo CD and the applications, from what was wanted and what terraform handed back.
 
+mod applications;
+mod argocd;
+mod deadline;
+#[cfg(test)]
+mod example;
+mod facts;
+mod known;
+mod load_balancers;
+mod objects;
 mod options;
+mod removal;
+mod repository;
+mod rollout;
+mod target;
 
-use executor_api::{ExecutorError, JobContext};
+use executor_api::{ExecutorError, Input, JobContext};
 use serde_json::{Map, Value};
 
 use crate::snapshot::Snapshot;
 use crate::steps::Steps;
+use deadline::Deadline;
+use facts::Facts;
+use removal::Removal;
+use repository::AppsRepository;
+use rollout::Rollout;
+use target::Target;
 
 pub use options::{ApplicationsOptions, ArgoCdOptions};
+
+/// What has to be fetched from the control plane before a job that calls [`run`] starts.
+#[must_use]
+pub fn inputs(snapshot: &Snapshot) -> Vec<Input> {
+    if !snapshot.argocd.enabled {
+        return Vec::new();
+    }
+    let manifest = snapshot.argocd.manifest.iter().flat_map(|manifest| manifest.inputs());
+    let token = repository::token_input(snapshot).filter(|_| snapshot.applications.enabled);
+    manifest.chain(token).collect()
+}
 
 /// Brings Argo CD and the applications into the environment's cluster and waits until they are healthy. What is
 /// returned belongs into the job's metadata. `outputs` are terraform's, without the sensitive ones.
 ///
 /// # Errors
 /// If a step does not come to its end; the steps before it stay done, and another DEPLOY goes on from there.
-#[expect(clippy::unused_async, reason = "nothing is installed yet")]
-pub(crate) async fn run(
+pub async fn run(
     job: &JobContext,
-    _steps: &mut Steps<'_>,
-    _snapshot: &Snapshot,
-    _outputs: &Map<String, Value>,
+    steps: &mut Steps<'_>,
+    snapshot: &Snapshot,
+    outputs: &Map<String, Value>,
 ) -> Result<Map<String, Value>, ExecutorError> {
-    job.log().system("Argo CD and the applications are not installed yet by this version");
-    Ok(Map::new())
+    if !snapshot.argocd.enabled {
+        job.log().system("nothing is installed into the cluster: the snapshot says argocd.enabled: false");
+        return Ok(Map::new());
+    }
+    let facts = Facts::new(snapshot, outputs);
+    let Some(target) = Target::of(&facts)? else {
+        job.log().system("nothing is installed: terraform made no cluster, and the snapshot brings none");
+        return Ok(Map::new());
+    };
+    // All of it is known to be good before anything is touched.
+    let install = argocd::wanted(&facts)?;
+    let repository = AppsRepository::of(job, &facts)?;
+    let wanted = applications::wanted(&facts, repository.as_ref().map(|repository| repository.url.as_str()))?;
+
+    let access = steps.take("cluster", "reach the cluster", async {
+        let missing = || ExecutorError::Other("the cloud does not know the cluster that terraform made".to_owned());
+        target.reach(job).await?.ok_or_else(missing)
+    });
+    let access = access.await?;
+    let work = argocd::install(job, &access, &facts, &install);
+    let mut told = steps.take("argocd", "install Argo CD", work).await?;
+    // What follows may take long, and may fail.
+    job.progress(told.clone()).await?;
+    if !snapshot.applications.enabled {
+        job.log().system("the applications stay as they are: the snapshot says applications.enabled: false");
+        return Ok(told);
+    }
+    for line in &wanted.left_out {
+        job.log().system(line);
+    }
+    let deadline = Deadline::after(snapshot.applications.deadline);
+    let rollout = Rollout::new(job, &access, facts.environment(), deadline).await?;
+    if let Some(repository) = &repository {
+        let work = repository.hand_over(job, rollout.argocd());
+        steps.take("repository", "give Argo CD the repository", work).await?;
+    }
+    told.extend(rollout.run(steps, &wanted).await?);
+    Ok(told)
 }
 
-/// Takes away what the applications made in the cloud, which terraform knows nothing of.
+/// Takes away what the applications made in the cloud, which terraform knows nothing of. A cluster that is not there is
+/// fine.
 ///
 /// # Errors
-/// If something is left; terraform would not find it.
-#[expect(clippy::unused_async, reason = "nothing is installed yet")]
-pub(crate) async fn remove(
+/// If something is left, or nobody can tell; terraform would not find it.
+pub async fn remove(
     job: &JobContext,
-    _steps: &mut Steps<'_>,
-    _snapshot: &Snapshot,
-    _outputs: &Map<String, Value>,
+    steps: &mut Steps<'_>,
+    snapshot: &Snapshot,
+    outputs: &Map<String, Value>,
 ) -> Result<Map<String, Value>, ExecutorError> {
-    job.log().system("the applications are not removed yet by this version");
-    Ok(Map::new())
+    if !snapshot.argocd.enabled {
+        let why =
+            "the snapshot says argocd.enabled: false; load balancers, machines and names that they made stay behind";
+        job.log().system(format!("the applications are not taken away: {why}"));
+        return Ok(Map::new());
+    }
+    let facts = Facts::new(snapshot, outputs);
+    let Some(target) = Target::of(&facts)? else {
+        job.log().system("there is no cluster: terraform made none, and the snapshot brings none");
+        return Ok(Map::new());
+    };
+    let reached = steps.take("cluster", "reach the cluster", target.reach(job)).await;
+    let Some(access) = reached.map_err(with_remedy)? else {
+        job.log().system("the cluster is gone: the cloud does not know it any more");
+        return Ok(Map::new());
+    };
+    let deadline = Deadline::after(snapshot.applications.deadline);
+    Removal::new(job, access, facts.environment(), target.is_ours, deadline)?.run(steps).await
+}
+
+/// What to do about a cluster that does not answer.
+fn with_remedy(error: ExecutorError) -> ExecutorError {
+    match error {
+        ExecutorError::Stopped(reason) => ExecutorError::Stopped(reason),
+        other => ExecutorError::Unsuccessful(format!(
+            "{other}\nload balancers, machines and names that its applications made would stay behind, so nothing is \
+             destroyed. If there is nothing of it left, submit DESTROY again with `argocd: {{ enabled: false }}`"
+        )),
+    }
 }

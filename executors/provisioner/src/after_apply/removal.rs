@@ -1,0 +1,118 @@
+//! Taking away what Argo CD brought, and what that made in the cloud, while those who can unmake it are still there.
+
+use std::time::Duration;
+
+use cluster_access::ClusterAccess;
+use executor_api::{ExecutorError, JobContext};
+use executor_argocd::{ArgoCd, Cascade};
+use executor_kubectl::Kubectl;
+use serde_json::{Map, Value, json};
+
+use super::applications::OWNERS_WAVE;
+use super::argocd::NAMESPACE;
+use super::deadline::Deadline;
+use super::known::{self, Known};
+use super::load_balancers;
+use super::rollout::forget_repository;
+use crate::steps::Steps;
+
+/// External-dns hears of what is gone, waits five seconds for more of it, and asks the provider of names.
+const NAMES_ARE_GONE_AFTER: Duration = Duration::from_secs(15);
+
+/// A cluster that is left.
+pub(super) struct Removal<'a> {
+    job: &'a JobContext,
+    access: ClusterAccess,
+    kubectl: Kubectl<'a>,
+    environment: String,
+    /// The whole cluster goes afterwards.
+    is_ours: bool,
+    deadline: Deadline,
+    removed: Vec<String>,
+    load_balancers: usize,
+}
+
+impl<'a> Removal<'a> {
+    pub(super) fn new(
+        job: &'a JobContext,
+        access: ClusterAccess,
+        environment: String,
+        is_ours: bool,
+        deadline: Deadline,
+    ) -> Result<Self, ExecutorError> {
+        let kubectl = Kubectl::find(job, &access)?.in_namespace(NAMESPACE)?;
+        Ok(Self { job, access, kubectl, environment, is_ours, deadline, removed: Vec::new(), load_balancers: 0 })
+    }
+
+    /// What was taken away goes into the metadata, however it ends.
+    pub(super) async fn run(mut self, steps: &mut Steps<'_>) -> Result<Map<String, Value>, ExecutorError> {
+        let ended = self.all(steps).await;
+        let told = json!({ "removed": { "applications": self.removed, "load_balancers": self.load_balancers } });
+        let told = told.as_object().cloned().unwrap_or_default();
+        if let Err(error) = ended {
+            self.job.progress(told).await?;
+            return Err(error);
+        }
+        Ok(told)
+    }
+
+    async fn all(&mut self, steps: &mut Steps<'_>) -> Result<(), ExecutorError> {
+        let known = self.known().await?;
+        let has = |name: &str| known.iter().any(|one| one.name == name);
+        let (has_names, has_machines) = (has("external-dns"), has("karpenter"));
+        if known.iter().any(|one| one.wave >= OWNERS_WAVE) {
+            steps.take("remove_apps", "take away the owner's applications", self.owners(known)).await?;
+        }
+        if self.is_ours {
+            let work = self.load_balancers(has_names, has_machines);
+            steps.take("remove_load_balancers", "take away load balancers and their names", work).await?;
+        }
+        let known = self.known().await?;
+        if known.is_empty() {
+            self.job.log().system("no application of this environment is left");
+            return Ok(());
+        }
+        steps.take("remove_infra", "take away the cluster's own applications", self.delete(&known)).await
+    }
+
+    /// Those that go: of a cluster that goes, all; else ours.
+    async fn known(&self) -> Result<Vec<Known>, ExecutorError> {
+        let known = known::read(&self.kubectl).await?.unwrap_or_default();
+        Ok(known.into_iter().filter(|one| self.is_ours || one.is_of(&self.environment)).collect())
+    }
+
+    async fn owners(&mut self, known: Vec<Known>) -> Result<(), ExecutorError> {
+        let is_owners = |one: &Known| one.wave >= OWNERS_WAVE;
+        // The one that makes the others goes first, or it would make them again.
+        let (first, _): (Vec<_>, Vec<_>) =
+            known.into_iter().filter(is_owners).partition(|one| one.is_of(&self.environment));
+        self.delete(&first).await?;
+        let left: Vec<_> = self.known().await?.into_iter().filter(is_owners).collect();
+        self.delete(&left).await?;
+        forget_repository(&self.kubectl).await
+    }
+
+    async fn load_balancers(&mut self, has_names: bool, has_machines: bool) -> Result<(), ExecutorError> {
+        let gone = load_balancers::take_away(self.job, &self.kubectl, has_machines, self.deadline).await?;
+        self.load_balancers = gone;
+        if has_names && (gone > 0 || !self.removed.is_empty()) {
+            let seconds = NAMES_ARE_GONE_AFTER.as_secs();
+            self.job.log().system(format!("giving external-dns {seconds} s to take away the names"));
+            Deadline::after(NAMES_ARE_GONE_AFTER).rest(self.job, NAMES_ARE_GONE_AFTER).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&mut self, applications: &[Known]) -> Result<(), ExecutorError> {
+        if applications.is_empty() {
+            return Ok(());
+        }
+        let argocd = ArgoCd::through_cluster(self.job, &self.access, NAMESPACE).await?;
+        for one in applications {
+            if argocd.delete(&one.name, Cascade::Foreground, self.deadline.left()).await? {
+                self.removed.push(one.name.clone());
+            }
+        }
+        Ok(())
+    }
+}
