@@ -47,7 +47,7 @@ pub struct Cluster {
 /// Who may do everything in a cluster.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClusterAdmin {
-    /// On AWS the name of an IAM user or role.
+    /// AWS: the name of an IAM user, `role/NAME`, or an ARN. GCP: an address, or a member of IAM. Azure: an object's id.
     pub username: String,
     /// On AWS the path of it, `/` by default.
     pub path: String,
@@ -89,7 +89,8 @@ pub struct ClusterParams {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct AdminParams {
-    /// On AWS the name of an IAM user or role.
+    /// AWS: the name of an IAM user, `role/NAME`, or an ARN. GCP: an address, or a member of IAM such as
+    /// `group:team@example.com`. Azure: an object's id. Required.
     pub username: Option<String>,
     /// On AWS the path of it; `/` if missing.
     pub path: Option<String>,
@@ -123,15 +124,16 @@ pub(super) fn read(nested: ClusterParams, flat: &FlatParams, provider: Provider)
     let admins = Field::at("/cluster/cluster_admins", nested.cluster_admins)
         .or_at("/cluster_admins", flat.cluster_admins.clone())?
         .at_most(MOST_ADMINS)?
-        .each(read_admin)?;
+        .each(|at, params| read_admin(at, params, provider))?;
     let min = Field::at("/cluster/node_min_size", nested.node_min_size).or_at("/node_min_size", flat.node_min_size)?;
     let max = Field::at("/cluster/node_max_size", nested.node_max_size).or_at("/node_max_size", flat.node_max_size)?;
     let desired = Field::at("/cluster/node_desired_size", nested.node_desired_size)
         .or_at("/node_desired_size", flat.node_desired_size)?;
+    let (least, least_desired) = fewest_nodes(provider);
     let sizes = Sizes {
-        min: min.within(0..=MOST_NODES)?,
+        min: min.within(least..=MOST_NODES)?,
         max: max.within(1..=MOST_NODES)?,
-        desired: desired.within(0..=MOST_NODES)?,
+        desired: desired.within(least_desired..=MOST_NODES)?,
     };
     let (node_min_size, node_desired_size, node_max_size) = sizes.settle()?;
     let switch = |name: &str, get: fn(&ClusterProviderParams) -> Option<bool>| {
@@ -152,6 +154,15 @@ pub(super) fn read(nested: ClusterParams, flat: &FlatParams, provider: Provider)
         enable_cluster_autoscaler: switch("enable_cluster_autoscaler", |params| params.enable_cluster_autoscaler)?,
         kubeconfig: Hidden::new(nested.kubeconfig),
     })
+}
+
+/// The fewest at least, and the fewest to begin with: only AWS has groups without any.
+fn fewest_nodes(provider: Provider) -> (u32, u32) {
+    match provider {
+        Provider::Aws => (0, 0),
+        Provider::Gcp => (0, 1),
+        Provider::Azure => (1, 1),
+    }
 }
 
 struct Sizes {
@@ -184,9 +195,26 @@ impl Sizes {
     }
 }
 
-fn read_admin(at: &str, params: AdminParams) -> Result<ClusterAdmin, ExecutorError> {
-    let username =
-        Field::at(format!("{at}/username"), params.username).check(|text| words::word(text, 128, "+=,.@_-:"))?;
+fn check_admin(text: String, provider: Provider) -> Result<String, String> {
+    match provider {
+        Provider::Aws => words::word(text, 256, "+=,.@_-:/"),
+        Provider::Gcp => {
+            let is_member = ["user:", "group:", "serviceAccount:", "principal:", "principalSet:"]
+                .iter()
+                .any(|kind| text.len() > kind.len() && text.starts_with(kind));
+            let is_address = text.split_once('@').is_some_and(|(who, host)| !who.is_empty() && !host.is_empty());
+            if !is_member && (!is_address || text.matches('@').count() != 1 || text.contains(':')) {
+                return Err("give an address or a member of IAM, for example group:team@example.com".to_owned());
+            }
+            words::word(text, 256, "+=,.@_-:/")
+        }
+        Provider::Azure if words::is_uuid(&text) => Ok(text),
+        Provider::Azure => Err("give the object id of a user, a group or an application: a UUID".to_owned()),
+    }
+}
+
+fn read_admin(at: &str, params: AdminParams, provider: Provider) -> Result<ClusterAdmin, ExecutorError> {
+    let username = Field::at(format!("{at}/username"), params.username).check(|text| check_admin(text, provider))?;
     let path = Field::at(format!("{at}/path"), params.path).check(|text| {
         let fits = text.starts_with('/') && text.ends_with('/');
         if fits { words::word(text, 512, "/+=,.@_-") } else { Err("give a path of IAM, for example /team/".to_owned()) }

@@ -95,7 +95,7 @@ pub(super) fn read(nested: DnsParams, flat: &FlatParams, provider: Provider) -> 
 
 fn zone(text: String, provider: Provider) -> Result<String, String> {
     if provider != Provider::Aws {
-        return words::word(text, 128, "._-");
+        return words::word(text, 512, "._-/()");
     }
     // Route 53 itself puts a path before the id of a zone.
     let id = text.strip_prefix("/hostedzone/").map_or_else(|| text.clone(), str::to_owned);

@@ -22,6 +22,7 @@ pub(super) enum Thing {
 
 /// How a name may look. It always begins and ends with a letter or a digit.
 struct Form {
+    least: usize,
     most: usize,
     upper_case: bool,
     /// What may be between letters and digits, though never two of these in a row.
@@ -31,8 +32,8 @@ struct Form {
 /// The template puts project, stage and region before most names, and the clouds limit the whole.
 fn form(thing: Thing, provider: Provider) -> Form {
     let (most, upper_case, between) = match (thing, provider) {
-        (Thing::Database, _) => (30, false, "-"),
-        (Thing::Cache, _) => (20, false, "-"),
+        (Thing::Database, _) => (30, false, "-_"),
+        (Thing::Cache, _) => (20, false, "-_"),
         (Thing::Bucket, _) => (24, false, "-"),
         (Thing::Queue | Thing::Topic, _) => (35, true, "-_"),
         (Thing::Table, Provider::Aws) => (128, true, "-_."),
@@ -44,7 +45,8 @@ fn form(thing: Thing, provider: Provider) -> Form {
         (Thing::Registry, Provider::Gcp) => (40, false, "-"),
         (Thing::Registry, _) => (128, false, "-_./"),
     };
-    Form { most, upper_case, between }
+    let least = if matches!((thing, provider), (Thing::Queue | Thing::Topic, Provider::Gcp)) { 3 } else { 1 };
+    Form { least, most, upper_case, between }
 }
 
 impl Form {
@@ -58,20 +60,21 @@ impl Form {
             before = c;
             fits
         });
-        ends && inside && name.len() <= self.most
+        ends && inside && (self.least..=self.most).contains(&name.len())
     }
 
     fn remedy(&self) -> String {
         let letters = if self.upper_case { "letters" } else { "lower-case letters" };
         let between: Vec<_> = self.between.chars().map(|c| format!("single {c:?}")).collect();
-        format!("give a name of {letters}, digits and {} between them, at most {}", between.join(", "), self.most)
+        let (between, least, most) = (between.join(", "), self.least, self.most);
+        format!("give a name of {least} to {most} {letters}, digits and {between} between them")
     }
 }
 
 /// The name of a thing.
 pub(super) fn name(thing: Thing, provider: Provider, at: &str, given: Option<String>) -> Result<String, ExecutorError> {
     let form = form(thing, provider);
-    let begins_with_letter = matches!(thing, Thing::Database | Thing::Cache);
+    let begins_with_letter = provider == Provider::Gcp || matches!(thing, Thing::Database | Thing::Cache);
     let fits = |name: String| {
         if !form.fits(&name) {
             Err(form.remedy())

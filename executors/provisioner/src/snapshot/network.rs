@@ -50,7 +50,7 @@ pub(super) fn read(nested: NetworkParams, flat: &FlatParams, provider: Provider)
     let provision = provision.or(true) || network_id.is_none();
     Ok(Network {
         provision,
-        cidr_block: cidr_block.check(words::network_cidr)?.or("10.0.0.0/16".to_owned()),
+        cidr_block: cidr_block.check(|text| words::network_cidr(text, provider))?.or("10.0.0.0/16".to_owned()),
         network_id: network_id.filter(|_| !provision),
         single_nat_gateway: single_nat_gateway.or(true),
     })
@@ -63,7 +63,31 @@ fn check_id(id: String, provider: Provider) -> Result<String, String> {
             let fits = (8..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
             if fits { Ok(id) } else { Err("give the id of a VPC, for example vpc-0123456789abcdef0".to_owned()) }
         }
-        Provider::Gcp => words::word(id, 512, "-_./:"),
-        Provider::Azure => words::word(id, 512, "-_./()"),
+        Provider::Gcp => {
+            let name = id.rsplit_once('/').map_or(id.as_str(), |(_, name)| name);
+            let fits = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-') && name.len() <= 63;
+            let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_./:".contains(c);
+            let remedy = "the name or the self link of a network, for example default";
+            words::spelled(if fits { id } else { String::new() }, 512, is_allowed, remedy)
+        }
+        Provider::Azure => {
+            let parts: Vec<_> = id.split('/').map(str::to_ascii_lowercase).collect();
+            let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+            let remedy = "give the id of a network: /subscriptions/.../resourceGroups/.../providers/Microsoft.Network/virtualNetworks/...";
+            match parts[..] {
+                [
+                    "",
+                    "subscriptions",
+                    _,
+                    "resourcegroups",
+                    _,
+                    "providers",
+                    "microsoft.network",
+                    "virtualnetworks",
+                    _,
+                ] => words::word(id, 512, "-_./()"),
+                _ => Err(remedy.to_owned()),
+            }
+        }
     }
 }

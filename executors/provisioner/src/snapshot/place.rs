@@ -201,14 +201,16 @@ fn account_id(text: String, provider: Provider) -> Result<String, String> {
         Provider::Aws if text.len() == 12 => words::spelled(text, 12, |c| c.is_ascii_digit(), "12 digits"),
         Provider::Aws => Err("give an AWS account: 12 digits".to_owned()),
         Provider::Gcp => {
+            // The oldest ones begin with a domain: `example.com:shop`.
+            let id = text.rsplit_once(':').map_or(text.as_str(), |(_, id)| id);
             let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
-            let text = if text.starts_with('-') { String::new() } else { text };
-            words::spelled(text, 80, is_allowed, "a GCP project's id, for example shop-staging-1")
+            let ends = id.starts_with(|c: char| c.is_ascii_lowercase()) && !id.ends_with('-');
+            let fits = ends && (6..=30).contains(&id.len()) && text.len() <= 80 && text.chars().all(is_allowed);
+            if fits { Ok(text) } else { Err("give a GCP project's id, for example shop-staging-1".to_owned()) }
         }
         Provider::Azure => {
-            let remedy = "an Azure subscription's id, for example 00000000-0000-0000-0000-000000000000";
-            let text = if text.len() == 36 && !text.starts_with('-') { text } else { String::new() };
-            words::spelled(text, 36, |c| c.is_ascii_hexdigit() || c == '-', remedy)
+            let why = "give an Azure subscription's id, for example 00000000-0000-0000-0000-000000000000";
+            if words::is_uuid(&text) { Ok(text) } else { Err(why.to_owned()) }
         }
     }
 }

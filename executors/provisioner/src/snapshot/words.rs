@@ -53,13 +53,18 @@ pub(super) fn line(text: String, most: usize) -> Checked {
     spelled(text, most, |c| !c.is_control() && !c.is_whitespace(), "a text without white space and control characters")
 }
 
-/// A network that the templates can divide: the address of the network, and from a /16 to a /20.
-pub(super) fn network_cidr(text: String) -> Checked {
+/// A network that the provider's template can divide.
+pub(super) fn network_cidr(text: String, provider: Provider) -> Checked {
+    let (largest, smallest) = match provider {
+        Provider::Aws => (16, 20),
+        Provider::Gcp => (12, 18),
+        Provider::Azure => (12, 20),
+    };
     let net = ipv4_net(&text)?;
-    if (16..=20).contains(&net.prefix_len()) {
+    if (largest..=smallest).contains(&net.prefix_len()) {
         return Ok(net.to_string());
     }
-    Err("give a network from /16 to /20, for example 10.0.0.0/16".to_owned())
+    Err(format!("give a network from /{largest} to /{smallest}, for example 10.0.0.0/16"))
 }
 
 /// A range of addresses.
@@ -79,8 +84,15 @@ fn ipv4_net(text: &str) -> Result<Ipv4Net, String> {
 /// The name of a domain, as a registrar has it.
 pub(super) fn domain_name(text: String) -> Checked {
     let name = text.trim_end_matches('.').to_ascii_lowercase();
-    let fits = name.len() <= 253 && name.contains('.') && name.split('.').all(is_label);
+    let has_end = name.rsplit_once('.').is_some_and(|(_, end)| end.len() >= 2);
+    let fits = name.len() <= 253 && has_end && name.split('.').all(is_label);
     if fits { Ok(name) } else { Err("give a domain's name, for example shop.example.com".to_owned()) }
+}
+
+/// `00000000-0000-0000-0000-000000000000`.
+pub(super) fn is_uuid(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').map(str::len).collect();
+    parts == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
 fn is_label(text: &str) -> bool {
@@ -137,7 +149,8 @@ pub(super) fn cluster_version(text: String, provider: Provider) -> Checked {
         Provider::Aws => numbers.len() == 2 && !text.contains('-'),
         Provider::Gcp | Provider::Azure => (2..=3).contains(&numbers.len()),
     };
-    if !fits || !numbers.iter().all(is_number) {
+    let is_known = numbers[0] == "1" && numbers.get(1).is_some_and(|minor| minor.len() == 2);
+    if !fits || !is_known || !numbers.iter().all(is_number) {
         return Err("give a version of Kubernetes, for example 1.32".to_owned());
     }
     word(text, 32, ".-")

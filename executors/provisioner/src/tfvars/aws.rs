@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::shared;
 use crate::snapshot::{
-    Database, DatabaseEngine, EncryptionAlgorithm, NosqlTable, Queue, Secret, Snapshot, StorageBucket,
+    Cache, Database, DatabaseEngine, EncryptionAlgorithm, NosqlTable, Queue, Secret, Snapshot, StorageBucket,
 };
 
 const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
@@ -111,12 +111,11 @@ fn engine_version(database: &Database) -> Option<&str> {
 
 fn caches(snapshot: &Snapshot) -> Value {
     let first = snapshot.caches.first();
-    let of_a_cache = |node_type: &Option<String>| node_type.clone().unwrap_or("cache.t3.medium".to_owned());
     json!({
         "create_elasticache_redis": first.is_some(),
         "redis_name": first.map(|cache| &cache.name),
         "redis_engine": first.map(|cache| cache.engine),
-        "redis_instance_type": first.map_or("cache.t3.micro".to_owned(), |cache| of_a_cache(&cache.node_type)),
+        "redis_instance_type": first.map_or(Some("cache.t3.micro"), node_type),
         "redis_cluster_size": first.map_or(1, |cache| cache.num_cache_nodes),
         "redis_multi_az_enabled": first.map(|cache| cache.multi_az),
         "redis_cluster_mode_enabled": false,
@@ -125,8 +124,13 @@ fn caches(snapshot: &Snapshot) -> Value {
         "redis_allowed_cidr_blocks": first.map_or(&[][..], |cache| &cache.allowed_cidr_blocks),
         "redis_allowed_security_group_ids": [],
         "redis_cloudwatch_logs_enabled": false,
-        "additional_caches": shared::additional_caches(snapshot),
+        "additional_caches": shared::additional_caches(snapshot, node_type),
     })
+}
+
+/// The contract's default, for every cache: one that becomes the first stays as large.
+fn node_type(cache: &Cache) -> Option<&str> {
+    cache.node_type.as_deref().or(Some("cache.t3.medium"))
 }
 
 fn messages(snapshot: &Snapshot) -> Value {

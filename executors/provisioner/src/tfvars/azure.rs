@@ -81,6 +81,8 @@ fn databases(snapshot: &Snapshot) -> Value {
         "azure_db_name": first.map(|database| &database.name),
         "azure_db_engine": first.map(|database| if database.is_mysql() { "mysql" } else { "postgres" }),
         "azure_db_engine_version": first.and_then(|database| database.engine_version.as_ref()),
+        "azure_db_min_capacity": first.map(|database| database.min_capacity),
+        "azure_db_max_capacity": first.map(|database| database.max_capacity),
         "azure_db_port": first.map(|database| database.port),
         "azure_db_backup_retention_days": first.map(|database| database.backup_retention_days),
         "azure_db_iam_auth": first.map(|database| database.iam_auth),
@@ -95,8 +97,9 @@ fn caches(snapshot: &Snapshot) -> Value {
         "azure_cache_name": first.map(|cache| &cache.name),
         "azure_cache_engine": first.map(|cache| cache.engine),
         "azure_cache_sku": first.filter(|cache| cache.num_cache_nodes > 1).map(|_| "Standard"),
+        "azure_cache_node_type": first.and_then(|cache| cache.node_type.as_ref()),
         "azure_cache_multi_az": first.map(|cache| cache.multi_az),
-        "additional_caches": shared::additional_caches(snapshot),
+        "additional_caches": shared::additional_caches(snapshot, |cache| cache.node_type.as_deref()),
     })
 }
 
@@ -132,7 +135,7 @@ fn table(table: &NosqlTable) -> Value {
     json!({
         "name": table.name,
         "partition_key": format!("/{}", table.partition_key),
-        "billing_mode": if table.provisioned { "provisioned" } else { "serverless" },
+        "billing_mode": if table.provisioned { "PROVISIONED" } else { "PAY_PER_REQUEST" },
         "analytical_storage_enabled": null,
     })
 }
@@ -140,6 +143,8 @@ fn table(table: &NosqlTable) -> Value {
 fn container(bucket: &StorageBucket) -> Value {
     json!({
         "name": bucket.name,
+        "versioning": bucket.versioning,
+        "cors_origins": bucket.cors_origins,
         "container_access_type": if bucket.public_access { "blob" } else { "private" },
     })
 }

@@ -83,6 +83,8 @@ fn databases(snapshot: &Snapshot) -> Value {
         "cloud_sql_name": first.map(|database| &database.name),
         "cloud_sql_engine": first.map(|database| if database.is_mysql() { "MYSQL" } else { "POSTGRES" }),
         "cloud_sql_engine_version": first.and_then(|database| database.engine_version.as_ref()),
+        "cloud_sql_min_capacity": first.map(|database| database.min_capacity),
+        "cloud_sql_max_capacity": first.map(|database| database.max_capacity),
         "cloud_sql_port": first.map(|database| database.port),
         "cloud_sql_backup_retention_days": first.map(|database| database.backup_retention_days),
         "cloud_sql_iam_auth": first.map(|database| database.iam_auth),
@@ -100,7 +102,7 @@ fn caches(snapshot: &Snapshot) -> Value {
         "memorystore_engine": first.map(|cache| cache.engine),
         "memorystore_instance_type": first.and_then(|cache| cache.node_type.as_ref()),
         "memorystore_multi_az": first.map(|cache| cache.multi_az),
-        "additional_caches": shared::additional_caches(snapshot),
+        "additional_caches": shared::additional_caches(snapshot, |cache| cache.node_type.as_deref()),
     })
 }
 

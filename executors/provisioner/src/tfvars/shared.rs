@@ -24,13 +24,13 @@ pub(super) fn additional_databases(snapshot: &Snapshot, version: fn(&Database) -
 }
 
 /// The caches after the first.
-pub(super) fn additional_caches(snapshot: &Snapshot) -> Value {
+pub(super) fn additional_caches(snapshot: &Snapshot, node_type: fn(&Cache) -> Option<&str>) -> Value {
     let rest = snapshot.caches.iter().skip(1);
     let one = |cache: &Cache| {
         json!({
             "name": cache.name,
             "engine": cache.engine,
-            "node_type": cache.node_type,
+            "node_type": node_type(cache),
             "num_cache_nodes": cache.num_cache_nodes,
             "multi_az": cache.multi_az,
             "allowed_cidr_blocks": cache.allowed_cidr_blocks,
