@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use process_supervisor::{DetachedProcess, boot_id};
+use process_supervisor::DetachedProcess;
 use tokio::task::JoinSet;
 
 use crate::dispatch;
-use crate::job_directory::{CLAIM, Claimed, FORMAT, JobDirectory, OUTCOME};
+use crate::job_directory::{JobDirectory, OUTCOME};
 use crate::oidc_token::Renewal;
 use crate::runner::Runner;
 
@@ -29,25 +29,25 @@ pub(crate) fn adopt_all(runner: &Arc<Runner>, jobs: &mut JoinSet<()>) -> io::Res
 }
 
 fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>) -> io::Result<()> {
-    let Some(format) = directory.format()? else {
+    let Some(claimed) = directory.claimed()? else {
         // Nothing was started: the plane gives the job to somebody after half a minute.
         return directory.remove();
     };
-    if format != FORMAT && format + 1 != FORMAT {
-        return Err(io::Error::other(format!("its format is {format}; start the version that made it")));
-    }
-    let claimed: Option<Claimed> = directory.read(CLAIM)?;
-    let claimed = Arc::new(claimed.ok_or_else(|| io::Error::other("its claim has gone"))?);
-    let found = Found::look(directory, claimed.boot_id == boot_id()?)?;
+    let found = Found::look(directory, JobDirectory::says_who_ran(&claimed)?)?;
     tracing::info!(job.id = %claimed.job.id, attempt = claimed.job.attempt, state = found.as_str(), "taking up a job of an earlier start");
     let runner = Arc::clone(runner);
     match found {
         Found::NotStarted(directory) => {
+            let claimed = Arc::new(directory.bring_up_to_date(claimed)?);
             let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
             let begun = dispatch::begin(Arc::clone(&runner), directory, claimed, orders);
             jobs.spawn(dispatch::run(runner, begun));
         }
         Found::Started(process) => {
+            if process.is_none() {
+                directory.free_former_reserve();
+            }
+            let claimed = Arc::new(claimed);
             let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), directory);
             let renewal = Renewal::of_adopted(&runner, &claimed, directory);
             let attended = dispatch::attend(Arc::clone(&runner), directory.clone(), claimed, process, renewal, orders);
@@ -67,12 +67,12 @@ enum Found {
 
 impl Found {
     /// What happened before this boot, nobody knows: a power cut may have taken what a process said of itself.
-    fn look(directory: &JobDirectory, is_of_this_boot: bool) -> io::Result<Self> {
+    fn look(directory: &JobDirectory, says_who_ran: bool) -> io::Result<Self> {
         loop {
             if let Some(identity) = directory.process()? {
                 return Ok(Self::Started(DetachedProcess::adopt(&identity)?));
             }
-            if directory.has(OUTCOME) || !is_of_this_boot {
+            if directory.has(OUTCOME) || !says_who_ran {
                 return Ok(Self::Started(None));
             }
             if let Some(taken) = directory.take_back()? {

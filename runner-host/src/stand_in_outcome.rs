@@ -65,7 +65,8 @@ pub(crate) fn write_lost(directory: &JobDirectory) -> io::Result<()> {
 
 /// No disk, no directory: the result is all that can be saved.
 pub(crate) async fn report_without_directory(runner: &Runner, claimed: &Claimed, error: &io::Error) {
-    let text = format!("the runner cannot make a folder for the job: {error}; free some disk space there");
+    let remedy = if error.kind() == io::ErrorKind::StorageFull { "; free some disk space there" } else { "" };
+    let text = format!("the runner cannot make a folder for the job: {error}{remedy}");
     tracing::error!(job.id = %claimed.job.id, text);
     let report = StatusReport {
         error_message: Some(text),

@@ -453,6 +453,52 @@ async fn a_runner_that_takes_one_job_asks_for_no_other() {
     assert_eq!(plane.calls_of(STATUS)[0].body.get("next"), None);
 }
 
+/// What the version before had written when it was replaced: all of a job's end, and nothing of it delivered.
+#[tokio::test]
+async fn a_job_of_the_format_before_is_delivered_whole() {
+    let (plane, origin) = Plane::start(|name, _| match name {
+        // What it has is at the end of the log.
+        "POST /api/jobs/j-1/log" => Some(Answer::Json(json!({ "success": true, "offset": 5 }))),
+        "PUT /api/jobs/j-1/artifacts/plan" => Some(Answer::Json(json!({ "sha256": "0" }))),
+        _ => None,
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("jobs/j-1.3");
+    fs::create_dir_all(root.join("outbox")).unwrap();
+    let job = json!({ "id": "j-1", "job_type": "quiet", "status": "CLAIMED", "attempt": 3 });
+    let log = wire::FrameHeader::describe(wire::LogStream::Stdout, 0, wire::Timestamp::now(), b"line\n");
+    let log = [&log.encode()[..], b"line\n"].concat();
+    let outcome = json!({ "status": "SUCCESS", "reason": null, "error_message": null, "metadata": { "n": 1 },
+                          "phase": "committed", "log": { "length": 5, "sha256": "0", "dropped_bytes": 0 },
+                          "finished_at": "2026-01-01T00:00:00Z" });
+    let process = json!({ "pid": 1, "start_ticks": 0, "boot_id": "of before" });
+    let record = json!({ "name": "plan", "media_type": "text/plain", "sha256": "0" });
+    for (file, bytes) in [
+        ("format", &b"1"[..]),
+        ("settings.json", b"{}"),
+        ("reserve", &[0; 64]),
+        ("log", &log),
+        ("outbox/000001.progress.json", br#"{ "so": "far" }"#),
+        ("outbox/000002.artifact.bytes", b"bytes"),
+        ("outbox/000002.artifact.json", record.to_string().as_bytes()),
+        ("process.json", process.to_string().as_bytes()),
+        ("outcome.json", outcome.to_string().as_bytes()),
+        ("claim.json", json!({ "job": job, "log_limit_bytes": 4096 }).to_string().as_bytes()),
+    ] {
+        fs::write(root.join(file), bytes).unwrap();
+    }
+    let runner = Runner::start(&origin, folder.path());
+    let reports = plane.until(STATUS, 2).await;
+    assert_eq!(reports[0].body["execution_metadata"], json!({ "so": "far" }));
+    assert_eq!(reports[1].body["status"], "SUCCESS");
+    assert_eq!(reports[1].body["execution_metadata"], json!({ "n": 1 }));
+    assert_eq!(reports[1].attempt.as_deref(), Some("3"));
+    assert_eq!(plane.calls_of("PUT /api/jobs/j-1/artifacts/plan").len(), 1, "{:?}", plane.calls.borrow());
+    runner.leave().await;
+    assert!(!root.exists(), "all of it is delivered");
+}
+
 #[tokio::test]
 async fn what_an_earlier_start_left_is_taken_up_put_away_or_left_alone() {
     let (plane, origin) = Plane::start(|_, _| None).await;

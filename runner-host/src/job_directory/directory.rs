@@ -32,6 +32,7 @@ impl JobDirectory {
     /// must not be lost brings the claim with it: see [`Self::write`].
     pub(crate) fn create(&self, claimed: &Claimed) -> io::Result<()> {
         if self.root.exists() {
+            self.refuse_to_lose()?;
             fs::remove_dir_all(&self.root)?;
         }
         let paths = self.paths();
@@ -43,6 +44,20 @@ impl JobDirectory {
         self.place(CLAIM, claimed)
     }
 
+    /// A plane of the seed's contract gives a job again under the same number. What an earlier run of it may still do, or has
+    /// left to deliver, is not written over.
+    fn refuse_to_lose(&self) -> io::Result<()> {
+        let in_the_way = |why: &str| io::Error::other(format!("{} is in the way: {why}", self.root.display()));
+        self.claimed().map_err(|error| in_the_way(&error.to_string()))?;
+        if self.phase() != Phase::Preparing {
+            return Err(in_the_way("an earlier run of this job is not delivered; start the runner again"));
+        }
+        match self.lock_process()? {
+            Some(_) => Ok(()),
+            None => Err(in_the_way("a process still runs this job there")),
+        }
+    }
+
     /// Makes the folder of what is fetched for the job; many need nothing.
     pub(crate) fn make_inputs(&self) -> io::Result<PathBuf> {
         let inputs = self.paths().inputs;
@@ -51,7 +66,7 @@ impl JobDirectory {
     }
 
     /// In the file that it will be written to.
-    fn keep_room_for_the_outcome(&self) -> io::Result<()> {
+    pub(super) fn keep_room_for_the_outcome(&self) -> io::Result<()> {
         let mut file = new_file(&self.hidden(OUTCOME))?;
         // Where a file system promises no room, zeros take it.
         fallocate(&file, FallocateFlags::KEEP_SIZE, 0, RESERVE_BYTES as u64)

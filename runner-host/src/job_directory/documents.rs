@@ -13,9 +13,6 @@ use wire::{CloudIdentity, Job, JobStatus, LogSummary, Phase, Reason, Timestamp};
 
 use super::JobDirectory;
 
-/// The layout that this version writes. It adopts its own and the one before.
-pub(crate) const FORMAT: u32 = 1;
-
 /// What the host hands to the job process.
 pub(crate) const CLAIM: &str = "claim.json";
 /// Frames.
@@ -32,10 +29,11 @@ pub(super) const PROCESS: &str = "process.json";
 pub(crate) const STOP: &str = "stop.json";
 /// What the job process itself prints: a panic, for example.
 pub(crate) const PROCESS_OUTPUT: &str = "process-output";
+
 /// What the host hands to the job process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Claimed {
-    /// The number of the layout: [`FORMAT`].
+    /// The number of the layout: [`super::FORMAT`].
     pub(crate) format: u32,
     /// The boot of this machine in which it was claimed. No process lives longer.
     pub(crate) boot_id: String,
@@ -51,7 +49,7 @@ pub(crate) struct Claimed {
 impl Claimed {
     /// Of a job in the form that the wire has it.
     pub(crate) fn of(job: Value) -> Self {
-        let (format, boot_id) = (FORMAT, "of a test".to_owned());
+        let (format, boot_id) = (super::FORMAT, "of a test".to_owned());
         let (job, settings) = (serde_json::from_value(job).unwrap(), JobSettings::default());
         Self { format, boot_id, job, log_limit_bytes: u64::MAX, cloud_identity: None, settings }
     }
@@ -115,20 +113,6 @@ impl JobDirectory {
     pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
         match fs::read(self.file(name)) {
             Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The layout's number; none if there is no claim, or none that reached the disk before a power cut.
-    pub(crate) fn format(&self) -> io::Result<Option<u32>> {
-        #[derive(Deserialize)]
-        struct Numbered {
-            format: u32,
-        }
-        match fs::read(self.file(CLAIM)) {
-            Ok(bytes) if bytes.iter().all(|&byte| byte == 0) => Ok(None),
-            Ok(bytes) => Ok(Some(serde_json::from_slice::<Numbered>(&bytes)?.format)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

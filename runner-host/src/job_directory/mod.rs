@@ -2,6 +2,7 @@
 
 mod directory;
 mod documents;
+mod format;
 mod outbox;
 mod process;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 
 pub(crate) use directory::JobDirectory;
 pub(crate) use documents::{
-    CLAIM, COMMIT, COMMITTED, Claimed, Committed, FORMAT, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP,
+    CLAIM, COMMIT, COMMITTED, Claimed, Committed, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP,
 };
+pub(crate) use format::FORMAT;
 pub(crate) use outbox::{ArtifactRecord, OutboxEntry};

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::JobDirectory;
 use super::directory::new_file;
+use super::format::former_bytes;
 
 const PREFIX: &str = "outbox.";
 const PROGRESS: &str = ".progress";
@@ -51,7 +52,7 @@ impl JobDirectory {
     /// The first entry of the outbox, and the file to remove when it is delivered.
     pub(crate) fn next_outbox(&self) -> io::Result<Option<(PathBuf, OutboxEntry)>> {
         let names = fs::read_dir(self.root())?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let Some(name) = names.filter(|name| name.starts_with(PREFIX)).min() else { return Ok(None) };
+        let Some(name) = names.filter(|name| name.starts_with(PREFIX)).min() else { return self.next_former_outbox() };
         let file = self.file(&name);
         let mut reader = BufReader::new(File::open(&file)?);
         if name.ends_with(PROGRESS) {
@@ -67,6 +68,11 @@ impl JobDirectory {
 
     /// Removes a delivered entry.
     pub(crate) fn remove_outbox(file: &Path) -> io::Result<()> {
-        fs::remove_file(file)
+        fs::remove_file(file)?;
+        // After what names it: bytes alone are nothing to deliver.
+        match fs::remove_file(former_bytes(file)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }

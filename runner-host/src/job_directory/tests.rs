@@ -56,13 +56,110 @@ fn the_phase_is_what_the_files_say() {
 #[test]
 fn a_claim_that_did_not_reach_the_disk_is_none() {
     let (_folder, directory) = directory();
-    assert_eq!(directory.format().unwrap(), Some(FORMAT));
+    assert_eq!(directory.claimed().unwrap().unwrap().format, FORMAT);
     for lost in [&b""[..], b"\0\0\0"] {
         fs::write(directory.file(CLAIM), lost).unwrap();
-        assert_eq!(directory.format().unwrap(), None);
+        assert!(directory.claimed().unwrap().is_none());
     }
     fs::write(directory.file(CLAIM), "{").unwrap();
-    assert!(directory.format().is_err(), "something is there, and nobody knows what");
+    assert!(directory.claimed().is_err(), "something is there, and nobody knows what");
+}
+
+/// As the version before 7c8d8b2 left it.
+fn of_format_1() -> (tempfile::TempDir, JobDirectory) {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = JobDirectory::at(folder.path().join("j.2"));
+    for dir in ["", "work", "inputs", "home", "tmp", "outbox"] {
+        fs::create_dir_all(directory.file(dir)).unwrap();
+    }
+    let job = json!({ "id": "j", "job_type": "k", "status": "CLAIMED", "attempt": 2 });
+    let claim = json!({ "job": job, "log_limit_bytes": 7, "cloud_identity": { "provider": "aws" } });
+    let record = json!({ "name": "a", "media_type": "x/y", "sha256": "" });
+    for (file, text) in [
+        ("format", "1"),
+        ("reserve", "\0\0"),
+        ("log", ""),
+        ("settings.json", &json!({ "env": { "PATH": "/bin" }, "infracost_api_key": "key" }).to_string()),
+        ("outbox/000001.progress.json", "{}"),
+        ("outbox/000002.artifact.bytes", "bytes"),
+        ("outbox/000002.artifact.json", &record.to_string()),
+        ("outbox/.000003.progress.json.new", "{"),
+        ("claim.json", &claim.to_string()),
+    ] {
+        fs::write(directory.file(file), text).unwrap();
+    }
+    (folder, directory)
+}
+
+#[test]
+fn the_format_before_is_read_whole() {
+    let (_folder, directory) = of_format_1();
+    let claimed = directory.claimed().unwrap().unwrap();
+    assert_eq!((claimed.format, claimed.job.attempt_no().to_string(), claimed.log_limit_bytes), (1, "2".to_owned(), 7));
+    assert_eq!(claimed.cloud_identity.as_ref().unwrap().provider, "aws");
+    assert_eq!(claimed.settings.infracost_api_key.as_deref(), Some("key"));
+    assert!(JobDirectory::says_who_ran(&claimed).unwrap(), "it synced that, whatever boot this is");
+    let (first, entry) = directory.next_outbox().unwrap().unwrap();
+    assert!(matches!(entry, OutboxEntry::Progress(_)), "{entry:?}");
+    JobDirectory::remove_outbox(&first).unwrap();
+    let (second, entry) = directory.next_outbox().unwrap().unwrap();
+    let OutboxEntry::Artifact { record, bytes } = entry else { panic!("{entry:?}") };
+    assert_eq!((record.name.as_str(), &bytes[..]), ("a", &b"bytes"[..]));
+    JobDirectory::remove_outbox(&second).unwrap();
+    assert!(directory.next_outbox().unwrap().is_none() && !directory.file("outbox/000002.artifact.bytes").exists());
+}
+
+#[test]
+fn what_nobody_has_begun_becomes_one_of_this_format() {
+    let (_folder, directory) = of_format_1();
+    let former = directory.claimed().unwrap().unwrap();
+    let now = directory.bring_up_to_date(former).unwrap();
+    // The job process knows only its own format.
+    let read: Claimed = directory.read(CLAIM).unwrap().unwrap();
+    assert_eq!((read.format, &read.boot_id), (FORMAT, &now.boot_id));
+    assert_eq!(read.settings.env["PATH"], "/bin");
+    assert!(directory.hidden(OUTCOME).exists() && !directory.file("reserve").exists());
+    assert_eq!(directory.claimed().unwrap().unwrap().format, FORMAT);
+}
+
+#[test]
+fn the_layout_of_today_under_the_number_of_before_is_that_of_today() {
+    let (_folder, directory) = directory();
+    let mut claim: serde_json::Value = directory.read(CLAIM).unwrap().unwrap();
+    claim["format"] = json!(1);
+    directory.place(CLAIM, &claim).unwrap();
+    assert_eq!(directory.claimed().unwrap().unwrap().format, FORMAT);
+}
+
+#[test]
+fn a_format_that_nobody_knows_is_named_with_what_to_do() {
+    let (_folder, former) = of_format_1();
+    fs::write(former.file("format"), "0").unwrap();
+    let (_folder_too, later) = directory();
+    later.place(CLAIM, &json!({ "format": 3, "boot_id": "b", "whatever": [] })).unwrap();
+    for (directory, number) in [(former, "0"), (later, "3")] {
+        let error = directory.claimed().unwrap_err().to_string();
+        let says = format!("its format is {number}, and this version knows 1 and 2; start the version that made it");
+        assert_eq!(error, says);
+    }
+}
+
+#[test]
+fn what_is_not_delivered_is_not_written_over() {
+    let (folder, directory) = directory();
+    let claimed = directory.claimed().unwrap().unwrap();
+    directory.create(&claimed).unwrap();
+    let process = directory.claim_process().unwrap().unwrap();
+    let refused = directory.create(&claimed).unwrap_err().to_string();
+    assert!(refused.contains("j.2 is in the way: a process still runs this job there"), "{refused}");
+    drop(process);
+    directory.write(COMMITTED, &Committed { refused: None }).unwrap();
+    let refused = directory.create(&claimed).unwrap_err().to_string();
+    assert!(refused.contains("is not delivered"), "{refused}");
+    directory.place(CLAIM, &json!({ "format": 3 })).unwrap();
+    let refused = directory.create(&claimed).unwrap_err().to_string();
+    assert!(refused.contains("its format is 3"), "{refused}");
+    assert!(folder.path().join("j.2/committed.json").exists());
 }
 
 #[test]
