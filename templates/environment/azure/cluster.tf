@@ -28,6 +28,26 @@ resource "azurerm_role_assignment" "cluster_network" {
   principal_type       = "ServicePrincipal"
 }
 
+# Who the nodes are: it may read the registries, and nothing else.
+resource "azurerm_user_assigned_identity" "nodes" {
+  count = var.provision_aks ? 1 : 0
+
+  name                = "id-nodes-${local.cluster_name}"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  tags                = local.tags
+}
+
+# To give nodes that identity.
+resource "azurerm_role_assignment" "cluster_nodes" {
+  count = var.provision_aks ? 1 : 0
+
+  scope                = azurerm_user_assigned_identity.nodes[0].id
+  role_definition_name = "Managed Identity Operator"
+  principal_id         = azurerm_user_assigned_identity.cluster[0].principal_id
+  principal_type       = "ServicePrincipal"
+}
+
 resource "azurerm_kubernetes_cluster" "this" {
   count = var.provision_aks ? 1 : 0
 
@@ -71,6 +91,12 @@ resource "azurerm_kubernetes_cluster" "this" {
     identity_ids = [azurerm_user_assigned_identity.cluster[0].id]
   }
 
+  kubelet_identity {
+    client_id                 = azurerm_user_assigned_identity.nodes[0].client_id
+    object_id                 = azurerm_user_assigned_identity.nodes[0].principal_id
+    user_assigned_identity_id = azurerm_user_assigned_identity.nodes[0].id
+  }
+
   azure_active_directory_role_based_access_control {
     azure_rbac_enabled = true
     tenant_id          = local.tenant_id
@@ -104,7 +130,7 @@ resource "azurerm_kubernetes_cluster" "this" {
     }
   }
 
-  depends_on = [azurerm_role_assignment.cluster_network, azurerm_subnet_nat_gateway_association.nodes, azurerm_nat_gateway_public_ip_association.this]
+  depends_on = [azurerm_role_assignment.cluster_network, azurerm_role_assignment.cluster_nodes, azurerm_subnet_nat_gateway_association.nodes, azurerm_nat_gateway_public_ip_association.this]
 }
 
 # Twelve letters and digits are what a pool's name has: a digest of its machine.

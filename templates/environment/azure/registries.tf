@@ -27,7 +27,7 @@ resource "azurerm_role_assignment" "nodes_pull" {
 
   scope                = azurerm_container_registry.this[each.key].id
   role_definition_name = "AcrPull"
-  principal_id         = azurerm_kubernetes_cluster.this[0].kubelet_identity[0].object_id
+  principal_id         = azurerm_user_assigned_identity.nodes[0].principal_id
   principal_type       = "ServicePrincipal"
 }
 
