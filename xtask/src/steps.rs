@@ -35,6 +35,9 @@ impl fmt::Display for Step {
     }
 }
 
+/// Tells the tests of templates where they are.
+const STAND_IN_PROVIDERS: &str = "ALETHIA_TEST_STAND_IN_PROVIDERS";
+
 struct Ended {
     step: Step,
     took: Duration,
@@ -111,6 +114,15 @@ fn tests(toolbox: &Toolbox, arg: &str) -> anyhow::Result<Command> {
     toolbox.terraform()?;
     let mut tests = cargo(["test", "--workspace", arg]);
     tests.env("PATH", toolbox.path()?);
+    match toolbox.stand_in_providers() {
+        Ok(mirror) => {
+            tests.env(STAND_IN_PROVIDERS, mirror);
+        }
+        // The tests say so too, and fail where nothing may be missing.
+        Err(error) => {
+            eprintln!("tools: no providers of terraform: {error:#}. Tests of templates with them are SKIPPED.");
+        }
+    }
     Ok(tests)
 }
 

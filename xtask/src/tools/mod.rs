@@ -8,6 +8,7 @@ mod go;
 mod go_build;
 mod kubernetes;
 mod moto;
+mod stand_in_providers;
 mod terraform;
 mod version;
 
@@ -46,6 +47,7 @@ impl Toolbox {
         self.helm()?;
         self.argocd()?;
         self.argocd_manifest()?;
+        self.stand_in_providers()?;
         if spares == Spares::Also {
             self.tofu()?;
         }
