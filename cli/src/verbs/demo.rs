@@ -135,7 +135,7 @@ impl Demo {
         let plane = tokio::spawn(plane.run(close.clone()));
         let api = Api::new(origin.clone(), token)?;
 
-        let RegisterAnswer { runner, runner_token } = register(&api).await?;
+        let RegisterAnswer { runner, runner_token, .. } = register(&api).await?;
         let config = Config::new(origin, runner.id, runner_token.into(), folder.join("runner"));
         let (leave, signals) = ShutdownSignals::channel();
         let runner = tokio::spawn(runner_host::run(config, registry, signals));
