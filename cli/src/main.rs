@@ -44,3 +44,23 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn check(command: &clap::Command) {
+        for variable in command.get_arguments().filter_map(|arg| arg.get_env()) {
+            let name = variable.to_str().unwrap();
+            let is_known = runner_host::VARIABLES.contains(&name);
+            assert!(is_known, "{}: {name} is not in runner-host/src/config/names.rs", command.get_name());
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn every_variable_of_a_flag_is_documented() {
+        check(&Cli::command());
+    }
+}

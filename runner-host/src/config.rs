@@ -1,6 +1,7 @@
 //! The settings of a runner, and the only place that reads the environment.
 
 mod checks;
+mod names;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,53 +15,7 @@ use wire::{RunnerId, RunnerMode};
 
 use crate::command::StartArgs;
 
-/// Every variable that a runner reads, and its other names. `alethia` has some more of its own.
-pub const VARIABLES: &[&str] = &[
-    "ALETHIA_WEB_ORIGIN",
-    "ALETHIA_ALLOW_HTTP",
-    "ALETHIA_WORKER_ID",
-    "ALETHIA_RUNNER_ID",
-    "ALETHIA_WORKER_TOKEN",
-    "ALETHIA_RUNNER_TOKEN",
-    "ALETHIA_WORKER_TOKEN_FILE",
-    "ALETHIA_RUNNER_TOKEN_FILE",
-    "ALETHIA_WORKER_MODE",
-    "ALETHIA_RUNNER_MODE",
-    "ALETHIA_STORAGE_ENDPOINT",
-    "ALETHIA_STORAGE_REGION",
-    "ALETHIA_STORAGE_ACCESS_KEY_ID",
-    "ALETHIA_STORAGE_SECRET_ACCESS_KEY",
-    "ALETHIA_STATE_DIR",
-    "ALETHIA_SLOTS",
-    "ALETHIA_LABELS",
-    "ALETHIA_DRAIN_TIMEOUT",
-    "ALETHIA_JOB_ENV",
-    "ALETHIA_JOB_LOG_LIMIT",
-    "ALETHIA_TERRAFORM",
-    "ALETHIA_TOFU",
-    "ALETHIA_HELM",
-    "ALETHIA_KUBECTL",
-    "ALETHIA_ARGOCD",
-    "ALETHIA_INFRACOST",
-    "ALETHIA_CACHE_DIR",
-    "ALETHIA_PROVIDER_MIRROR",
-    "ALETHIA_STATE_BUCKET",
-    "ALETHIA_PLAN_TTL",
-    "ALETHIA_LOG",
-    "ALETHIA_ONCE",
-    "ALETHIA_IDLE_EXIT",
-    "ALETHIA_HANDOVER",
-    "ALETHIA_AMBIENT_IDENTITY",
-    "ALETHIA_AWS_SESSION",
-    "ALETHIA_AWS_SESSION_TAGS",
-    "ALETHIA_CLOUD_ENDPOINTS",
-    // Read by other verbs of the same binary; no typing errors here.
-    "ALETHIA_TOKEN",
-    "ALETHIA_TOKEN_FILE",
-    "ALETHIA_DATA_DIR",
-    "ALETHIA_LISTEN",
-    "ALETHIA_TOOLS_MIRROR",
-];
+pub use names::{PASSED_ON, SURROUNDINGS, VARIABLES};
 
 /// Where the operator says which program a tool is.
 const TOOLS: &[(&str, &str)] = &[
@@ -74,22 +29,6 @@ const TOOLS: &[(&str, &str)] = &[
 
 /// What only this process may know, also where jobs run as the same user.
 pub(crate) const SECRETS: &[&str] = &["ALETHIA_WORKER_TOKEN", "ALETHIA_RUNNER_TOKEN", "ALETHIA_TOKEN"];
-
-/// What a tool of a job inherits from the runner's environment without being asked for.
-const PASSED_ON: &[&str] = &[
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-];
 
 /// Where tools are looked up if the runner has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -207,9 +146,10 @@ impl Variables {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A variable that is set and not empty.
+    /// A variable that is set and not empty. One of those that are documented, and no other.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
+        debug_assert!(names::is_known(name), "{name} is not in config/names.rs, and so in no documentation");
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 

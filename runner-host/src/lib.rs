@@ -46,7 +46,7 @@ mod time_limit;
 mod tool_probe;
 
 pub use command::{main, run_if_job_process};
-pub use config::{Config, ConfigError, VARIABLES, Variables};
+pub use config::{Config, ConfigError, PASSED_ON, SURROUNDINGS, VARIABLES, Variables};
 pub use main_loop::run;
 pub use registry::find_tools;
 pub use runner::RunError;

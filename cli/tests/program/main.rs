@@ -8,3 +8,4 @@ mod kinds;
 mod local_runs;
 mod people;
 mod stand_in;
+mod variables;
