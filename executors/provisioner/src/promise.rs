@@ -9,16 +9,25 @@ use crate::tfvars::tfvars;
 /// What a snapshot says that terraform is not told.
 const NOT_PROVISIONED: [&str; 3] = ["terraform_version", "cost_ceiling_monthly", "apps_destination_repo"];
 
-/// Where a payload says what a snapshot keeps elsewhere.
-const SPELLED: [(&str, &str); 8] = [
-    ("/account_id", "/cloud_account_id"),
-    ("/cluster/enable_", "/cluster/provider_config/enable_"),
-    ("/dns/acm_certificate", "/dns/provider_config/acm_certificate"),
-    ("/dns/managed_certificate", "/dns/provider_config/managed_certificate"),
-    ("/dns/cloudfront_waf", "/dns/provider_config/cloudfront_waf"),
-    ("/dns/application_waf", "/dns/provider_config/application_waf"),
-    ("/dns/cloud_armor", "/dns/provider_config/cloud_armor"),
-    ("/dns/azure_waf", "/dns/provider_config/azure_waf"),
+/// Block, field, and how a payload spells that field in the nested form.
+const SPELLED: [(&str, &str, &str); 17] = [
+    ("", "account_id", "cloud_account_id"),
+    ("cluster", "enable_karpenter", "provider_config/enable_karpenter"),
+    ("cluster", "enable_autopilot", "provider_config/enable_autopilot"),
+    ("cluster", "enable_cluster_autoscaler", "provider_config/enable_cluster_autoscaler"),
+    ("dns", "acm_certificate", "provider_config/acm_certificate"),
+    ("dns", "managed_certificate", "provider_config/managed_certificate"),
+    ("dns", "cloudfront_waf", "provider_config/cloudfront_waf"),
+    ("dns", "application_waf", "provider_config/application_waf"),
+    ("dns", "cloud_armor", "provider_config/cloud_armor"),
+    ("dns", "azure_waf", "provider_config/azure_waf"),
+    ("queues", "delay_seconds", "provider_config/delay_seconds"),
+    ("nosql_tables", "global", "table_type"),
+    ("nosql_tables", "provisioned", "capacity_mode"),
+    ("container_registries", "vulnerability_scanning", "provider_config/vulnerability_scanning"),
+    ("container_registries", "immutable_tags", "provider_config/immutable_tags"),
+    ("storage_buckets", "encryption_algorithm", "provider_config/encryption_algorithm"),
+    ("storage_buckets", "kms_key", "provider_config/kms_key"),
 ];
 
 impl Snapshot {
@@ -71,6 +80,8 @@ fn compare(at: &str, one: &Value, other: &Value, places: &mut Vec<String>) {
 }
 
 fn spelled(at: &str) -> String {
-    let found = SPELLED.iter().find_map(|(kept, given)| Some(format!("{given}{}", at.strip_prefix(kept)?)));
-    found.unwrap_or_else(|| at.to_owned())
+    let (object, field) = at.rsplit_once('/').unwrap_or(("", at));
+    let block = object.split('/').nth(1).unwrap_or_default();
+    let found = SPELLED.iter().find(|(of, kept, _)| *of == block && *kept == field);
+    found.map_or_else(|| at.to_owned(), |(_, _, given)| format!("{object}/{given}"))
 }

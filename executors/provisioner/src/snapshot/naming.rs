@@ -45,7 +45,10 @@ fn form(thing: Thing, provider: Provider) -> Form {
         (Thing::Registry, Provider::Gcp) => (40, false, "-"),
         (Thing::Registry, _) => (128, false, "-_./"),
     };
-    let least = if matches!((thing, provider), (Thing::Queue | Thing::Topic, Provider::Gcp)) { 3 } else { 1 };
+    let least = match (thing, provider) {
+        (Thing::Queue | Thing::Topic, Provider::Gcp) | (Thing::Bucket, Provider::Azure) => 3,
+        _ => 1,
+    };
     Form { least, most, upper_case, between }
 }
 

@@ -52,7 +52,7 @@ pub struct ApplicationsParams {
 
 /// An amount of money: exact as text, and as a number where that is exact enough.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give an amount a month, for example 250.00")]
 pub enum Money {
     /// For example `"250.00"`.
     Text(String),

@@ -41,8 +41,9 @@ pub(super) fn zone_id(text: String) -> Checked {
 /// A word, with what else than letters and digits may be in it; never an option.
 pub(super) fn word(text: String, most: usize, more: &str) -> Checked {
     let shown: String = more.chars().map(|c| format!(" {c}")).collect();
-    let remedy = format!("letters, digits and any of{shown}, not beginning with '-'");
-    if text.starts_with('-') {
+    let remedy =
+        format!("letters, digits and any of{shown}, with a letter, a digit, '/' or '_' first and without '..'");
+    if !text.starts_with(|c| is_plain(c, "/_")) || text.contains("..") {
         return Err(format!("give {remedy}"));
     }
     spelled(text, most, |c| is_plain(c, more), &remedy)
