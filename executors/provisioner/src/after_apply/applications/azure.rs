@@ -22,7 +22,7 @@ pub(super) fn add_to(wanted: &mut Wanted, facts: &Facts<'_>) -> Result<(), Execu
 fn names(wanted: &mut Wanted, facts: &Facts<'_>, domain: &str) -> Result<(), ExecutorError> {
     let Some(client) = wanted.needs("external-dns", facts, "external_dns_client_id")? else { return Ok(()) };
     let Some(tenant) = wanted.needs("external-dns", facts, "tenant_id")? else { return Ok(()) };
-    let group = facts.word("azure_dns_resource_group_name")?.or(facts.word("resource_group_name")?);
+    let group = facts.word("azure_dns_zone_resource_group")?.or(facts.word("resource_group_name")?);
     // The file that external-dns reads on Azure; nothing in it is a secret.
     let file = json!({ "tenantId": tenant, "subscriptionId": facts.snapshot.account_id, "resourceGroup": group,
                        "useWorkloadIdentityExtension": true });

@@ -1,0 +1,49 @@
+//! What does not get well, and who is told.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::world::{applications, aws_outputs, deploy, job, kubectl, world};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_healthy_at_the_deadline_is_named_with_its_reason() {
+    let Some(world) = world(Some("metrics-server")).await else { return };
+    let cluster = json!({ "kubeconfig": world.kubeconfig, "provider_config": { "enable_karpenter": true } });
+    let mut snapshot = world.snapshot("aws", json!({ "cluster": cluster }));
+    snapshot.applications.deadline = Duration::from_secs(25);
+    let job = job();
+    let error = deploy(&job, &snapshot, &aws_outputs()).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("after 25s these applications are not synced and healthy:\n  metrics-server: "),
+        "{error}"
+    );
+    assert!(error.contains("Degraded") && error.contains("metrics-server-of-a-test"), "{error}");
+    assert!(error.contains("not begun because of them: karpenter"), "{error}");
+    for well in ["external-secrets:", "aws-load-balancer-controller:"] {
+        assert!(!error.contains(well), "{well} is well: {error}");
+    }
+    let told = &job.progress()["applications"];
+    assert_eq!(told["metrics-server"]["health"], "Degraded");
+    assert_eq!(told["external-secrets"]["health"], "Healthy");
+    assert!(!applications().contains(&"karpenter".to_owned()));
+    // What was done is said.
+    for step in ["reach the cluster: done", "install Argo CD: done", "bring in aws-load-balancer-controller"] {
+        assert!(job.log().contains(step), "{step}: {}", job.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_environments_application_stays_what_it_is() {
+    let Some(world) = world(None).await else { return };
+    let mut snapshot = world.snapshot("gcp", json!({}));
+    let outputs = serde_json::Map::new();
+    crate::world::deployed(&snapshot, &outputs).await;
+    snapshot.project_name = "other".to_owned();
+    let error = deploy(&job(), &snapshot, &outputs).await.unwrap_err().to_string();
+    assert!(error.contains("external-secrets in this cluster belongs to the environment shop-development-"), "{error}");
+    let removed = crate::world::destroy(&job(), &snapshot, &outputs).await.unwrap();
+    assert_eq!(removed["removed"]["applications"], json!([]));
+    let owner = kubectl(&["get", "application", "external-secrets", "--namespace=argocd", "--show-labels"]);
+    assert!(owner.contains("alethia/environment=shop-development-"), "{owner}");
+}
