@@ -1,6 +1,7 @@
 //! What stands behind a job's context in its process: what an executor hands over becomes files of the job directory.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -19,11 +20,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct DirectoryBackend {
     directory: JobDirectory,
     entries: AtomicU32,
+    /// From the first commit point on. The task behind it holds a descriptor until this process ends.
+    watch: OnceLock<DirectoryWatch>,
 }
 
 impl DirectoryBackend {
     pub(crate) fn new(directory: JobDirectory) -> Self {
-        Self { directory, entries: AtomicU32::new(0) }
+        Self { directory, entries: AtomicU32::new(0), watch: OnceLock::new() }
     }
 
     fn next_entry(&self) -> u32 {
@@ -39,8 +42,8 @@ impl DirectoryBackend {
 impl JobBackend for DirectoryBackend {
     async fn commit_point(&self) -> Result<(), ExecutorError> {
         let io = |error| ExecutorError::io("cannot write down the commit point")(error);
-        let watch = DirectoryWatch::start().map_err(io)?;
-        let mut changes = watch.changes_in(self.directory.root()).map_err(io)?;
+        let watch = self.watch.get_or_init(DirectoryWatch::start);
+        let mut changes = watch.changes_in(self.directory.root());
         if !self.directory.has(COMMIT) {
             self.directory.write(COMMIT, &Map::new()).map_err(io)?;
         }

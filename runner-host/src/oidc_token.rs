@@ -130,19 +130,12 @@ pub(crate) async fn hide(log: &LogSink, inputs: &Path) {
     if !file.exists() {
         return std::future::pending().await;
     }
-    // Where there are no events, there is time.
-    let mut changes = DirectoryWatch::start().and_then(|watch| watch.changes_in(inputs)).ok();
+    let mut changes = DirectoryWatch::start().changes_in(inputs);
     loop {
         if let Ok(token) = std::fs::read_to_string(&file) {
             log.mask(token.trim());
         }
-        let changed = async {
-            match &mut changes {
-                Some(changes) => changes.next().await,
-                None => std::future::pending().await,
-            }
-        };
-        let _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
+        let _ = tokio::time::timeout(LOOK_AGAIN, changes.next()).await;
     }
 }
 

@@ -78,14 +78,13 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
     let capabilities =
         Capabilities::probe(&registry, &config.job_settings, &KnownVersions::open(state_dir.join("tools.json"))).await;
     check_capabilities(&capabilities)?;
-    let directory_watch = DirectoryWatch::start().map_err(RunError::failed("cannot watch folders"))?;
     Ok(Runner {
         instance_id: state_directory::instance_id(state_dir)?,
         client,
         registry,
         capabilities,
         jobs_dir,
-        directory_watch,
+        directory_watch: DirectoryWatch::start(),
         dialect: watch::Sender::new(None),
         status: watch::Sender::new(RunnerStatus::Online),
         plane_drains: Notify::new(),

@@ -107,7 +107,7 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
 
 impl Delivery<'_> {
     async fn run(&self, ended: watch::Receiver<bool>) -> Result<Taken, Stopped> {
-        let changes = self.runner.directory_watch.changes_in(self.directory.root())?;
+        let changes = self.runner.directory_watch.changes_in(self.directory.root());
         tokio::select! {
             // Beside the rest: who waits for a yes does not wait for a log that the plane is slow to take.
             stopped = commit::deliver_when_asked(self, changes.subscribe()) => Err(stopped),
