@@ -43,9 +43,10 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
 }
 
 /// What a report of an end asks for: the next job for the slot that is free then, if one waits. None from a runner that
-/// takes no more.
+/// takes no more, or that holds more than it has slots, as one that was started again with fewer.
 pub(crate) fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
-    let takes_more = *runner.status.borrow() == RunnerStatus::Online && !runner.config.once;
+    let is_free_then = runner.held.count() <= runner.config.slots;
+    let takes_more = *runner.status.borrow() == RunnerStatus::Online && !runner.config.once && is_free_then;
     takes_more.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
 }
 

@@ -52,6 +52,11 @@ impl HeldJobs {
         self.lock().contains_key(&(job.clone(), attempt))
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The job is over for us.
     pub(crate) fn let_go(&self, job: &JobId, attempt: AttemptNo) {
         self.lock().remove(&(job.clone(), attempt));

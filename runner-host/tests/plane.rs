@@ -437,6 +437,27 @@ async fn the_answer_to_an_end_brings_the_next_job() {
     runner.leave().await;
 }
 
+/// It was started again with fewer slots, in the middle of more jobs.
+#[tokio::test]
+async fn a_runner_with_more_jobs_than_slots_asks_for_none_beside_a_report() {
+    let (plane, origin) = Plane::start(|_, _| None).await;
+    let folder = tempfile::tempdir().unwrap();
+    for id in ["j-1", "j-2"] {
+        let root = folder.path().join(format!("jobs/{id}.1"));
+        fs::create_dir_all(&root).unwrap();
+        fs::write(root.join("log"), "").unwrap();
+        let job = json!({ "id": id, "job_type": "quiet", "status": "CLAIMED", "attempt": 1 });
+        let claim = json!({ "format": 2, "boot_id": "of before", "job": job, "log_limit_bytes": 4096, "settings": {} });
+        fs::write(root.join("claim.json"), claim.to_string()).unwrap();
+    }
+    let runner = Runner::start(&origin, folder.path());
+    let ends = [plane.until(STATUS, 1).await, plane.until("PUT /api/jobs/j-2/status", 1).await].concat();
+    let asks = ends.iter().filter(|end| end.body.get("next").is_some()).count();
+    assert!(asks <= 1, "one slot, and both ends ask for the next job: {ends:?}");
+    plane.until(CLAIM, 1).await;
+    runner.leave().await;
+}
+
 #[tokio::test]
 async fn a_runner_that_takes_one_job_asks_for_no_other() {
     let (plane, origin) = Plane::start(|name, before| match (name, before) {
