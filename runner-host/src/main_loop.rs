@@ -97,7 +97,13 @@ impl Main {
                 () = at(self.drain_over) => self.obey(ShutdownSignal::DrainOver),
                 () = at(self.idle_over()) => self.obey(ShutdownSignal::PlaneDrain),
                 // Nobody need hear of it: its report has said it all.
-                Some(_) = self.jobs.join_next() => self.idle_since = Instant::now(),
+                Some(ended) = self.jobs.join_next() => {
+                    self.idle_since = Instant::now();
+                    if let Err(error) = ended {
+                        // Its directory has it all; the next start of this runner takes it up.
+                        tracing::error!(error = crate::chain(&error), "lost sight of a job; start this runner again");
+                    }
+                }
                 claim = ready(&mut claiming) => {
                     claiming = None;
                     self.take(claim);
