@@ -55,6 +55,8 @@ impl World {
         let (Value::Object(all), Value::Object(more)) = (&mut payload, more) else { panic!("both are objects") };
         all.extend(more);
         let mut snapshot = Snapshot::read(&payload, None).unwrap();
+        // The test's cluster stands for one that terraform made.
+        snapshot.cluster.provision = true;
         snapshot.argocd.chart_repository = Some(self.charts.url.clone());
         let repositories = [
             "https://aws.github.io/eks-charts",
