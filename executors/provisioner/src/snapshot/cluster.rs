@@ -59,7 +59,7 @@ pub struct ClusterAdmin {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct ClusterParams {
-    /// Make a cluster; true if missing.
+    /// Make a cluster; true if missing, and false with `kubeconfig`.
     pub provision: Option<bool>,
     /// For example `1.32`.
     pub cluster_version: Option<String>,
@@ -80,7 +80,7 @@ pub struct ClusterParams {
     pub cluster_admins: Option<Vec<AdminParams>>,
     /// What only some clouds have.
     pub provider_config: Option<ClusterProviderParams>,
-    /// The way into a cluster that is there already, with `provision: false`.
+    /// The way into a cluster that is there already.
     #[schemars(extend("writeOnly" = true, "contentMediaType" = "application/yaml"))]
     pub kubeconfig: Option<String>,
 }
@@ -112,6 +112,7 @@ pub struct ClusterProviderParams {
 }
 
 pub(super) fn read(nested: ClusterParams, flat: &FlatParams, provider: Provider) -> Result<Cluster, ExecutorError> {
+    let kubeconfig = Hidden::new(nested.kubeconfig);
     let version = Field::at("/cluster/cluster_version", nested.cluster_version)
         .or_at("/cluster_version", flat.cluster_version.clone())?
         .check(|text| words::cluster_version(text, provider))?;
@@ -142,7 +143,7 @@ pub(super) fn read(nested: ClusterParams, flat: &FlatParams, provider: Provider)
         Ok::<_, ExecutorError>(flag.or_at(format!("/cluster_provider_config/{name}"), other)?.or(false))
     };
     Ok(Cluster {
-        provision: nested.provision.unwrap_or(true),
+        provision: provision(nested.provision, kubeconfig.is_some())?,
         version: version.optional(),
         instance_types,
         node_min_size,
@@ -152,8 +153,17 @@ pub(super) fn read(nested: ClusterParams, flat: &FlatParams, provider: Provider)
         enable_karpenter: switch("enable_karpenter", |params| params.enable_karpenter)?,
         enable_autopilot: switch("enable_autopilot", |params| params.enable_autopilot)?,
         enable_cluster_autoscaler: switch("enable_cluster_autoscaler", |params| params.enable_cluster_autoscaler)?,
-        kubeconfig: Hidden::new(nested.kubeconfig),
+        kubeconfig,
     })
+}
+
+/// Whoever brings a cluster does not want another one, of which nobody would know which is meant.
+fn provision(said: Option<bool>, is_there: bool) -> Result<bool, ExecutorError> {
+    if said == Some(true) && is_there {
+        let why = "cannot be true with /cluster/kubeconfig, which is the way into a cluster that is there; give one of the two";
+        return Err(ExecutorError::invalid("/cluster/provision", why));
+    }
+    Ok(said.unwrap_or(!is_there))
 }
 
 /// The fewest at least, and the fewest to begin with: only AWS has groups without any.

@@ -37,7 +37,7 @@ fn place(snapshot: &Snapshot) -> Value {
         "project_name": snapshot.project_name,
         "region": snapshot.region,
         "environment": snapshot.environment_stage,
-        "aws_account_id": Some(&snapshot.account_id).filter(|id| !id.is_empty()),
+        "aws_account_id": snapshot.account_id,
     })
 }
 

@@ -54,9 +54,9 @@ pub(super) fn unless_empty(list: &[String]) -> Value {
     if list.is_empty() { Value::Null } else { json!(list) }
 }
 
-/// A text of the dns block where that is enabled.
+/// A text of the dns block where that is enabled; else an empty one.
 pub(super) fn if_dns(snapshot: &Snapshot, text: Option<&String>) -> Value {
-    json!(text.filter(|_| snapshot.dns.enabled))
+    json!(text.filter(|_| snapshot.dns.enabled).map_or("", String::as_str))
 }
 
 /// Secrets, as GCP's and Azure's templates know them.

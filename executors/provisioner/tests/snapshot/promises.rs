@@ -62,6 +62,8 @@ fn another(at: &str, provider: &str, value: &Value) -> Option<Value> {
         ("capacity_mode", _) => "on_demand",
         ("kms_key", _) => "alias/others",
         ("encryption_algorithm", _) => return None,
+        // Its kubeconfig stays.
+        ("provision", _) => return None,
         ("deadline", _) => "30m",
         ("version", _) => "7.1.5",
         ("repository", _) => "https://mirror.example.com",
@@ -121,7 +123,6 @@ fn what_every_cloud_must_be_told_is_told() {
         "/cloud_account_id",
         "/network/cidr_block",
         "/network/single_nat_gateway",
-        "/cluster/provision",
         "/cluster/cluster_version",
         "/cluster/instance_types/0",
         "/cluster/node_min_size",
@@ -191,6 +192,16 @@ proptest! {
         } else {
             prop_assert!(!differences(&planned, &wanted).is_empty());
         }
+    }
+}
+
+#[test]
+fn whether_a_cluster_is_made_is_provisioned() {
+    for provider in PROVIDERS {
+        let none = with(&smallest(provider), "/cluster", json!({ "provision": false }));
+        let (planned, wanted) = (read(&smallest(provider)), read(&none));
+        assert_ne!(planned.configuration_hash(), wanted.configuration_hash());
+        assert_eq!(differences(&planned, &wanted), ["/cluster/provision"]);
     }
 }
 

@@ -82,6 +82,15 @@ fn forms_that_contradict_each_other_are_refused_and_both_are_named() {
 }
 
 #[test]
+fn a_cluster_is_made_or_brought_and_never_both() {
+    let cluster = |cluster: Value| with(&smallest("aws"), "/cluster", cluster);
+    assert_eq!(place(&cluster(json!({ "kubeconfig": "text", "provision": true }))), "/cluster/provision");
+    let is_made = |payload: &Value| crate::environments::read(payload).cluster.provision;
+    assert!(!is_made(&cluster(json!({ "kubeconfig": "text" }))));
+    assert!(is_made(&cluster(json!({ "kubeconfig": "" }))) && is_made(&smallest("aws")));
+}
+
+#[test]
 fn a_region_is_one_of_its_cloud() {
     for (provider, wrong) in [
         ("aws", "europe-west1"),

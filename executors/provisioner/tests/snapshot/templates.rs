@@ -145,3 +145,130 @@ fn any_environment_is_told_in_the_types_of_its_template() {
         prop_assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     });
 }
+
+/// What the contract says is always told.
+fn always(provider: &str) -> &'static str {
+    match provider {
+        "aws" => {
+            "project_name region environment aws_account_id provision_vpc vpc_cidr vpc_single_nat_gateway \
+             eks_cluster_version enable_karpenter eks_cluster_admins dns_hosted_zone dns_main_domain \
+             acm_certificate_enable cloudfront_waf_enabled application_waf_enabled waf_webacl_cloudwatch_enabled \
+             waf_sampled_requests_enabled waf_logging_enabled waf_log_retention_days provision_sqs sqs_queues \
+             sns_topics create_elasticache_redis redis_cluster_size redis_cluster_mode_enabled redis_instance_type \
+             redis_engine_version redis_family redis_allowed_cidr_blocks redis_allowed_security_group_ids \
+             redis_cloudwatch_logs_enabled custom_secrets ddb_create ddb_global_create ddb_table_configuration \
+             ddb_global_table_configuration s3_create bucket_configuration create_rds"
+        }
+        "gcp" => {
+            "project_name project_id region environment provision_network network_cidr single_cloud_nat provision_gke \
+             gke_cluster_version gke_enable_autopilot cloud_dns_enabled cloud_dns_domain cloud_dns_zone_name \
+             cloud_dns_managed_certificate cloud_armor_enabled create_pubsub pubsub_topics create_memorystore \
+             create_firestore firestore_databases provision_artifact_registry create_cloud_storage \
+             cloud_storage_buckets custom_secrets create_cloud_sql cloud_sql_authorized_networks"
+        }
+        _ => {
+            "project_name subscription_id location environment provision_vnet vnet_cidr single_nat_gateway \
+             provision_aks aks_cluster_version azure_dns_enabled azure_dns_domain azure_dns_zone_name \
+             azure_waf_enabled azure_managed_certificate create_service_bus service_bus_queues service_bus_topics \
+             create_azure_cache create_cosmos_db cosmos_db_collections provision_acr create_storage_account \
+             storage_containers custom_secrets create_azure_db"
+        }
+    }
+}
+
+/// What the contract says is told of what there is.
+fn if_there(provider: &str) -> &'static str {
+    match provider {
+        "aws" => {
+            "rds_scaling_config rds_config rds_backup_retention_period rds_iam_auth_enabled redis_multi_az_enabled \
+             eks_instance_types eks_ng_min_size eks_ng_max_size eks_ng_desired_size"
+        }
+        "gcp" => {
+            "cloud_sql_engine cloud_sql_engine_version cloud_sql_port cloud_sql_backup_retention_days \
+             cloud_sql_iam_auth memorystore_tier memorystore_engine memorystore_instance_type memorystore_multi_az \
+             gke_instance_types gke_node_min_size gke_node_max_size gke_node_desired_size"
+        }
+        _ => {
+            "azure_db_engine azure_db_engine_version azure_db_port azure_db_backup_retention_days azure_db_iam_auth \
+             azure_cache_sku azure_cache_multi_az aks_instance_types aks_node_min_size aks_node_max_size \
+             aks_node_desired_size"
+        }
+    }
+}
+
+#[test]
+fn the_contracts_variables_are_told() {
+    for provider in PROVIDERS {
+        let (least, most) = (tfvars(&read(&smallest(provider))), tfvars(&read(&full(provider))));
+        for name in always(provider).split_whitespace() {
+            assert!(least.contains_key(name) && most.contains_key(name), "{provider}: {name}");
+        }
+        for name in if_there(provider).split_whitespace() {
+            assert!(most.contains_key(name), "{provider}: {name}");
+        }
+    }
+    let existing = |provider| tfvars(&read(&in_existing_network(provider)));
+    assert_eq!(
+        (&existing("aws")["provision_vpc"], &existing("aws")["vpc_id"]),
+        (&json!(false), &json!("vpc-0123456789abcdef0"))
+    );
+    assert!(existing("gcp").contains_key("network_id") && existing("azure").contains_key("vnet_id"));
+}
+
+#[test]
+fn the_contracts_defaults_are_told() {
+    let mut payload = smallest("aws");
+    let told = tfvars(&read(&payload));
+    for (name, value) in [
+        ("vpc_cidr", json!("10.0.0.0/16")),
+        ("eks_cluster_version", json!("1.32")),
+        ("redis_instance_type", json!("cache.t3.micro")),
+        ("redis_engine_version", json!("7.1")),
+        ("waf_log_retention_days", json!(90)),
+        ("create_rds", json!(false)),
+        ("dns_main_domain", json!("")),
+    ] {
+        assert_eq!(told[name], value, "{name}");
+    }
+    payload["databases"] = json!([{ "name": "orders" }]);
+    payload["caches"] = json!([{ "name": "sessions" }]);
+    let told = tfvars(&read(&payload));
+    let config =
+        json!({ "engine": "aurora-postgresql", "engine_version": "16.6", "db_port": 5432, "db_name": "orders" });
+    assert_eq!((&told["rds_config"], &told["redis_instance_type"]), (&config, &json!("cache.t3.medium")));
+    assert_eq!(tfvars(&read(&smallest("gcp")))["gke_cluster_version"], "1.31");
+    assert_eq!(tfvars(&read(&smallest("azure")))["aks_cluster_version"], "1.31");
+}
+
+#[test]
+fn what_becomes_the_first_is_told_as_it_was() {
+    // The template keeps each by its name: the first one may go without moving the next.
+    let mut payload = smallest("aws");
+    payload["databases"] = json!([{ "name": "one" }, { "name": "two" }]);
+    payload["caches"] = json!([{ "name": "one" }, { "name": "two" }]);
+    let both = tfvars(&read(&payload));
+    payload["databases"].as_array_mut().unwrap().remove(0);
+    payload["caches"].as_array_mut().unwrap().remove(0);
+    let rest = tfvars(&read(&payload));
+    let (database, cache) = (&both["additional_databases"][0], &both["additional_caches"][0]);
+    assert_eq!((&rest["rds_config"]["db_name"], &rest["redis_name"]), (&database["name"], &cache["name"]));
+    assert_eq!(rest["rds_config"]["engine_version"], database["engine_version"]);
+    assert_eq!(
+        (&rest["rds_config"]["db_port"], &rest["rds_scaling_config"]["max_capacity"]),
+        (&database["port"], &database["max_capacity"])
+    );
+    assert_eq!(
+        (&rest["redis_instance_type"], &rest["redis_cluster_size"]),
+        (&cache["node_type"], &cache["num_cache_nodes"])
+    );
+}
+
+/// What is optional stays out, rather than as a `null` that would take a template's default away.
+#[test]
+fn no_variable_is_null() {
+    for provider in PROVIDERS {
+        for payload in [smallest(provider), full(provider)] {
+            assert!(tfvars(&read(&payload)).values().all(|value| !value.is_null()));
+        }
+    }
+}
