@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ConstantBackoff, ConstantBuilder};
-use executor_api::{ExecutorError, JobContext};
-
-const TRIES: usize = 3;
-const PAUSE: Duration = Duration::from_secs(5);
+use executor_api::{ExecutorError, JobContext, Patience};
 
 /// Why a request did not succeed.
 #[derive(Debug)]
@@ -46,28 +42,11 @@ impl From<Failure> for ExecutorError {
     }
 }
 
-/// Three tries, five seconds apart, while what fails may go away by itself.
-pub(crate) struct Patience<'a> {
-    job: &'a JobContext,
-    pauses: ConstantBackoff,
-}
-
-impl<'a> Patience<'a> {
-    pub(crate) fn new(job: &'a JobContext) -> Self {
-        let policy = ConstantBuilder::default().with_delay(PAUSE).with_max_times(TRIES - 1);
-        Self { job, pauses: policy.build() }
-    }
-
-    /// Waits where another try makes sense, and gives the failure back where none does. A request to stop ends the wait,
-    /// and it is for the next try to see it.
-    pub(crate) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
-        let next = if failure.is_transient() { self.pauses.next() } else { None };
-        let Some(pause) = next else { return Err(failure) };
-        let error = ExecutorError::from(failure);
-        self.job.log().system(format!("{error}; trying again in {} s", pause.as_secs()));
-        // In time or because of a stop: either way the wait is over.
-        let _ = tokio::time::timeout(pause, self.job.stop().changed_from(None)).await;
-        Ok(())
+/// Waits where another try makes sense, and gives the failure back where none does.
+pub(crate) async fn wait_after(patience: &mut Patience<'_>, failure: Failure) -> Result<(), Failure> {
+    match failure {
+        Failure::Transient(error) if patience.waits_for_another_try(&error).await => Ok(()),
+        failure => Err(failure),
     }
 }
 
@@ -80,7 +59,7 @@ pub(crate) async fn patiently<T, W: Future<Output = Result<T, Failure>>>(
     loop {
         match work().await {
             Ok(done) => return Ok(done),
-            Err(failure) => patience.after(failure).await?,
+            Err(failure) => wait_after(&mut patience, failure).await?,
         }
     }
 }

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use executor_api::{ExecutorError, JobContext};
+use executor_api::{ExecutorError, JobContext, Patience};
 use tokio::time::Instant;
 
 use crate::api::{Api, When, missing_at};
 use crate::application::{Application, ApplicationName, History, OperationState, Phase};
-use crate::failure::{Failure, Patience};
+use crate::failure::{Failure, wait_after};
 use crate::follow::{Deadline, Ended, Watch};
 use crate::operation::{Ours, Stage, Tag};
 use crate::progress::one_line;
@@ -95,7 +95,7 @@ impl<'r, 'w> Running<'r, 'w> {
             match self.ask(ask, ours, &mut is_uncertain).await {
                 Ok(()) => return Ok(()),
                 Err(Failure::Busy(_)) => self.until_idle().await?,
-                Err(failure) => patience.after(failure).await?,
+                Err(failure) => wait_after(&mut patience, failure).await?,
             }
         }
     }

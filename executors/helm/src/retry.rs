@@ -1,12 +1,6 @@
-//! Trying again: three times, five seconds apart, what goes away by itself and has changed nothing.
+//! Trying again what goes away by itself and has changed nothing.
 
-use std::time::Duration;
-
-use backon::{ConstantBuilder, Retryable};
-use executor_api::{ExecutorError, JobContext};
-
-const TRIES: usize = 3;
-const PAUSE: Duration = Duration::from_secs(5);
+use executor_api::{ExecutorError, JobContext, Patience};
 
 /// Why a try did not succeed.
 #[derive(Debug)]
@@ -24,29 +18,18 @@ impl From<Failure> for ExecutorError {
     }
 }
 
-/// A request to stop ends the pause, and it is for the work to see it then.
+/// Tries with [`Patience`]. What went wrong, the tool has said in the log already.
 pub(crate) async fn patiently<T, W: Future<Output = Result<T, Failure>>>(
     job: &JobContext,
-    work: impl FnMut() -> W,
+    mut work: impl FnMut() -> W,
 ) -> Result<T, ExecutorError> {
-    let stop = job.stop();
-    let pause = move |time| {
-        let mut stop = stop.clone();
-        async move {
-            let stopped = stop.changed_from(None);
-            // In time or because of a stop: either way the pause is over.
-            let _ = tokio::time::timeout(time, stopped).await;
+    let mut patience = Patience::new(job);
+    loop {
+        match work().await {
+            Err(Failure::Transient(_)) if patience.waits_for_another_try("that may go away by itself").await => {}
+            ended => return ended.map_err(ExecutorError::from),
         }
-    };
-    let policy = ConstantBuilder::default().with_delay(PAUSE).with_max_times(TRIES - 1);
-    work.retry(policy)
-        .sleep(pause)
-        .when(|failure| matches!(failure, Failure::Transient(_)))
-        .notify(|_, pause| {
-            job.log().system(format!("that may go away by itself; trying again in {} s", pause.as_secs()));
-        })
-        .await
-        .map_err(ExecutorError::from)
+    }
 }
 
 #[cfg(test)]
@@ -55,7 +38,6 @@ mod tests {
 
     use super::*;
     use executor_api::testing::TestJob;
-    use executor_api::{Stop, StopReason};
 
     fn error() -> ExecutorError {
         ExecutorError::Other("no".to_owned())
@@ -87,21 +69,5 @@ mod tests {
         .await;
         assert!(ended.is_err());
         assert_eq!(tries.get(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stop_ends_the_pause() {
-        let job = TestJob::builder("helm", &serde_json::json!({})).build().unwrap();
-        let started = tokio::time::Instant::now();
-        let tries = Cell::new(0);
-        let ended: Result<(), _> = patiently(&job.context, async || {
-            tries.set(tries.get() + 1);
-            job.stop.stop(Stop { reason: StopReason::CancelledByUser, force: false });
-            job.context.check_stop().map_err(Failure::Final)?;
-            Ok(())
-        })
-        .await;
-        assert!(matches!(ended, Err(ExecutorError::Stopped(_))));
-        assert_eq!((tries.get(), started.elapsed().as_secs()), (1, 0));
     }
 }
