@@ -84,19 +84,18 @@ fn read_one(at: &str, params: BucketParams, provider: Provider) -> Result<Storag
     let config = params.provider_config.unwrap_or_default();
     let algorithm = Field::at(format!("{at}/provider_config/encryption_algorithm"), config.encryption_algorithm);
     let kms_key = Field::at(format!("{at}/provider_config/kms_key"), config.kms_key);
-    let kms_key = kms_key.check(|text| words::word(text, 256, ":/_-"))?;
+    let kms_key = kms_key.text(|text| words::word(text, 256, ":/_-"))?;
     if kms_key.get().is_some() && algorithm.get() == Some(&EncryptionAlgorithm::Aes256) {
         return Err(algorithm.refuse("is not aws:kms, which kms_key needs; give one of the two"));
     }
     let algorithm = algorithm.optional().or(kms_key.get().map(|_| EncryptionAlgorithm::Kms));
     let origins = Field::at(format!("{at}/cors_origins"), params.cors_origins).at_most(MOST_ORIGINS)?;
-    let origin = |at: &str, text| Field::at(at, Some(text)).check(words::origin)?.required("give an origin");
     Ok(StorageBucket {
         name: naming::name(Thing::Bucket, provider, at, params.name)?,
         versioning: params.versioning.unwrap_or(false),
         encryption_enabled: true,
         public_access: params.public_access.unwrap_or(false),
-        cors_origins: origins.each(origin)?,
+        cors_origins: origins.texts(words::origin)?,
         encryption_algorithm: algorithm,
         kms_key: kms_key.optional(),
     })

@@ -80,20 +80,19 @@ pub(super) fn read(
 
 fn read_one(at: &str, params: CacheParams, provider: Provider) -> Result<Cache, ExecutorError> {
     let place = |field: &str| format!("{at}/{field}");
-    let node_type = Field::at(place("node_type"), params.node_type).check(|text| words::word(text, 64, "._-"))?;
+    let node_type = Field::at(place("node_type"), params.node_type).text(|text| words::word(text, 64, "._-"))?;
     let multi_az = params.multi_az.unwrap_or(false);
     let nodes = Field::at(place("num_cache_nodes"), params.num_cache_nodes).within(1..=6)?;
     if multi_az && nodes.get() == Some(&1) {
         return Err(nodes.refuse("one node cannot be in several zones; give at least 2, or no multi_az"));
     }
     let ranges = Field::at(place("allowed_cidr_blocks"), params.allowed_cidr_blocks).at_most(MOST_RANGES)?;
-    let range = |at: &str, text| Field::at(at, Some(text)).check(words::cidr)?.required("give a range of addresses");
     Ok(Cache {
         name: naming::name(Thing::Cache, provider, at, params.name)?,
         engine: params.engine.unwrap_or(CacheEngine::Redis),
         node_type: node_type.optional(),
         num_cache_nodes: nodes.or(if multi_az { 2 } else { 1 }),
         multi_az,
-        allowed_cidr_blocks: ranges.each(range)?,
+        allowed_cidr_blocks: ranges.texts(words::cidr)?,
     })
 }

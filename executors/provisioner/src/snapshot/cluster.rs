@@ -115,13 +115,11 @@ pub(super) fn read(nested: ClusterParams, flat: &FlatParams, provider: Provider)
     let kubeconfig = Hidden::new(nested.kubeconfig);
     let version = Field::at("/cluster/cluster_version", nested.cluster_version)
         .or_at("/cluster_version", flat.cluster_version.clone())?
-        .check(|text| words::cluster_version(text, provider))?;
+        .text(|text| words::cluster_version(text, provider))?;
     let instance_types = Field::at("/cluster/instance_types", nested.instance_types)
         .or_at("/instance_types", flat.instance_types.clone())?
         .at_most(MOST_TYPES)?
-        .each(|at, text| {
-            Field::at(at, Some(text)).check(|text| words::word(text, 64, "._-"))?.required("name a type")
-        })?;
+        .texts(|text| words::word(text, 64, "._-"))?;
     let admins = Field::at("/cluster/cluster_admins", nested.cluster_admins)
         .or_at("/cluster_admins", flat.cluster_admins.clone())?
         .at_most(MOST_ADMINS)?
@@ -205,7 +203,7 @@ impl Sizes {
     }
 }
 
-fn check_admin(text: String, provider: Provider) -> Result<String, String> {
+fn check_admin(text: &str, provider: Provider) -> Result<String, String> {
     match provider {
         Provider::Aws => words::word(text, 256, "+=,.@_-:/"),
         Provider::Gcp => {
@@ -218,23 +216,21 @@ fn check_admin(text: String, provider: Provider) -> Result<String, String> {
             }
             words::word(text, 256, "+=,.@_-:/")
         }
-        Provider::Azure if words::is_uuid(&text) => Ok(text),
+        Provider::Azure if words::is_uuid(text) => Ok(text.to_owned()),
         Provider::Azure => Err("give the object id of a user, a group or an application: a UUID".to_owned()),
     }
 }
 
 fn read_admin(at: &str, params: AdminParams, provider: Provider) -> Result<ClusterAdmin, ExecutorError> {
-    let username = Field::at(format!("{at}/username"), params.username).check(|text| check_admin(text, provider))?;
-    let path = Field::at(format!("{at}/path"), params.path).check(|text| {
+    let username = Field::at(format!("{at}/username"), params.username).text(|text| check_admin(text, provider))?;
+    let path = Field::at(format!("{at}/path"), params.path).text(|text| {
         let fits = text.starts_with('/') && text.ends_with('/');
         if fits { words::word(text, 512, "/+=,.@_-") } else { Err("give a path of IAM, for example /team/".to_owned()) }
     })?;
     let groups = Field::at(format!("{at}/groups"), params.groups).at_most(20)?;
-    let group =
-        |at: &str, text| Field::at(at, Some(text)).check(|text| words::word(text, 128, ":._-"))?.required("name it");
     Ok(ClusterAdmin {
         username: username.required("name a user or a role")?,
         path: path.or("/".to_owned()),
-        groups: groups.each(group)?,
+        groups: groups.texts(|text| words::word(text, 128, ":._-"))?,
     })
 }

@@ -133,7 +133,7 @@ fn read_one(at: &str, params: DatabaseParams, provider: Provider) -> Result<Data
     let place = |field: &str| format!("{at}/{field}");
     let default_port = if params.engine.is_some_and(DatabaseEngine::is_mysql) { 3306 } else { 5432 };
     let version =
-        Field::at(place("engine_version"), params.engine_version).check(|text| words::word(text, 48, "._-"))?;
+        Field::at(place("engine_version"), params.engine_version).text(|text| words::word(text, 48, "._-"))?;
     let (min_capacity, max_capacity) = capacities(
         Field::at(place("min_capacity"), params.min_capacity),
         Field::at(place("max_capacity"), params.max_capacity),

@@ -69,8 +69,8 @@ pub(super) fn read(nested: DnsParams, flat: &FlatParams, provider: Provider) -> 
     let zone_id = Field::at("/dns/zone_id", nested.zone_id).or_at("/dns_zone_id", flat.dns_zone_id.clone())?;
     let domain_name =
         Field::at("/dns/domain_name", nested.domain_name).or_at("/dns_domain_name", flat.dns_domain_name.clone())?;
-    let domain_name = domain_name.check(words::domain_name)?;
-    let zone_id = zone_id.check(|text| zone(text, provider))?;
+    let domain_name = domain_name.text(words::domain_name)?;
+    let zone_id = zone_id.text(|text| zone(text, provider))?;
     let switch = |name: &str, get: fn(&DnsProviderParams) -> Option<bool>| {
         let flag = Field::at(format!("/dns/provider_config/{name}"), nested.provider_config.as_ref().and_then(get));
         let other = flat.dns_provider_config.as_ref().and_then(get);
@@ -93,12 +93,12 @@ pub(super) fn read(nested: DnsParams, flat: &FlatParams, provider: Provider) -> 
     })
 }
 
-fn zone(text: String, provider: Provider) -> Result<String, String> {
+fn zone(text: &str, provider: Provider) -> Result<String, String> {
     if provider != Provider::Aws {
         return words::word(text, 512, "._-/()");
     }
     // Route 53 itself puts a path before the id of a zone.
-    let id = text.strip_prefix("/hostedzone/").map_or_else(|| text.clone(), str::to_owned);
+    let id = text.strip_prefix("/hostedzone/").unwrap_or(text);
     let is_allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
     words::spelled(id, 32, is_allowed, "the id of a hosted zone, for example Z0123456789ABCDEFGHIJ")
 }

@@ -88,6 +88,20 @@ impl<T> Field<T> {
     }
 }
 
+impl Field<String> {
+    /// `check` hands the text back in its one spelling, or says what would be right.
+    pub(super) fn text<U>(self, check: impl FnOnce(&str) -> Result<U, String>) -> Result<Field<U>, ExecutorError> {
+        self.check(|text| check(&text))
+    }
+}
+
+impl Field<Vec<String>> {
+    /// The texts of a list; an empty one is refused like any other that does not fit.
+    pub(super) fn texts(self, check: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, ExecutorError> {
+        self.each(|at, text| check(&text).map_err(|why| ExecutorError::invalid(at, why)))
+    }
+}
+
 impl Field<i64> {
     pub(super) fn within(self, range: RangeInclusive<u32>) -> Result<Field<u32>, ExecutorError> {
         self.check(|number| {

@@ -44,31 +44,35 @@ pub(super) fn read(nested: NetworkParams, flat: &FlatParams, provider: Provider)
         Field::at("/network/cidr_block", nested.cidr_block).or_at("/cidr_block", flat.cidr_block.clone())?;
     let network_id =
         Field::at("/network/network_id", nested.network_id).or_at("/network_id", flat.network_id.clone())?;
-    let network_id = network_id.check(|id| check_id(id, provider))?.optional();
+    let network_id = network_id.text(|id| check_id(id, provider))?.optional();
     let single_nat_gateway = Field::at("/network/single_nat_gateway", nested.single_nat_gateway)
         .or_at("/single_nat_gateway", flat.single_nat_gateway)?;
     let provision = provision.or(true) || network_id.is_none();
     Ok(Network {
         provision,
-        cidr_block: cidr_block.check(|text| words::network_cidr(text, provider))?.or("10.0.0.0/16".to_owned()),
+        cidr_block: cidr_block.text(|text| words::network_cidr(text, provider))?.or("10.0.0.0/16".to_owned()),
         network_id: network_id.filter(|_| !provision),
         single_nat_gateway: single_nat_gateway.or(true),
     })
 }
 
-fn check_id(id: String, provider: Provider) -> Result<String, String> {
+fn check_id(id: &str, provider: Provider) -> Result<String, String> {
     match provider {
         Provider::Aws => {
             let digits = id.strip_prefix("vpc-").unwrap_or_default();
             let fits = (8..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-            if fits { Ok(id) } else { Err("give the id of a VPC, for example vpc-0123456789abcdef0".to_owned()) }
+            if fits {
+                Ok(id.to_owned())
+            } else {
+                Err("give the id of a VPC, for example vpc-0123456789abcdef0".to_owned())
+            }
         }
         Provider::Gcp => {
-            let name = id.rsplit_once('/').map_or(id.as_str(), |(_, name)| name);
+            let name = id.rsplit_once('/').map_or(id, |(_, name)| name);
             let fits = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-') && name.len() <= 63;
             let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_./:".contains(c);
             let remedy = "the name or the self link of a network, for example default";
-            words::spelled(if fits { id } else { String::new() }, 512, is_allowed, remedy)
+            words::spelled(if fits { id } else { "" }, 512, is_allowed, remedy)
         }
         Provider::Azure => {
             let parts: Vec<_> = id.split('/').map(str::to_ascii_lowercase).collect();

@@ -111,19 +111,19 @@ pub(super) fn read(
 
 fn read_one(at: &str, params: NosqlTableParams, provider: Provider) -> Result<NosqlTable, ExecutorError> {
     let place = |field: &str| format!("{at}/{field}");
-    let attribute = |text: String| match provider {
-        Provider::Azure => words::word(text.trim_start_matches('/').to_owned(), 255, "_-./"),
+    let attribute = |text: &str| match provider {
+        Provider::Azure => words::word(text.trim_start_matches('/'), 255, "_-./"),
         Provider::Aws | Provider::Gcp => words::word(text, 255, "_-."),
     };
     let partition_key = Field::at(place("partition_key"), params.partition_key)
         .or_at(place("hash_key"), params.hash_key)?
-        .check(attribute)?;
+        .text(attribute)?;
     let partition_key = match provider {
         Provider::Aws => partition_key.required("name the attribute that says where an item is")?,
         Provider::Gcp | Provider::Azure => partition_key.or("id".to_owned()),
     };
     let sort_key =
-        Field::at(place("sort_key"), params.sort_key).or_at(place("range_key"), params.range_key)?.check(attribute)?;
+        Field::at(place("sort_key"), params.sort_key).or_at(place("range_key"), params.range_key)?.text(attribute)?;
     if sort_key.get() == Some(&partition_key) {
         return Err(sort_key.refuse("is the partition key already; name another attribute, or none"));
     }

@@ -95,13 +95,13 @@ impl Place {
         flat: &FlatParams,
         identity: Option<&CloudIdentity>,
     ) -> Result<Self, ExecutorError> {
-        let zone_id = Field::at("/zone_id", params.zone_id).check(words::zone_id)?.or("default".to_owned());
-        let project_name = Field::at("/project_name", params.project_name).check(words::project_name)?;
+        let zone_id = Field::at("/zone_id", params.zone_id).text(words::zone_id)?.or("default".to_owned());
+        let project_name = Field::at("/project_name", params.project_name).text(words::project_name)?;
         let project_name = project_name.required("give the project's name, for example shop")?;
         let stage = Field::at("/environment_stage", params.environment_stage);
         let environment_stage = stage.required("say development, staging or production")?;
         let provider = provider(params.provider, flat, identity)?;
-        let region = Field::at("/region", params.region).check(|text| region(text, provider))?;
+        let region = Field::at("/region", params.region).text(|text| region(text, provider))?;
         let region = region.required(&format!("give one of the provider's, for example {}", example_of(provider)))?;
         let account_id = account(provider, flat, identity)?;
         Ok(Self { zone_id, project_name, environment_stage, region, provider, account_id })
@@ -144,7 +144,7 @@ fn example_of(provider: Provider) -> &'static str {
 }
 
 /// The three clouds' regions never look alike, so that a state's key need not name the cloud.
-fn region(text: String, provider: Provider) -> Result<String, String> {
+fn region(text: &str, provider: Provider) -> Result<String, String> {
     let letters = text.trim_end_matches(|c: char| c.is_ascii_digit());
     let digits = text.len() - letters.len();
     let words: Vec<_> = letters.split('-').collect();
@@ -162,18 +162,18 @@ fn region(text: String, provider: Provider) -> Result<String, String> {
         let stage = stage.as_str();
         return Err(format!("holds the word {stage:?}: two environments could share a state; give another region"));
     }
-    Ok(text)
+    Ok(text.to_owned())
 }
 
 /// Account, project or subscription: the identity's, and the snapshot may repeat it.
 fn account(provider: Provider, flat: &FlatParams, identity: Option<&CloudIdentity>) -> Result<String, ExecutorError> {
-    let said = Field::at("/cloud_account_id", flat.cloud_account_id.clone()).check(|id| account_id(id, provider))?;
+    let said = Field::at("/cloud_account_id", flat.cloud_account_id.clone()).text(|id| account_id(id, provider))?;
     let of_identity = identity.map(|identity| account_of(identity, provider)).filter(|id| !id.is_empty());
     match (of_identity, said.get()) {
         (Some(id), Some(other)) if id != *other => Err(said.refuse(format!(
             "is not the account of the job's cloud identity, which is {id}; leave it out, or use another identity"
         ))),
-        (Some(id), _) => account_id(id, provider).map_err(|why| ExecutorError::invalid("/cloud_identity", why)),
+        (Some(id), _) => account_id(&id, provider).map_err(|why| ExecutorError::invalid("/cloud_identity", why)),
         // At AWS whoever signs a request is in an account; elsewhere requests have to name it.
         (None, _) if provider == Provider::Aws => Ok(said.or(String::new())),
         (None, _) => said.required("give the project or subscription, or use an identity that names it"),
@@ -196,21 +196,25 @@ fn account_of(identity: &CloudIdentity, provider: Provider) -> String {
     }
 }
 
-fn account_id(text: String, provider: Provider) -> Result<String, String> {
+fn account_id(text: &str, provider: Provider) -> Result<String, String> {
     match provider {
         Provider::Aws if text.len() == 12 => words::spelled(text, 12, |c| c.is_ascii_digit(), "12 digits"),
         Provider::Aws => Err("give an AWS account: 12 digits".to_owned()),
         Provider::Gcp => {
             // The oldest ones begin with a domain: `example.com:shop`.
-            let id = text.rsplit_once(':').map_or(text.as_str(), |(_, id)| id);
+            let id = text.rsplit_once(':').map_or(text, |(_, id)| id);
             let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
             let ends = id.starts_with(|c: char| c.is_ascii_lowercase()) && !id.ends_with('-');
             let fits = ends && (6..=30).contains(&id.len()) && text.len() <= 80 && text.chars().all(is_allowed);
-            if fits { Ok(text) } else { Err("give a GCP project's id, for example shop-staging-1".to_owned()) }
+            if fits {
+                Ok(text.to_owned())
+            } else {
+                Err("give a GCP project's id, for example shop-staging-1".to_owned())
+            }
         }
         Provider::Azure => {
             let why = "give an Azure subscription's id, for example 00000000-0000-0000-0000-000000000000";
-            if words::is_uuid(&text) { Ok(text) } else { Err(why.to_owned()) }
+            if words::is_uuid(text) { Ok(text.to_owned()) } else { Err(why.to_owned()) }
         }
     }
 }

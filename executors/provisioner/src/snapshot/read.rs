@@ -31,11 +31,11 @@ impl Snapshot {
             Place::read(place, &flat, identity)?;
         let queues = queue::read(nested.queues, provider)?;
         let topics = topic::read(nested.topics, provider, &queues)?;
-        let version = Field::at("/terraform_version", nested.terraform_version).check(words::version_requirement)?;
+        let version = Field::at("/terraform_version", nested.terraform_version).text(words::version_requirement)?;
         let repository = nested.repositories.and_then(|repositories| repositories.apps_destination_repo);
         let repository = Field::at("/repositories/apps_destination_repo", repository)
             .or_at("/apps_destination_repo", flat.apps_destination_repo.clone())?
-            .check(words::repository)?;
+            .text(words::repository)?;
         Ok(Self {
             zone_id,
             project_name,

@@ -62,8 +62,8 @@ pub enum Money {
 
 pub(super) fn read_argocd(params: ArgocdParams) -> Result<ArgoCdOptions, ExecutorError> {
     let chart = params.chart.unwrap_or_default();
-    let repository = Field::at("/argocd/chart/repository", chart.repository).check(words::chart_repository)?;
-    let version = Field::at("/argocd/chart/version", chart.version).check(|text| words::word(text, 64, ".-+"))?;
+    let repository = Field::at("/argocd/chart/repository", chart.repository).text(words::chart_repository)?;
+    let version = Field::at("/argocd/chart/version", chart.version).text(|text| words::word(text, 64, ".-+"))?;
     if params.manifest.is_some() && (repository.get().is_some() || version.get().is_some()) {
         let why = "cannot be together with /argocd/chart; give one of the two";
         return Err(ExecutorError::invalid("/argocd/manifest", why));
@@ -85,10 +85,10 @@ pub(super) fn read_applications(params: ApplicationsParams) -> Result<Applicatio
     for (from, to) in &repositories {
         let at = format!("/applications/repositories/{}", from.replace('~', "~0").replace('/', "~1"));
         for url in [from, to] {
-            words::chart_repository(url.clone()).map_err(|why| ExecutorError::invalid(&at, why))?;
+            words::chart_repository(url).map_err(|why| ExecutorError::invalid(&at, why))?;
         }
     }
-    let deadline = Field::at("/applications/deadline", params.deadline).check(words::duration)?;
+    let deadline = Field::at("/applications/deadline", params.deadline).text(words::duration)?;
     Ok(ApplicationsOptions {
         enabled: params.enabled.unwrap_or(true),
         repositories,

@@ -103,13 +103,13 @@ fn subscription(
     provider: Provider,
     queues: &[Queue],
 ) -> Result<Subscription, ExecutorError> {
-    let protocol = Field::at(format!("{at}/protocol"), params.protocol).check(|text| {
-        if provider == Provider::Aws && !AWS_PROTOCOLS.contains(&text.as_str()) {
+    let protocol = Field::at(format!("{at}/protocol"), params.protocol).text(|text| {
+        if provider == Provider::Aws && !AWS_PROTOCOLS.contains(&text) {
             return Err(format!("give one of {}", AWS_PROTOCOLS.join(", ")));
         }
         words::word(text, 32, "-")
     })?;
-    let endpoint = Field::at(format!("{at}/endpoint"), params.endpoint).check(|text| words::line(text, 2048))?;
+    let endpoint = Field::at(format!("{at}/endpoint"), params.endpoint).text(|text| words::line(text, 2048))?;
     let protocol = protocol.required("say how, for example sqs")?;
     let endpoint =
         endpoint.check(|text| if provider == Provider::Aws { at_aws(&protocol, text, queues) } else { Ok(text) })?;

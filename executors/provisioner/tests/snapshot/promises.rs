@@ -106,7 +106,7 @@ fn the_hash_changes_exactly_with_what_terraform_is_told() {
             assert!(!changed || !NOT_PROVISIONED.contains(&at.as_str()), "{at}");
             if changed {
                 told += 1;
-                assert_eq!(differences(&planned, &wanted), [at.clone()], "{provider}");
+                assert_eq!(differences(&planned, &wanted), std::slice::from_ref(&at), "{provider}");
             }
         }
         // Were the templates told nothing, nothing would differ either.
