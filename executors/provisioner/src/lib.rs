@@ -5,6 +5,7 @@
 
 pub mod after_apply;
 mod promise;
+pub mod runner;
 pub mod snapshot;
 mod state_key;
 mod steps;

@@ -35,7 +35,21 @@ output "subnet_ids" {
 
 output "secret_versions" {
   description = "The numbers of the secrets as they are now."
-  value       = var.secret_versions
+  value = {
+    runner_token = var.secret_versions.runner_token
+    storage      = local.has_storage ? var.secret_versions.storage : null
+    infracost    = var.infracost ? var.secret_versions.infracost : null
+  }
+}
+
+output "storage" {
+  description = "The storage of terraform states that it was given."
+  value       = local.has_storage ? { endpoint = var.storage_endpoint, region = var.storage_region } : null
+}
+
+output "deployment" {
+  description = "What the service was started for last."
+  value       = var.deployment
 }
 
 output "scaler" {

@@ -34,7 +34,6 @@ locals {
       ALETHIA_DRAIN_TIMEOUT = "45s"
       AWS_REGION            = var.region
     },
-    startswith(var.alethia_url, "http://") ? { ALETHIA_ALLOW_HTTP = "true" } : {},
     length(var.labels) > 0 ? { ALETHIA_LABELS = join(",", [for name, value in var.labels : "${name}=${value}"]) } : {},
     local.has_storage ? { SUPABASE_S3_ENDPOINT = var.storage_endpoint, SUPABASE_S3_REGION = var.storage_region } : {},
   )
@@ -98,8 +97,11 @@ resource "aws_ecs_service" "runner" {
 
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
+  availability_zone_rebalancing      = "DISABLED"
   wait_for_steady_state              = var.wait_for_steady_state
   propagate_tags                     = "SERVICE"
+  force_new_deployment               = true
+  triggers                           = { deployment = var.deployment }
 
   deployment_circuit_breaker {
     enable   = true

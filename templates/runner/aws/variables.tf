@@ -23,11 +23,11 @@ variable "runner_mode" {
 }
 
 variable "alethia_url" {
-  description = "The control plane: scheme and host."
+  description = "The control plane: https and a host."
   type        = string
   validation {
-    condition     = can(regex("^https?://[^/]+$", var.alethia_url))
-    error_message = "Give scheme and host, without a path, for example https://alethia.example.com."
+    condition     = can(regex("^https://[^/]+$", var.alethia_url))
+    error_message = "Give https and a host, without a path, for example https://alethia.example.com."
   }
 }
 
@@ -174,6 +174,12 @@ variable "log_retention_days" {
   description = "How long the runner's own log is kept."
   type        = number
   default     = 30
+}
+
+variable "deployment" {
+  description = "Another text makes the service start a new task, although nothing else has changed: for a tag that has moved."
+  type        = string
+  default     = ""
 }
 
 variable "desired_count" {

@@ -1,0 +1,133 @@
+//! The secrets of a new runner: where they come from, and the numbers by which terraform sees that one was replaced.
+
+use executor_api::{ExecutorError, JobContext};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::wanted::WantedRunner;
+
+/// The secrets that this job can give.
+#[derive(Default)]
+pub(super) struct Secrets {
+    token: Option<String>,
+    storage: Option<Storage>,
+    infracost: Option<String>,
+}
+
+struct Storage {
+    endpoint: String,
+    region: String,
+    key_id: String,
+    secret_key: String,
+}
+
+impl Secrets {
+    /// What the payload brings, else what the runner that has this job uses itself. But never from a runner that works for
+    /// all organisations: its storage holds the states of all of them.
+    pub(super) fn gather(job: &JobContext, wanted: &WantedRunner) -> Self {
+        let settings = job.settings();
+        let own = !settings.cloud.is_shared;
+        let of_payload = wanted.storage.as_ref().map(|storage| Storage {
+            endpoint: storage.endpoint.clone(),
+            region: storage.region.clone(),
+            key_id: storage.key_id.clone(),
+            secret_key: storage.secret_key.clone(),
+        });
+        let of_runner = settings.storage.as_ref().filter(|_| own).map(|storage| Storage {
+            endpoint: storage.endpoint.clone(),
+            region: storage.region.clone(),
+            key_id: storage.key_id.clone(),
+            secret_key: storage.secret_key.clone(),
+        });
+        let infracost = wanted.infracost_api_key.clone();
+        Self {
+            token: wanted.token.clone(),
+            storage: of_payload.or(of_runner),
+            infracost: infracost.or_else(|| settings.infracost_api_key.clone().filter(|_| own)),
+        }
+    }
+
+    /// Variables of terraform's environment: values for write-only arguments, in no file.
+    pub(super) fn environment(&self) -> Vec<(&'static str, &str)> {
+        let storage = self.storage.as_ref();
+        [
+            ("TF_VAR_runner_token", self.token.as_deref()),
+            ("TF_VAR_storage_key_id", storage.map(|storage| storage.key_id.as_str())),
+            ("TF_VAR_storage_secret_key", storage.map(|storage| storage.secret_key.as_str())),
+            ("TF_VAR_infracost_api_key", self.infracost.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+
+    /// What the template's variables say of them. A secret that this job does not have stays as the stack's outputs say
+    /// that it is.
+    ///
+    /// # Errors
+    /// If there is no token, now or before.
+    pub(super) fn variables(&self, id: &str, before: &Map<String, Value>) -> Result<Map<String, Value>, ExecutorError> {
+        let known = &before.get("secret_versions").cloned().unwrap_or_default();
+        let number = |name: &str, value: Option<&String>| match value {
+            Some(value) => json!(number(id, name, value)),
+            None => known[name].clone(),
+        };
+        let token = number("runner_token", self.token.as_ref());
+        if token.is_null() {
+            let error =
+                "is missing, and this runner has none yet; `POST /api/runners/{id}/rotate-token` gives a new one";
+            return Err(ExecutorError::invalid("/runner_token", error));
+        }
+        let storage_key = self.storage.as_ref().map(|storage| format!("{} {}", storage.key_id, storage.secret_key));
+        let storage = number("storage", storage_key.as_ref());
+        let infracost = number("infracost", self.infracost.as_ref());
+        let (endpoint, region) = match &self.storage {
+            Some(storage) => (json!(storage.endpoint), json!(storage.region)),
+            None => {
+                let known = before.get("storage").cloned().unwrap_or_default();
+                (known["endpoint"].clone(), known["region"].clone())
+            }
+        };
+        let or_nothing = |value: Value| if value.is_null() { json!("") } else { value };
+        let variables = json!({
+            "infracost": !infracost.is_null(),
+            "storage_endpoint": or_nothing(endpoint),
+            "storage_region": or_nothing(region),
+            "secret_versions": { "runner_token": token, "storage": storage, "infracost": infracost },
+        });
+        Ok(variables.as_object().cloned().unwrap_or_default())
+    }
+}
+
+/// Another number for another value. Of its digest just enough to tell two of them apart: the number is in the state.
+fn number(id: &str, name: &str, value: &str) -> u32 {
+    let digest = Sha256::digest(format!("{name} of {id}: {value}"));
+    u32::from_be_bytes([0, digest[0], digest[1], digest[2]]) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_not_given_stays_as_it_was() {
+        let before = json!({ "secret_versions": { "runner_token": 7, "storage": 8, "infracost": null },
+                             "storage": { "endpoint": "https://s", "region": "r" } });
+        let variables = Secrets::default().variables("r-1", before.as_object().unwrap()).unwrap();
+        assert_eq!(variables["secret_versions"], json!({ "runner_token": 7, "storage": 8, "infracost": null }));
+        assert_eq!((&variables["storage_endpoint"], &variables["infracost"]), (&json!("https://s"), &json!(false)));
+        let error = Secrets::default().variables("r-1", &Map::new()).unwrap_err().to_string();
+        assert!(error.starts_with("/runner_token: is missing"), "{error}");
+    }
+
+    #[test]
+    fn a_number_tells_values_apart_and_says_little_of_them() {
+        let secrets = |token: &str| Secrets { token: Some(token.to_owned()), ..Secrets::default() };
+        let number = |token: &str| {
+            secrets(token).variables("r-1", &Map::new()).unwrap()["secret_versions"]["runner_token"].clone()
+        };
+        assert_eq!(number("a"), number("a"));
+        assert_ne!(number("a"), number("b"));
+        assert!(number("a").as_u64().unwrap() <= 1 << 24);
+    }
+}
