@@ -43,6 +43,7 @@ impl Toolbox {
     pub(crate) fn get_all(&self, spares: Spares) -> anyhow::Result<()> {
         self.terraform()?;
         self.moto()?;
+        self.aws()?;
         self.kubernetes()?;
         self.helm()?;
         self.argocd()?;
