@@ -4,6 +4,8 @@ use executor_api::ExecutorError;
 use executor_provisioner::Snapshot;
 use serde_json::{Value, json};
 
+use crate::leaves::with;
+
 /// The three clouds.
 pub(crate) const PROVIDERS: [&str; 3] = ["aws", "gcp", "azure"];
 
@@ -123,6 +125,16 @@ pub(crate) fn full(provider: &str) -> Value {
     });
     payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     payload
+}
+
+/// The payload with a network that is there already.
+pub(crate) fn in_existing_network(provider: &str) -> Value {
+    let id = match provider {
+        "aws" => "vpc-0123456789abcdef0",
+        "gcp" => "projects/shop/global/networks/shared",
+        _ => "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/shared",
+    };
+    with(&smallest(provider), "/network", json!({ "provision_network": false, "network_id": id }))
 }
 
 /// The snapshot of a payload that is right.

@@ -12,3 +12,4 @@ mod promises;
 mod refusals;
 mod strategies;
 mod templates;
+mod terraform;

@@ -96,7 +96,8 @@ pub(crate) fn payload() -> impl Strategy<Value = Value> {
     provider().prop_flat_map(payload_of)
 }
 
-fn payload_of(provider: &'static str) -> impl Strategy<Value = Value> {
+/// The same for one cloud.
+pub(crate) fn payload_of(provider: &'static str) -> impl Strategy<Value = Value> {
     let blocks = (network(provider), cluster(provider), dns(), databases(), caches(), queues(), tables(), buckets());
     let rest = environments::full(provider);
     let kept = ["topics", "secrets", "container_registries", "repositories", "terraform_version"];

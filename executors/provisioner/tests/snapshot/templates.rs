@@ -10,8 +10,7 @@ use hcl::{Body, Expression};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::environments::{PROVIDERS, full, read, smallest};
-use crate::leaves::with;
+use crate::environments::{PROVIDERS, full, in_existing_network, read, smallest};
 use crate::strategies::payload;
 
 struct Variable {
@@ -101,16 +100,6 @@ fn wrong(variables: &BTreeMap<String, Variable>, payload: &Value) -> Vec<String>
     let misfits = told.iter().filter_map(|(name, value)| Some((name, &variables.get(name)?.of_type, value)));
     let misfits = misfits.flat_map(|(name, of_type, value)| misfit(name, of_type, value));
     unknown.chain(untold).chain(misfits).collect()
-}
-
-/// The payload with a network that is there already.
-fn in_existing_network(provider: &str) -> Value {
-    let id = match provider {
-        "aws" => "vpc-0123456789abcdef0",
-        "gcp" => "projects/shop/global/networks/shared",
-        _ => "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/shared",
-    };
-    with(&smallest(provider), "/network", json!({ "provision_network": false, "network_id": id }))
 }
 
 fn check(provider: &str) {
