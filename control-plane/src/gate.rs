@@ -30,7 +30,7 @@ pub(crate) struct PlatformUser(pub(crate) User);
 
 /// A runner that asks for itself, or somebody who runs the plane and asks for all.
 pub(crate) enum RunnerOrPlatform {
-    Runner(Runner),
+    Runner(Box<Runner>),
     Platform,
 }
 
@@ -68,7 +68,7 @@ impl FromRequestParts<Plane> for RunnerOrPlatform {
 
     async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
         if claims_to_be_runner(&parts.headers) {
-            return runner(&plane.directory, &parts.headers).map(Self::Runner);
+            return runner(&plane.directory, &parts.headers).map(|runner| Self::Runner(Box::new(runner)));
         }
         PlatformUser::from_request_parts(parts, plane).await.map(|_| Self::Platform)
     }
