@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wire::{
-    ErrorBody, Job, JobId, JobList, LogPage, RegisterAnswer, RegisterRequest, RunnerInfo, SourceAnswer, SubmitAnswer,
-    SubmitRequest, paths,
+    DeployRunnerAnswer, DeployRunnerRequest, ErrorBody, Job, JobId, JobList, LogPage, RegisterAnswer, RegisterRequest,
+    RunnerInfo, SourceAnswer, SubmitAnswer, SubmitRequest, paths,
 };
 
 /// A client with an origin and a token.
@@ -167,6 +167,10 @@ impl Api {
 
     pub(crate) async fn register(&self, request: &RegisterRequest) -> Result<RegisterAnswer, ApiError> {
         self.json(self.request(Method::POST, paths::REGISTER).json(request)).await
+    }
+
+    pub(crate) async fn deploy_runner(&self, request: &DeployRunnerRequest) -> Result<DeployRunnerAnswer, ApiError> {
+        self.json(self.request(Method::POST, paths::DEPLOY_RUNNER).json(request)).await
     }
 
     pub(crate) async fn runners(&self) -> Result<Vec<RunnerInfo>, ApiError> {

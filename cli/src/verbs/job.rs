@@ -179,7 +179,7 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A job that was just submitted: its id, or all that becomes of it.
-async fn submitted(api: &Api, job: Job, follow: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn submitted(api: &Api, job: Job, follow: bool, as_json: bool) -> anyhow::Result<ExitCode> {
     if !follow {
         if as_json {
             output::json(&job)?;

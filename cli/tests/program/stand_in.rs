@@ -1,4 +1,4 @@
-//! A stand-in for a runner at a cloud: it claims connection tests, and ends them as the test wants. The real one needs
+//! A stand-in for a runner at a cloud: it claims connection tests and what else it is hired for, and ends them as the test wants. The real one needs
 //! the cloud.
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -13,11 +13,17 @@ pub(crate) struct StandIn {
     origin: String,
     id: String,
     token: String,
+    kinds: Vec<String>,
 }
 
 impl StandIn {
     /// Registered with the program, and known for `CONNECTION_TEST`.
     pub(crate) async fn hire(desk: &Desk) -> Self {
+        Self::hire_for(desk, &["CONNECTION_TEST"]).await
+    }
+
+    /// Registered with the program, and known for these kinds, whose payloads may be anything but for a secret token.
+    pub(crate) async fn hire_for(desk: &Desk, kinds: &[&str]) -> Self {
         let registered = desk.document(&["runner", "register", "--name", "stand-in"]).await;
         let variable = |name: &str| registered["variables"][name].as_str().unwrap().to_owned();
         let stand_in = Self {
@@ -25,10 +31,15 @@ impl StandIn {
             origin: variable("ALETHIA_WEB_ORIGIN"),
             id: variable("ALETHIA_WORKER_ID"),
             token: variable("ALETHIA_WORKER_TOKEN"),
+            kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         };
-        let kind = json!({ "kind": "CONNECTION_TEST", "summary": "a stand-in", "schema": {}, "loss": "requeue",
-                           "timeout_s": 60, "grace_s": 1 });
-        let heartbeat = json!({ "worker_id": stand_in.id, "status": "ONLINE", "kinds": [kind] });
+        let schema = json!({ "properties": { "runner_token": { "writeOnly": true } } });
+        let kind = |kind| {
+            json!({ "kind": kind, "summary": "a stand-in", "schema": schema, "loss": "requeue",
+                                  "timeout_s": 60, "grace_s": 1 })
+        };
+        let kinds: Vec<_> = kinds.iter().map(kind).collect();
+        let heartbeat = json!({ "worker_id": stand_in.id, "status": "ONLINE", "kinds": kinds });
         stand_in.call(Method::POST, "/api/workers/heartbeat", &heartbeat).await;
         stand_in
     }
@@ -48,7 +59,7 @@ impl StandIn {
     /// Waits for a job.
     pub(crate) async fn claim(&self) -> Job {
         let claimed = eventually("a job", async || {
-            let body = json!({ "request_id": JobId::generate(), "wait_s": 5, "kinds": ["CONNECTION_TEST"] });
+            let body = json!({ "request_id": JobId::generate(), "wait_s": 5, "kinds": self.kinds });
             let claim: Claim = serde_json::from_value(self.call(Method::POST, "/api/jobs/claim", &body).await).unwrap();
             claim.job
         });

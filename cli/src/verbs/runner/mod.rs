@@ -1,5 +1,7 @@
 //! `runner`: the runner itself, and the list of runners that the control plane keeps.
 
+mod stack;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -23,6 +25,10 @@ pub(crate) enum RunnerVerb {
     Here(RunnerCommand),
     /// Make a runner known to the control plane, and get what it needs to start
     Register(RegisterArgs),
+    /// Make a runner known, and let a job start it at a cloud
+    Deploy(Box<stack::DeployArgs>),
+    /// Let a job take away what it started there; the runner is forgotten then
+    Destroy(stack::DestroyArgs),
     /// List the runners
     List(UserArgs),
     /// Show one runner
@@ -91,6 +97,8 @@ async fn ask(verb: RunnerVerb) -> anyhow::Result<ExitCode> {
     match verb {
         RunnerVerb::Here(_) => unreachable!("has a runtime of its own"),
         RunnerVerb::Register(args) => register(args).await?,
+        RunnerVerb::Deploy(args) => return stack::deploy(*args).await,
+        RunnerVerb::Destroy(args) => return stack::destroy(args).await,
         RunnerVerb::List(user) => list(&user).await?,
         RunnerVerb::Show(args) => show(&args).await?,
         RunnerVerb::Drain(args) => {
@@ -179,11 +187,15 @@ impl OneRunner {
     /// The runner with this id or name.
     async fn find(&self) -> anyhow::Result<(Api, RunnerInfo)> {
         let api = self.user.api()?;
-        let known = api.runners().await?;
-        let found = known.into_iter().find(|runner| runner.id.as_str() == self.runner || runner.name == self.runner);
-        let unknown = || Misused(format!("no runner {:?}; see `alethia runner list`", self.runner));
-        Ok((api, found.ok_or_else(unknown)?))
+        let found = find(&api, &self.runner).await?;
+        Ok((api, found))
     }
+}
+
+async fn find(api: &Api, named: &str) -> anyhow::Result<RunnerInfo> {
+    let known = api.runners().await?;
+    let found = known.into_iter().find(|runner| runner.id.as_str() == named || runner.name == named);
+    Ok(found.ok_or_else(|| Misused(format!("no runner {named:?}; see `alethia runner list`")))?)
 }
 
 async fn list(user: &UserArgs) -> anyhow::Result<()> {
