@@ -74,6 +74,22 @@ impl Form {
     }
 }
 
+/// What servers of databases have by themselves, or keep for themselves.
+const TAKEN: [&str; 12] = [
+    "azure-maintenance",
+    "azure-sys",
+    "cloudsqladmin",
+    "information-schema",
+    "mysql",
+    "performance-schema",
+    "postgres",
+    "rdsadmin",
+    "root",
+    "sys",
+    "template0",
+    "template1",
+];
+
 /// The name of a thing.
 pub(super) fn name(thing: Thing, provider: Provider, at: &str, given: Option<String>) -> Result<String, ExecutorError> {
     let form = form(thing, provider);
@@ -83,6 +99,8 @@ pub(super) fn name(thing: Thing, provider: Provider, at: &str, given: Option<Str
             Err(form.remedy())
         } else if begins_with_letter && name.starts_with(|c: char| c.is_ascii_digit()) {
             Err("give a name that begins with a letter".to_owned())
+        } else if thing == Thing::Database && TAKEN.contains(&name.replace('_', "-").as_str()) {
+            Err(format!("{name:?} is what a server has by itself; give another name, for example orders"))
         } else {
             Ok(name)
         }

@@ -7,6 +7,7 @@ mod forms;
 mod hostile;
 mod identities;
 mod leaves;
+mod messages;
 mod places;
 mod promises;
 mod refusals;

@@ -114,6 +114,8 @@ fn a_name_is_given_once_and_fits_its_cloud() {
         ("aws", "databases", ["orders", "orders"], "/databases/1/name"),
         ("aws", "databases", ["orders", "or--ders"], "/databases/1/name"),
         ("aws", "databases", ["0orders", "b"], "/databases/0/name"),
+        ("azure", "databases", ["a", "azure_sys"], "/databases/1/name"),
+        ("aws", "databases", ["postgres", "b"], "/databases/0/name"),
         ("aws", "caches", ["a_b", "a-b"], "/caches/1/name"),
         ("aws", "queues", ["jobs", "Jobs"], "/queues/1/name"),
         ("aws", "topics", ["a/b", "b"], "/topics/0/name"),

@@ -261,3 +261,24 @@ fn no_variable_is_null() {
         }
     }
 }
+
+#[test]
+fn what_only_one_side_knows_is_found() {
+    let complaints = |change: &dyn Fn(&mut BTreeMap<String, Variable>)| {
+        let mut known = variables("aws");
+        change(&mut known);
+        wrong(&known, &full("aws")).join("\n")
+    };
+    let another = |text: &str| Variable { of_type: text.parse().unwrap(), has_default: false };
+    assert_eq!(complaints(&|_| {}), "");
+    let gone = complaints(&|known| drop(known.remove("vpc_cidr")));
+    assert_eq!(gone, "vpc_cidr is not declared");
+    let new = complaints(&|known| drop(known.insert("news".to_owned(), another("string"))));
+    assert_eq!(new, "news is neither told nor has a default");
+    let other = complaints(&|known| drop(known.insert("redis_cluster_size".to_owned(), another("string"))));
+    assert_eq!(other, "redis_cluster_size is no string: 3");
+    let narrow = "map(object({ fifo_queue = bool, dead_letter = number }))";
+    let fields = complaints(&|known| drop(known.insert("sqs_queues".to_owned(), another(narrow))));
+    assert!(fields.contains("sqs_queues.jobs.dlq_enable is not in the type"), "{fields}");
+    assert!(fields.contains("sqs_queues.jobs.dead_letter is missing"), "{fields}");
+}
