@@ -69,7 +69,7 @@ resource "aws_vpc_security_group_ingress_rule" "cache" {
   ip_protocol                  = "tcp"
   from_port                    = 6379
   to_port                      = 6379
-  referenced_security_group_id = var.provision_eks ? aws_eks_cluster.this[0].vpc_config[0].cluster_security_group_id : null
+  referenced_security_group_id = local.cluster_security_group
   cidr_ipv4                    = var.provision_eks ? null : local.network.cidr
 }
 

@@ -2,6 +2,9 @@
 
 locals {
   cluster = var.provision_eks ? 1 : 0
+
+  # EKS makes it; nodes have it too.
+  cluster_security_group = one(aws_eks_cluster.this[*].vpc_config[0].cluster_security_group_id)
 }
 
 resource "aws_kms_key" "cluster" {

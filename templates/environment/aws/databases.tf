@@ -121,7 +121,7 @@ resource "aws_vpc_security_group_ingress_rule" "database" {
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
   to_port                      = each.value.port
-  referenced_security_group_id = var.provision_eks ? aws_eks_cluster.this[0].vpc_config[0].cluster_security_group_id : null
+  referenced_security_group_id = local.cluster_security_group
   cidr_ipv4                    = var.provision_eks ? null : local.network.cidr
 }
 

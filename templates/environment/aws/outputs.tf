@@ -111,7 +111,7 @@ output "node_iam_role_name" {
 
 output "node_security_group" {
   description = "The security group of cluster and nodes."
-  value       = one(aws_eks_cluster.this[*].vpc_config[0].cluster_security_group_id)
+  value       = local.cluster_security_group
 }
 
 # ---- databases. The ones without a name in their name are of the first database.

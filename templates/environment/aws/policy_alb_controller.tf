@@ -134,7 +134,7 @@ data "aws_iam_policy_document" "alb_controller" {
   statement {
     sid       = "LetBalancersReachNodes"
     actions   = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
-    resources = ["${local.ec2}:security-group/${aws_eks_cluster.this[0].vpc_config[0].cluster_security_group_id}"]
+    resources = ["${local.ec2}:security-group/${local.cluster_security_group}"]
   }
 
   statement {
