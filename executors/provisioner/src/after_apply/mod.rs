@@ -40,6 +40,26 @@ pub fn inputs(snapshot: &Snapshot) -> Vec<Input> {
     manifest.chain(token).collect()
 }
 
+/// Finds out before the apply what would fail after it: tools that are missing, and what of the snapshot is wrong.
+///
+/// # Errors
+/// [`ExecutorError::ToolMissing`], or [`ExecutorError::InvalidInput`] with the place in the snapshot.
+pub fn check(job: &JobContext, snapshot: &Snapshot) -> Result<(), ExecutorError> {
+    let has_cluster = snapshot.cluster.provision || snapshot.cluster.kubeconfig.is_some();
+    if !snapshot.argocd.enabled || !has_cluster {
+        return Ok(());
+    }
+    let outputs = Map::new();
+    let facts = Facts::new(snapshot, &outputs);
+    let install = argocd::wanted(&facts)?;
+    applications::wanted(&facts, snapshot.apps_destination_repo.as_deref())?;
+    job.tool("kubectl")?;
+    if install.manifest.is_none() {
+        job.tool("helm")?;
+    }
+    Ok(())
+}
+
 /// Brings Argo CD and the applications into the environment's cluster and waits until they are healthy. What is
 /// returned belongs into the job's metadata. `outputs` are terraform's, without the sensitive ones.
 ///
@@ -119,10 +139,11 @@ pub async fn remove(
         return Ok(Map::new());
     };
     let deadline = Deadline::after(snapshot.applications.deadline);
-    Removal::new(job, access, facts.environment(), target.is_ours, deadline)?.run(steps).await
+    let removal = Removal::new(job, access, facts.environment(), target.is_ours, deadline)?;
+    removal.run(steps).await.map_err(with_remedy)
 }
 
-/// What to do about a cluster that does not answer.
+/// What to do about a cluster that does not answer, or that nobody works in any more.
 fn with_remedy(error: ExecutorError) -> ExecutorError {
     match error {
         ExecutorError::Stopped(reason) => ExecutorError::Stopped(reason),

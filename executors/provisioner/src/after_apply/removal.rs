@@ -30,6 +30,7 @@ pub(super) struct Removal<'a> {
     deadline: Deadline,
     removed: Vec<String>,
     load_balancers: usize,
+    volumes: Vec<String>,
 }
 
 impl<'a> Removal<'a> {
@@ -41,13 +42,26 @@ impl<'a> Removal<'a> {
         deadline: Deadline,
     ) -> Result<Self, ExecutorError> {
         let kubectl = Kubectl::find(job, &access)?.in_namespace(NAMESPACE)?;
-        Ok(Self { job, access, kubectl, environment, is_ours, deadline, removed: Vec::new(), load_balancers: 0 })
+        Ok(Self {
+            job,
+            access,
+            kubectl,
+            environment,
+            is_ours,
+            deadline,
+            removed: Vec::new(),
+            load_balancers: 0,
+            volumes: Vec::new(),
+        })
     }
 
     /// What was taken away goes into the metadata, however it ends.
     pub(super) async fn run(mut self, steps: &mut Steps<'_>) -> Result<Map<String, Value>, ExecutorError> {
         let ended = self.all(steps).await;
-        let told = json!({ "removed": { "applications": self.removed, "load_balancers": self.load_balancers } });
+        let mut told = json!({ "removed": { "applications": self.removed, "load_balancers": self.load_balancers } });
+        if !self.volumes.is_empty() {
+            told["volumes_left"] = json!(self.volumes);
+        }
         let told = told.as_object().cloned().unwrap_or_default();
         if let Err(error) = ended {
             self.job.progress(told).await?;
@@ -66,6 +80,7 @@ impl<'a> Removal<'a> {
         if self.is_ours {
             let work = self.load_balancers(has_names, has_machines);
             steps.take("remove_load_balancers", "take away load balancers and their names", work).await?;
+            self.look_for_volumes().await?;
         }
         let known = self.known().await?;
         if known.is_empty() {
@@ -99,6 +114,19 @@ impl<'a> Removal<'a> {
             let seconds = NAMES_ARE_GONE_AFTER.as_secs();
             self.job.log().system(format!("giving external-dns {seconds} s to take away the names"));
             Deadline::after(NAMES_ARE_GONE_AFTER).rest(self.job, NAMES_ARE_GONE_AFTER).await?;
+        }
+        Ok(())
+    }
+
+    /// Data is nobody's to throw away but its owner's: what volumes stay behind is said.
+    async fn look_for_volumes(&mut self) -> Result<(), ExecutorError> {
+        for volume in self.kubectl.get_everywhere(&["persistentvolumes"]).await? {
+            let at = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let handle = Some(at("/spec/csi/volumeHandle")).filter(|handle| !handle.is_empty());
+            let name = handle.unwrap_or_else(|| at("/metadata/name")).to_owned();
+            let claim = format!("{}/{}", at("/spec/claimRef/namespace"), at("/spec/claimRef/name"));
+            self.job.log().system(format!("the volume {name} of {claim} stays behind; delete it when nobody needs it"));
+            self.volumes.push(name);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A repository of charts on this machine: of the names and versions of the real ones, each a Deployment and a ConfigMap that
 //! holds the values it was given.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +19,15 @@ const CHARTS: [(&str, &str); 6] = [
     ("external-secrets", "0.9.12"),
     ("metrics-server", "3.12.1"),
     ("karpenter", "0.37.0"),
+];
+
+/// Where the product looks for them.
+const REPOSITORIES: [&str; 5] = [
+    "https://aws.github.io/eks-charts",
+    "https://kubernetes-sigs.github.io/external-dns/",
+    "https://charts.external-secrets.io",
+    "https://kubernetes-sigs.github.io/metrics-server",
+    "oci://public.ecr.aws/karpenter",
 ];
 
 /// What all objects of the tests have.
@@ -105,6 +115,11 @@ impl Charts {
         let router = Router::new().fallback(answer).with_state(served);
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, _folder: folder }
+    }
+
+    /// From where the product looks to here.
+    pub(crate) fn mirrors(&self) -> BTreeMap<String, String> {
+        REPOSITORIES.map(|from| (from.to_owned(), self.url.clone())).into()
     }
 }
 

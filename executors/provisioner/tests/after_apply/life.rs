@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::git_host::{GitHost, TOKEN};
 use crate::world::{
-    applications, aws_outputs, deploy, deployed, destroy, has, job, job_with, json_of, kubectl, until, world,
+    applications, apply, aws_outputs, deploy, deployed, destroy, has, job, job_with, json_of, kubectl, until, world,
 };
 
 const PASSWORD: &str = "argocd-admin-password";
@@ -143,6 +143,10 @@ async fn load_balancers_go_before_those_who_can_unmake_them() {
         ])
     };
     finalizers("[\"example.com/load-balancer\"]");
+    let volume = json!({ "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": "of-a-test", "labels": { "of": "after-apply" } },
+        "spec": { "capacity": { "storage": "1Gi" }, "accessModes": ["ReadWriteOnce"],
+                  "csi": { "driver": "ebs.csi.aws.com", "volumeHandle": "vol-0123" } } });
+    apply(&volume);
 
     let job = self::job();
     let (ended, ()) = tokio::join!(crate::cloud::run_as(&job.context, destroy(&job, &snapshot, &outputs)), async {
@@ -153,6 +157,7 @@ async fn load_balancers_go_before_those_who_can_unmake_them() {
     });
     let told = ended.unwrap_or_else(|error| panic!("{error}\n{}", job.log()));
     assert_eq!(told["removed"]["load_balancers"], 1, "{}", job.log());
+    assert_eq!(told["volumes_left"], json!(["vol-0123"]));
     assert!(!has(&["service", "of-a-test"]) && applications().is_empty());
 
     // The cloud does not know it any more.

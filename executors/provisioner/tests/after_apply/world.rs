@@ -136,6 +136,12 @@ pub(crate) fn json_of(args: &[&str]) -> Value {
     serde_json::from_str(&kubectl(&[args, &["--output=json"]].concat())).unwrap()
 }
 
+pub(crate) fn apply(object: &Value) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), object.to_string()).unwrap();
+    kubectl(&["apply", "--filename", file.path().to_str().unwrap()]);
+}
+
 /// The names of the applications that are there.
 pub(crate) fn applications() -> Vec<String> {
     let names = kubectl(&["get", "applications.argoproj.io", "--namespace=argocd", "--output=name"]);
@@ -185,7 +191,7 @@ fn clean() {
     delete(&["appprojects.argoproj.io", argocd, "infra", "apps"]);
     delete(&["secrets", argocd, "--selector=owner=helm"]);
     delete(&["secrets", argocd, "repo-apps"]);
-    delete(&["deployments,configmaps,services,ingresses", "--all-namespaces", "--selector", LABEL]);
+    delete(&["deployments,configmaps,services,ingresses,persistentvolumes", "--all-namespaces", "--selector", LABEL]);
     delete(&["customresourcedefinitions", "--selector", LABEL]);
     delete(&["storageclasses", "gp3"]);
 }

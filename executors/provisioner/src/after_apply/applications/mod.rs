@@ -225,6 +225,20 @@ mod tests {
         assert!(refused.starts_with("/applications/external-secrets/source/repo: "), "{refused}");
     }
 
+    /// Whoever reads an output that no template has is left without it for ever.
+    #[test]
+    fn every_fact_is_an_output_of_a_template() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/environment");
+        let declared: String = ["aws", "gcp", "azure"]
+            .map(|cloud| std::fs::read_to_string(folder.join(cloud).join("outputs.tf")).unwrap())
+            .concat();
+        for output in
+            outputs().keys().map(String::as_str).chain(["azure_dns_zone_resource_group", "acm_certificate_arn"])
+        {
+            assert!(declared.contains(&format!("output \"{output}\" {{")), "no template has an output {output}");
+        }
+    }
+
     #[test]
     fn names_are_wanted_only_where_the_snapshot_wants_them() {
         let snapshot = snapshot(json!({ "provider": "aws" }));
