@@ -1,6 +1,7 @@
 //! From a payload to a snapshot.
 
 use executor_api::{CloudIdentity, ExecutorError, params_in};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::field::Field;
@@ -24,9 +25,9 @@ impl Snapshot {
             return Err(ExecutorError::invalid("", "give a config snapshot: an object with project_name and the rest"));
         }
         // One after the other rather than flattened into one: only so an error of serde knows its place.
-        let place: PlaceParams = params_in(payload)?;
-        let flat: FlatParams = params_in(payload)?;
-        let nested: NestedParams = params_in(payload)?;
+        let place: PlaceParams = typed(payload)?;
+        let flat: FlatParams = typed(payload)?;
+        let nested: NestedParams = typed(payload)?;
         let Place { zone_id, project_name, environment_stage, region, provider, account_id } =
             Place::read(place, &flat, identity)?;
         let queues = queue::read(nested.queues, provider)?;
@@ -62,4 +63,17 @@ impl Snapshot {
             git_access_token: Hidden::new(nested.git_access_token),
         })
     }
+}
+
+/// How much of what serde says is shown: it repeats what it found, whatever that is.
+const MOST_SHOWN: usize = 300;
+
+fn typed<P: DeserializeOwned>(payload: &Value) -> Result<P, ExecutorError> {
+    params_in(payload).map_err(|error| match error {
+        ExecutorError::InvalidInput { pointer, message } => {
+            let shown: String = message.chars().take(MOST_SHOWN).collect();
+            ExecutorError::InvalidInput { pointer, message: shown.replace(char::is_control, "\u{fffd}") }
+        }
+        other => other,
+    })
 }

@@ -31,6 +31,7 @@ fn texts() -> Vec<String> {
         "@file",
         "|sh",
         "<!--",
+        "\u{1b}[31mred",
     ]
     .map(str::to_owned)
     .into();
@@ -54,7 +55,10 @@ fn a_hostile_text_is_refused_at_its_place() {
                     match Snapshot::read(&with(&payload, &at, json!(text)), None) {
                         Err(ExecutorError::InvalidInput { pointer: Some(pointer), message }) => {
                             assert_eq!(pointer, at, "{text:?}: {message}");
-                            assert!(!message.is_empty());
+                            assert!(
+                                (1..1000).contains(&message.len()) && !message.contains(char::is_control),
+                                "{at}: {message}"
+                            );
                         }
                         Err(error) => panic!("{at}: {error:?}"),
                         Ok(snapshot) => {
