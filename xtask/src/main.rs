@@ -75,6 +75,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             toolbox.terraform()?;
             process::run(&mut process::cargo(["build", "--release", "--package", "bench", "--package", "cli"]))?;
             let mut bench = process::program(process::root().join("target/release/bench"));
+            bench.arg("--moto-python").arg(toolbox.moto()?);
             process::run(bench.args(arguments).env("PATH", toolbox.path()?))?;
         }
         Task::Tools { all } => toolbox.get_all(if all { Spares::Also } else { Spares::Not })?,

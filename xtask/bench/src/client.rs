@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sse_stream::SseStream;
-use wire::{Job, JobList, LogEntry, RegisterAnswer, RegisterRequest, RunnerInfo, SubmitAnswer, SubmitRequest, paths};
+use wire::{
+    CloudIdentity, ConnectAnswer, ConnectRequest, InitAnswer, Job, JobList, LogEntry, RegisterAnswer, RegisterRequest,
+    RunnerInfo, SubmitAnswer, SubmitRequest, paths,
+};
 
 use crate::clock;
 
@@ -69,6 +72,32 @@ impl Client {
     /// A job that runs one of the benchmark's programs.
     pub(crate) async fn submit_program(&self, program: &std::path::Path, args: &[&str]) -> anyhow::Result<Job> {
         self.submit("program", json!({"program": program, "args": args})).await
+    }
+
+    /// The same under an identity.
+    pub(crate) async fn submit_program_as(
+        &self,
+        program: &std::path::Path,
+        args: &[&str],
+        identity: &str,
+    ) -> anyhow::Result<Job> {
+        let body = SubmitRequest {
+            job_type: "program".to_owned(),
+            config_snapshot: json!({"program": program, "args": args}),
+            cloud_identity_id: Some(identity.to_owned()),
+            ..SubmitRequest::default()
+        };
+        let answer: SubmitAnswer = self.json(self.http.post(self.url(paths::JOBS)).json(&body)).await?;
+        Ok(answer.job)
+    }
+
+    /// An identity that is a role at AWS, and its connection test.
+    pub(crate) async fn connect_role(&self, role_arn: &str) -> anyhow::Result<ConnectAnswer> {
+        let init = self.http.post(self.url(&paths::provider("aws", "init"))).json(&json!({}));
+        let InitAnswer { identity_id, .. } = self.json(init).await?;
+        let credentials = CloudIdentity { role_arn: role_arn.to_owned(), ..CloudIdentity::default() };
+        let connect = self.http.post(self.url(&paths::provider("aws", "connect")));
+        self.json(connect.json(&ConnectRequest { identity_id, credentials })).await
     }
 
     pub(crate) async fn list(&self, query: &str) -> anyhow::Result<JobList> {

@@ -10,6 +10,7 @@ pub mod lines;
 mod bare;
 mod client;
 mod floors;
+mod moto;
 mod observe;
 mod programs;
 mod proxy;

@@ -12,8 +12,10 @@ use crate::clock;
 pub(crate) struct Programs {
     /// The product.
     pub(crate) alethia: PathBuf,
-    /// A runner that links the benchmark's own kind.
+    /// A runner that links the benchmark's own kinds.
     pub(crate) runner: PathBuf,
+    /// The same with the clouds.
+    pub(crate) cloud_runner: PathBuf,
     /// What the jobs run.
     pub(crate) probe: PathBuf,
 }
@@ -27,7 +29,12 @@ impl Programs {
             ensure!(program.exists(), "{} is not built; use `cargo xtask bench`", program.display());
             Ok(program)
         };
-        Ok(Self { alethia: find("alethia")?, runner: find("bench-runner")?, probe: find("probe")? })
+        Ok(Self {
+            alethia: find("alethia")?,
+            runner: find("bench-runner")?,
+            cloud_runner: find("cloud-runner")?,
+            probe: find("probe")?,
+        })
     }
 }
 

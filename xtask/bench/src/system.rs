@@ -79,12 +79,18 @@ impl System {
 
     /// A runner of the product.
     pub(crate) fn product_runner(&self, who: &Identity, origin: &str) -> anyhow::Result<Running> {
-        self.spawn_runner(&self.programs.alethia, &["runner", "start"], who, origin, 1)
+        self.spawn_runner(&self.programs.alethia, &["runner", "start"], who, origin, &[("ALETHIA_SLOTS", "1")])
     }
 
     /// A runner that links the benchmark's own kind.
     pub(crate) fn bench_runner(&self, who: &Identity, origin: &str, slots: usize) -> anyhow::Result<Running> {
-        self.spawn_runner(&self.programs.runner, &["start"], who, origin, slots)
+        let slots = slots.to_string();
+        self.spawn_runner(&self.programs.runner, &["start"], who, origin, &[("ALETHIA_SLOTS", &slots)])
+    }
+
+    /// The same with the clouds linked, and with variables that say who it is there.
+    pub(crate) fn cloud_runner(&self, who: &Identity, env: &[(&str, &str)]) -> anyhow::Result<Running> {
+        self.spawn_runner(&self.programs.cloud_runner, &["start"], who, &self.origin(), env)
     }
 
     fn spawn_runner(
@@ -93,11 +99,11 @@ impl System {
         args: &[&str],
         who: &Identity,
         origin: &str,
-        slots: usize,
+        env: &[(&str, &str)],
     ) -> anyhow::Result<Running> {
         let said = File::create(who.state.with_extension("out"))?;
         let mut runner = command(program);
-        runner.args(args).env("ALETHIA_WEB_ORIGIN", origin).env("ALETHIA_SLOTS", slots.to_string());
+        runner.args(args).env("ALETHIA_WEB_ORIGIN", origin).envs(env.iter().copied());
         runner.env("ALETHIA_WORKER_ID", &who.id).env("ALETHIA_WORKER_TOKEN", &who.token);
         runner.env("ALETHIA_STATE_DIR", &who.state).stdout(said.try_clone()?).stderr(said);
         Ok(Running(runner.spawn().context("the runner does not start")?))

@@ -15,6 +15,9 @@ struct Arguments {
     /// A tenth of the samples: shows that it works, not how well
     #[arg(long)]
     quick: bool,
+    /// A Python that has moto, for what is measured against AWS
+    #[arg(long, value_name = "FILE")]
+    moto_python: Option<PathBuf>,
     /// Where raw rows go
     #[arg(long, default_value = "target/bench")]
     results: PathBuf,
@@ -23,7 +26,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let missed = figures::run(&arguments.only, Size { quick: arguments.quick }, arguments.results).await?;
+    let size = Size { quick: arguments.quick };
+    let missed = figures::run(&arguments.only, size, arguments.moto_python, arguments.results).await?;
     println!();
     if missed == 0 {
         println!("every goal is met");

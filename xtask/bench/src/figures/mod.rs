@@ -1,8 +1,10 @@
 //! One file per figure: how it is measured, what it must be, what stands beside it.
 
+mod clouds;
 mod dispatch;
 mod flood;
 mod footprint;
+mod role;
 mod start;
 mod tail;
 mod terraform;
@@ -33,6 +35,10 @@ pub enum Figure {
     Terraform,
     /// Idle runner: memory, wake-ups, requests
     Footprint,
+    /// Submit to the first instruction of the tool under an assumed role, against moto; questions to STS
+    Role,
+    /// What the clouds add to an idle runner's memory
+    Clouds,
 }
 
 /// How much to measure.
@@ -52,6 +58,8 @@ impl Size {
 struct Bench {
     programs: Programs,
     size: Size,
+    /// A Python that has moto.
+    moto_python: Option<PathBuf>,
     /// On the disk of the work tree: a memory file system would make every sync free.
     scratch: PathBuf,
 }
@@ -60,10 +68,10 @@ struct Bench {
 ///
 /// # Errors
 /// If something could not be measured at all.
-pub async fn run(only: &[Figure], size: Size, results: PathBuf) -> anyhow::Result<usize> {
+pub async fn run(only: &[Figure], size: Size, moto_python: Option<PathBuf>, results: PathBuf) -> anyhow::Result<usize> {
     let scratch = results.join("scratch");
     fs::create_dir_all(&scratch)?;
-    let bench = Bench { programs: Programs::find()?, size, scratch };
+    let bench = Bench { programs: Programs::find()?, size, moto_python, scratch };
     let mut missed = 0;
     println!("{}", machine());
     for figure in Figure::value_variants().iter().filter(|figure| only.is_empty() || only.contains(figure)) {
@@ -77,6 +85,8 @@ pub async fn run(only: &[Figure], size: Size, results: PathBuf) -> anyhow::Resul
             Figure::Throughput => throughput::measure(&bench).await,
             Figure::Terraform => terraform::measure(&bench).await,
             Figure::Footprint => footprint::measure(&bench).await,
+            Figure::Role => role::measure(&bench).await,
+            Figure::Clouds => clouds::measure(&bench).await,
         };
         match report {
             Ok(report) => missed += report.publish(&name, &results)?,
