@@ -65,6 +65,8 @@ pub struct Config {
     pub job_settings: JobSettings,
     /// Who we are at a cloud. Job processes get it; their tools do not.
     pub ambient: Ambient,
+    /// The agent of the ECS task that we are in (`ECS_AGENT_URI`, which ECS sets).
+    pub ecs_agent: Option<String>,
 }
 
 /// Everything that is wrong with the settings, at once.
@@ -95,6 +97,7 @@ impl Config {
             log_limit_bytes: DEFAULT_LOG_LIMIT,
             job_settings: Self::job_settings(&Variables::of_process()),
             ambient: Variables::of_process().ambient(),
+            ecs_agent: None,
         }
     }
 

@@ -68,6 +68,9 @@ pub(crate) async fn begin(
     claimed: Arc<Claimed>,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> Option<Claim> {
+    if let Some(task) = &runner.task_protection {
+        task.wait().await;
+    }
     let fetched = tokio::select! {
         fetched = inputs::fetch_all(&runner, &claimed, &directory) => fetched,
         stop = stop_before_start(&mut orders, &directory) => Err((stop.reason.as_reason(), "it was stopped before it began".to_owned())),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use executor_api::{Stop, StopReason};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use wire::{AttemptNo, CancelOrder, HeldJob, JobId};
 
 use crate::job_directory::JobDirectory;
@@ -24,6 +24,8 @@ pub(crate) struct HeldJobs {
     jobs: Mutex<BTreeMap<(JobId, AttemptNo), Held>>,
     /// A job was taken up that no heartbeat has named yet.
     pub(crate) holds_more: Notify,
+    /// How many there are.
+    pub(crate) number: watch::Sender<usize>,
 }
 
 /// A job that is being looked after.
@@ -42,7 +44,10 @@ impl HeldJobs {
     ) -> mpsc::UnboundedReceiver<Order> {
         let (orders, received) = mpsc::unbounded_channel();
         let held = Held { directory: directory.clone(), orders };
-        self.lock().insert((job.clone(), attempt), held);
+        let mut jobs = self.lock();
+        jobs.insert((job.clone(), attempt), held);
+        self.number.send_replace(jobs.len());
+        drop(jobs);
         self.holds_more.notify_one();
         received
     }
@@ -59,7 +64,9 @@ impl HeldJobs {
 
     /// The job is over for us.
     pub(crate) fn let_go(&self, job: &JobId, attempt: AttemptNo) {
-        self.lock().remove(&(job.clone(), attempt));
+        let mut jobs = self.lock();
+        jobs.remove(&(job.clone(), attempt));
+        self.number.send_replace(jobs.len());
     }
 
     /// For the heartbeat.

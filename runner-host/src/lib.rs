@@ -42,6 +42,7 @@ mod runner;
 mod shutdown;
 mod stand_in_outcome;
 mod state_directory;
+mod task_protection;
 mod time_limit;
 mod tool_probe;
 

@@ -40,6 +40,7 @@ pub async fn run(config: Config, registry: ExecutorRegistry, mut signals: Shutdo
     let mut loops = JoinSet::new();
     loops.spawn(heartbeat::run(Arc::clone(&runner)));
     loops.spawn(events::run(Arc::clone(&runner)));
+    loops.spawn(protect_task(Arc::clone(&runner)));
     tracing::info!(runner.id = %runner.config.runner_id, slots = runner.config.slots, "ready for jobs");
 
     let leaving = Main {
@@ -57,6 +58,12 @@ pub async fn run(config: Config, registry: ExecutorRegistry, mut signals: Shutdo
         heartbeat::say_goodbye(&runner).await;
     }
     Ok(())
+}
+
+async fn protect_task(runner: Arc<Runner>) {
+    if let Some(task) = &runner.task_protection {
+        task.follow(runner.held.number.subscribe()).await;
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

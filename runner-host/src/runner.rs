@@ -15,6 +15,7 @@ use crate::held_jobs::HeldJobs;
 use crate::known_versions::KnownVersions;
 use crate::registry::Capabilities;
 use crate::state_directory;
+use crate::task_protection::TaskProtection;
 
 /// Why a runner ended other than by being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,8 @@ pub(crate) struct Runner {
     /// Something changed that the next heartbeat should not wait for.
     pub(crate) beat_now: Notify,
     pub(crate) held: HeldJobs,
+    /// Only in a task of ECS.
+    pub(crate) task_protection: Option<TaskProtection>,
 }
 
 pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_dir: &Path) -> Result<Runner, RunError> {
@@ -78,6 +81,9 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
     let capabilities =
         Capabilities::probe(&registry, &config.job_settings, &KnownVersions::open(state_dir.join("tools.json"))).await;
     check_capabilities(&capabilities)?;
+    let task_protection = config.ecs_agent.as_deref().map(TaskProtection::at).transpose();
+    let task_protection = task_protection
+        .map_err(|error| RunError::Config(format!("cannot make connections: {}", crate::chain(&error))))?;
     Ok(Runner {
         instance_id: state_directory::instance_id(state_dir)?,
         client,
@@ -90,6 +96,7 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
         plane_drains: Notify::new(),
         beat_now: Notify::new(),
         held: HeldJobs::default(),
+        task_protection,
         config,
     })
 }

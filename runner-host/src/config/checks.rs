@@ -59,6 +59,7 @@ impl<'a> Reader<'a> {
                 log_limit_bytes,
                 job_settings: Config::job_settings(self.variables),
                 ambient: self.variables.ambient(),
+                ecs_agent: self.variables.get("ECS_AGENT_URI").map(str::to_owned),
             }),
             _ => Err(ConfigError { problems: self.problems }),
         }

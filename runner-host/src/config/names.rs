@@ -70,8 +70,9 @@ pub const PASSED_ON: &[&str] = &[
     "no_proxy",
 ];
 
-/// What the program itself looks at of a user's surroundings.
-pub const SURROUNDINGS: &[&str] = &["HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "NO_COLOR"];
+/// What the program itself looks at of its surroundings: a user's, or a task's of ECS.
+pub const SURROUNDINGS: &[&str] =
+    &["HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "NO_COLOR", "ECS_AGENT_URI"];
 
 /// Whether somebody who looks for all variables would find this one.
 pub(super) fn is_known(name: &str) -> bool {
