@@ -258,6 +258,47 @@ async fn a_list_is_of_one_organisation_newest_first(store: impl JobStore) {
     assert_eq!(list(ListFilter { status: Some(JobStatus::Failed), ..all }).await, (names(&[]), 0));
 }
 
+async fn what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner(store: impl JobStore) {
+    for (number, more) in
+        [(1, json!({ "concurrency_key": "k" })), (2, json!({ "concurrency_key": "k" })), (3, json!({}))]
+    {
+        store.insert(job(number, more)).await.unwrap();
+    }
+    let numbers = |rows: Vec<Row>| rows.into_iter().map(|row| row.job.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(numbers(store.claimable().await.unwrap()), ["job-1", "job-2", "job-3"]);
+    assert_eq!(taken(&store, take(claimant("r1"), None)).await.as_deref(), Some("job-1"));
+    assert_eq!(numbers(store.claimable().await.unwrap()), ["job-3"], "the second waits for the first");
+    assert_eq!(numbers(store.all_on("acme", "k").await.unwrap()), ["job-1", "job-2"]);
+    assert!(store.all_on("other", "k").await.unwrap().is_empty());
+    let runner: RunnerId = "r1".parse().unwrap();
+    assert_eq!(store.last_end(&runner).await.unwrap(), None);
+    let end = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = JobStatus::Success;
+        row.job.completed_at = Some(at(9));
+        Ok(())
+    };
+    store.change(&id(1), Box::new(end)).await.unwrap();
+    assert_eq!(store.last_end(&runner).await.unwrap(), Some(at(9)));
+    assert_eq!(numbers(store.all_on("acme", "k").await.unwrap()), ["job-2"]);
+    assert_eq!(numbers(store.claimable().await.unwrap()), ["job-2", "job-3"]);
+}
+
+async fn what_waits_for_a_runner_that_is_taken_away_waits_for_any(store: impl JobStore) {
+    let destroy = json!({ "job_type": "DESTROY_RUNNER", "config_snapshot": { "runner_id": "r2" } });
+    store.insert(job(1, destroy)).await.unwrap();
+    store.insert(job(2, json!({ "assigned_runner_id": "r2" }))).await.unwrap();
+    store.insert(job(3, json!({ "assigned_runner_id": "r3" }))).await.unwrap();
+    let end = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = JobStatus::Success;
+        Ok(())
+    };
+    store.change(&id(1), Box::new(end)).await.unwrap();
+    let found = async |number: i64| store.find(&id(number)).await.unwrap().unwrap().job;
+    let freed = found(2).await;
+    assert_eq!((freed.assigned_runner_id, freed.execution_metadata), (None, Some(json!({ "unassigned_from": "r2" }))));
+    assert_eq!(found(3).await.assigned_runner_id.unwrap().as_str(), "r3");
+}
+
 /// A database of its own for each test; its folder goes when the test ends.
 async fn sqlite() -> (SqliteStore, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -291,4 +332,6 @@ conforms! { sqlite:
     a_claimant_gets_only_what_it_may_take,
     what_is_held_is_known_by_runner,
     a_list_is_of_one_organisation_newest_first,
+    what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner,
+    what_waits_for_a_runner_that_is_taken_away_waits_for_any,
 }
