@@ -1,6 +1,7 @@
 //! What terraform says when it fails, as short as a person wants it.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
@@ -21,12 +22,24 @@ pub struct StateLock {
     pub info: String,
 }
 
+impl StateLock {
+    /// How long it has been held, roughly, for a person.
+    fn age(&self, now: SystemTime) -> Option<String> {
+        // Go's form: 2026-11-20 10:00:00.000000001 +0000 UTC.
+        let taken = humantime::parse_rfc3339_weak(self.created.get(..19)?).ok()?;
+        let seconds = now.duration_since(taken).ok()?.as_secs();
+        let whole = humantime::format_duration(Duration::from_secs(seconds)).to_string();
+        Some(whole.split(' ').take(2).collect::<Vec<_>>().join(" "))
+    }
+}
+
 impl fmt::Display for StateLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, operation, who, created, info, .. } = self;
         f.write_str("the state is locked")?;
         if !who.is_empty() {
-            write!(f, " by {who} since {created} ({operation})")?;
+            let age = self.age(SystemTime::now()).map(|age| format!(", for {age}")).unwrap_or_default();
+            write!(f, " by {who} since {created}{age} ({operation})")?;
         }
         let comma = if info.is_empty() { "" } else { ", " };
         write!(
@@ -186,6 +199,8 @@ mod tests {
         assert_eq!(lock.id, "6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10");
         assert_eq!((lock.who.as_str(), lock.path.as_str()), ("deploy@build-7", "bucket/key"));
         assert_eq!(lock.operation, "OperationTypeApply");
+        let now = humantime::parse_rfc3339("2026-11-20T13:02:05Z").unwrap();
+        assert_eq!(lock.age(now).unwrap(), "3h 2m");
         let text = lock.to_string();
         assert!(text.starts_with("the state is locked by deploy@build-7 since 2026-11-20"), "{text}");
         assert!(text.contains("(OperationTypeApply) with id 6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10; wait"), "{text}");

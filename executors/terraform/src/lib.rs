@@ -32,7 +32,8 @@ pub use saved_plan::SavedPlan;
 pub use stack::{Planned, Stack};
 pub use terraform::{PlanMode, Terraform};
 
-const TOOLS: &[Tool] = &[
+/// The programs, of which one is enough.
+pub const TOOLS: &[Tool] = &[
     Tool { name: "terraform", versions: ">=1.5, <2", version_args: &["version", "-json"] },
     Tool { name: "tofu", versions: ">=1.6, <2", version_args: &["version", "-json"] },
 ];

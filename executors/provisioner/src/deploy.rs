@@ -1,0 +1,156 @@
+//! DEPLOY: exactly a plan of before, or what a plan made now says; then Argo CD and the applications.
+
+use async_trait::async_trait;
+use executor_api::{CloudIdentity, Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome};
+use executor_terraform::{Planned, SavedPlan, Stack};
+use serde_json::{Map, Value, json};
+
+use crate::after_apply;
+use crate::cost::Cost;
+use crate::deploy_plan::check;
+use crate::plan;
+use crate::snapshot::Snapshot;
+use crate::stack::{self, Setup};
+use crate::steps::Steps;
+
+/// The kind `DEPLOY`.
+pub struct Deploy(pub Setup);
+
+/// What a person does about a DEPLOY that did not come to its end.
+const AGAIN: &str = "what was done stays done; DEPLOY again goes on from there";
+
+#[async_trait]
+impl Executor for Deploy {
+    fn inputs(&self, job: &Job) -> Result<Vec<Input>, ExecutorError> {
+        Ok(job.plan_job_id.iter().flat_map(SavedPlan::inputs).chain(inputs(job)).collect())
+    }
+
+    async fn execute(&self, job: &JobContext) -> Result<Outcome, ExecutorError> {
+        let mut steps = Steps::new(job);
+        let ended = self.deploy(job, &mut steps).await;
+        steps.finish(ended).await
+    }
+}
+
+impl Deploy {
+    async fn deploy(&self, job: &JobContext, steps: &mut Steps<'_>) -> Result<Outcome, ExecutorError> {
+        let snapshot = stack::wanted(job)?;
+        look(job, steps, &snapshot).await?;
+        let ready = match &job.job().plan_job_id {
+            Some(plan) => self.reviewed(job, steps, &snapshot, plan).await?,
+            None => {
+                let made = plan::make(&self.0, job, steps, &snapshot).await?;
+                made.cost.check(snapshot.cost_ceiling_monthly)?;
+                Ready { stack: made.stack, planned: made.planned, told: made.cost.told }
+            }
+        };
+        ready.bring_about(job, steps, &snapshot).await
+    }
+
+    /// Exactly the plan that was reviewed.
+    async fn reviewed<'a>(
+        &self,
+        job: &'a JobContext,
+        steps: &mut Steps<'_>,
+        snapshot: &Snapshot,
+        plan: &JobId,
+    ) -> Result<Ready<'a>, ExecutorError> {
+        let backend = stack::backend(job, snapshot)?;
+        let work = async {
+            let saved = SavedPlan::read(job, plan, "PLAN")?;
+            check(job, &saved, snapshot, &backend)?;
+            Ok(saved)
+        };
+        let saved = steps.take("check_plan", "Check the plan", work).await?;
+        let options = self.0.options(snapshot);
+        let work = saved.open(job, &options, &backend);
+        let stack = steps.take("terraform_init", "Prepare terraform", work).await?;
+        let planned = stack.read(saved.file().to_owned()).await?;
+        job.log().system(planned.summary().line());
+        if snapshot.cost_ceiling_monthly.is_some() {
+            let cost = match Cost::of_plan(&saved) {
+                Some(cost) => cost,
+                None => plan::estimate(job, steps, &planned).await?,
+            };
+            cost.check(snapshot.cost_ceiling_monthly)?;
+        }
+        Ok(Ready { stack, planned, told: Map::new() })
+    }
+}
+
+/// What is needed before anything is changed.
+pub(crate) async fn look(job: &JobContext, steps: &mut Steps<'_>, snapshot: &Snapshot) -> Result<(), ExecutorError> {
+    let tools = stack::tools_in_cluster(snapshot);
+    steps.take("preflight", "Look for the tools", async { stack::preflight(job, &tools) }).await
+}
+
+/// A plan that may be applied.
+pub(crate) struct Ready<'a> {
+    pub(crate) stack: Stack<'a>,
+    pub(crate) planned: Planned,
+    /// What the job says of it.
+    pub(crate) told: Map<String, Value>,
+}
+
+impl Ready<'_> {
+    /// Applies it, and does all that comes after.
+    pub(crate) async fn bring_about(
+        self,
+        job: &JobContext,
+        steps: &mut Steps<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<Outcome, ExecutorError> {
+        // From here on the world changes, and this job is never run again.
+        job.commit_point().await?;
+        let applied = self.apply(job, steps).await;
+        let (outputs, mut told) = applied.map_err(|error| steps.explain(error, AGAIN))?;
+        told.extend(self.told);
+        told.insert("plan_summary".to_owned(), json!(self.planned.summary()));
+        told.insert("configuration_hash".to_owned(), json!(snapshot.configuration_hash()));
+        // What follows may fail, and this is true whatever becomes of it.
+        job.progress(told.clone()).await?;
+        let after = after_apply::run(job, steps, snapshot, &outputs).await;
+        told.extend(after.map_err(|error| steps.explain(error, AGAIN))?);
+        Ok(Outcome { metadata: told })
+    }
+
+    async fn apply(
+        &self,
+        job: &JobContext,
+        steps: &mut Steps<'_>,
+    ) -> Result<(Map<String, Value>, Map<String, Value>), ExecutorError> {
+        if self.planned.summary().has_changes {
+            let work = self.stack.apply(self.planned.file());
+            steps.take("terraform_apply", "Run terraform apply", work).await?;
+        } else {
+            job.log().system("the infrastructure is as it is wanted: nothing is applied");
+        }
+        let outputs = steps.take("outputs", "Read the outputs", self.stack.outputs()).await?;
+        if !outputs.sensitive.is_empty() {
+            job.secret_artifact("outputs", &Value::Object(outputs.sensitive.clone()).to_string()).await?;
+        }
+        let of_cluster = ["name", "endpoint"]
+            .into_iter()
+            .filter_map(|what| Some((format!("cluster_{what}"), stack::of_cluster(&outputs.plain, what)?.clone())));
+        let mut told: Map<String, Value> = of_cluster.collect();
+        told.insert("apply_completed".to_owned(), json!(true));
+        told.insert("outputs".to_owned(), Value::Object(outputs.shown()));
+        Ok((outputs.plain, told))
+    }
+}
+
+/// What is fetched for what comes after the apply. The job's identity, which may say which cloud it is and which
+/// account, is not known yet; a payload that is wrong is refused when it is.
+pub(crate) fn inputs(job: &Job) -> Vec<Input> {
+    let project = CloudIdentity { provider: "gcp".to_owned(), project_id: "any-project".to_owned(), ..none() };
+    let any_id = "00000000-0000-0000-0000-000000000000".to_owned();
+    let subscription = CloudIdentity { provider: "azure".to_owned(), subscription_id: any_id, ..none() };
+    let of_provider = |provider: &str| CloudIdentity { provider: provider.to_owned(), ..none() };
+    let any = [none(), of_provider("gcp"), of_provider("azure"), project, subscription];
+    let snapshot = any.iter().find_map(|identity| Snapshot::read(&job.config_snapshot, Some(identity)).ok());
+    snapshot.map(|snapshot| after_apply::inputs(&snapshot)).unwrap_or_default()
+}
+
+fn none() -> CloudIdentity {
+    CloudIdentity::default()
+}

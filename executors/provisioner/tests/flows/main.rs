@@ -1,0 +1,9 @@
+//! PLAN, DEPLOY, DESTROY and BOOTSTRAP with the real terraform, on a template that needs no cloud.
+
+mod ceiling;
+mod harness;
+mod kinds;
+mod locked;
+mod path;
+mod promises;
+mod versions;
