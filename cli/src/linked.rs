@@ -5,4 +5,5 @@ use executor_cloud as _;
 use executor_helm as _;
 use executor_infracost as _;
 use executor_kubectl as _;
+use executor_provisioner as _;
 use executor_terraform as _;
