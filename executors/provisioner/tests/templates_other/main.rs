@@ -1,0 +1,7 @@
+//! The templates of environments, on all clouds: what each must keep to, and terraform's own word on them.
+
+mod public;
+mod template;
+mod terraform;
+mod uses;
+mod words;
