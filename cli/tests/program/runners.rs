@@ -1,6 +1,12 @@
-//! Runners that jobs start and end, from the command line. The cloud is a stand-in: the kinds' own tests have the real one.
+//! Runners that jobs start and end, from the command line: with a stand-in for the runner that does it, and with the real one
+//! against moto, which plays AWS.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use reqwest::Client;
 use serde_json::{Value, json};
+use system_tests::process::variable;
 
 use crate::desk::{Desk, leaves};
 use crate::stand_in::StandIn;
@@ -90,5 +96,96 @@ async fn what_cannot_be_deployed_is_said_at_once() {
     assert!(unknown.err.contains("see `alethia runner list`"), "{}", unknown.err);
     let by_hand = desk.run(&["runner", "destroy", "stand-in"]).await.expect(1);
     assert!(by_hand.err.contains("/config_snapshot/region: nobody knows where"), "{}", by_hand.err);
+    leaves(server).await;
+}
+
+/// What plays AWS, and a folder of provider packages.
+fn aws() -> Option<(String, PathBuf)> {
+    let (moto, providers) = (variable("ALETHIA_TEST_MOTO"), variable("ALETHIA_TEST_PROVIDERS"));
+    let providers = providers.map_or_else(|| PathBuf::from("/opt/tf-plugins"), PathBuf::from);
+    let has_aws = providers.join("registry.terraform.io/hashicorp/aws").is_dir();
+    match moto.filter(|_| has_aws) {
+        Some(moto) => Some((moto, providers)),
+        None => {
+            eprintln!("SKIPPED: no moto (ALETHIA_TEST_MOTO) or no terraform AWS provider (ALETHIA_TEST_PROVIDERS)");
+            None
+        }
+    }
+}
+
+/// A call that moto does not check.
+async fn ask(moto: &str, key: &str, service: &str, target: &str, body: String) -> String {
+    let signed = format!(
+        "AWS4-HMAC-SHA256 Credential={key}/20260101/eu-north-1/{service}/aws4_request, SignedHeaders=host, Signature=x"
+    );
+    let kind = if target.is_empty() { "application/x-www-form-urlencoded" } else { "application/x-amz-json-1.1" };
+    let asked = Client::new().post(moto).header("authorization", signed).header("content-type", kind).body(body);
+    asked.header("x-amz-target", target).send().await.unwrap().text().await.unwrap()
+}
+
+/// The token of a runner, as its task would be given it.
+async fn token_in_aws(moto: &str, account: &str, runner: &str) -> String {
+    let assume =
+        format!("Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::{account}:role/x&RoleSessionName=test");
+    let answer = ask(moto, "AKIARUNNER", "sts", "", assume).await;
+    let key = answer.split_once("<AccessKeyId>").unwrap().1.split_once('<').unwrap().0.to_owned();
+    let secret = json!({ "SecretId": format!("alethia-runner-{runner}/token") }).to_string();
+    let answer = ask(moto, &key, "secretsmanager", "secretsmanager.GetSecretValue", secret).await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    answer["SecretString"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+fn stands_in(folder: &Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().filter_map(Result::ok).any(|entry| {
+        let path = entry.path();
+        if path.is_dir() { stands_in(&path, text) } else { fs::read(&path).is_ok_and(|bytes| contains(&bytes, text)) }
+    })
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[tokio::test]
+async fn a_real_runner_deploys_another_and_takes_it_away() {
+    let Some((moto, providers)) = aws() else { return };
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL", moto.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIARUNNER"),
+        ("AWS_SECRET_ACCESS_KEY", "runner-secret"),
+        ("AWS_REGION", "eu-north-1"),
+        ("ALETHIA_PROVIDER_MIRROR", &providers.display().to_string()),
+    ] {
+        desk.set(name, value);
+    }
+    let runner = desk.hire().await;
+    let account = format!("{:012}", std::process::id());
+    let role = format!("arn:aws:iam::{account}:role/AlethiaProvisionerRole-test");
+    desk.run(&["identity", "init", "aws", "--label", "prod"]).await.expect(0);
+    desk.run(&["identity", "connect", "aws", "--role-arn", &role]).await.expect(0);
+
+    let deploy =
+        ["runner", "deploy", "--name", "fresh", "--identity", "prod", "--region", "eu-north-1", "--image", "x/y:v1"];
+    let more = ["--plane-url", "https://plane.example", "--public-ip", "--no-wait", "--scale-to-zero", "--follow"];
+    let said = desk.run(&[&deploy[..], &more].concat()).await.expect(0);
+    assert!(said.out.contains("Apply complete!") && said.out.contains("task_role_arn"), "{}", said.out);
+    let shown = desk.document(&["runner", "show", "fresh"]).await;
+    let id = shown["id"].as_str().unwrap().to_owned();
+    assert_eq!(shown["deploy_config"]["state"], json!({ "type": "plane", "name": format!("runners.{id}") }));
+
+    let token = token_in_aws(&moto, &account, &id).await;
+    assert!(token.len() == 64 && !said.out.contains(&token) && !said.err.contains(&token));
+    assert!(!stands_in(desk.folder.path(), &token), "neither at the plane nor at the runner");
+    let origin = desk.env.iter().find(|(name, _)| name == "ALETHIA_WEB_ORIGIN").unwrap().1.clone();
+    let asked = Client::new().post(format!("{origin}/api/platform/queue"));
+    let asked = asked.header("X-Worker-ID", &id).header("X-Worker-Token", &token).send().await.unwrap();
+    assert!(asked.status().is_success(), "the new runner is known by it: {}", asked.status());
+
+    let said = desk.run(&["runner", "destroy", "fresh", "--follow"]).await.expect(0);
+    assert!(said.out.contains("Apply complete!") && said.out.contains(" destroyed"), "{}", said.out);
+    desk.run(&["runner", "show", "fresh"]).await.expect(2);
+    leaves(runner).await;
     leaves(server).await;
 }

@@ -50,6 +50,9 @@ pub(crate) struct DeployArgs {
     /// It runs only while there is work
     #[arg(long)]
     scale_to_zero: bool,
+    /// Do not wait until it runs
+    #[arg(long)]
+    no_wait: bool,
     /// Where it finds the control plane [default: the plane's --public-url]
     #[arg(long, value_name = "URL")]
     plane_url: Option<String>,
@@ -134,6 +137,7 @@ impl DeployArgs {
             "slots": self.slots,
             "architecture": self.architecture,
             "scale_to_zero": self.scale_to_zero.then_some(true),
+            "wait": self.no_wait.then_some(false),
             "alethia_url": self.plane_url,
         });
         let Value::Object(said) = said else { return Map::new() };
