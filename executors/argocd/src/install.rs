@@ -302,6 +302,7 @@ fn url_of(object: &Object) -> Option<String> {
 /// None if it was changed and taken away since, or never made.
 async fn admin_password(kube: &Kube<'_>) -> Result<Option<String>, ExecutorError> {
     let until = Deadline::after(PASSWORD_LIMIT);
+    let mut is_settled = false;
     loop {
         kube.job.check_stop()?;
         let secret = patiently(kube.job, async || {
@@ -309,13 +310,30 @@ async fn admin_password(kube: &Kube<'_>) -> Result<Option<String>, ExecutorError
         });
         match secret.await {
             Ok(secret) => return Ok(secret.data.get("password").and_then(|text| decode(kube.job, text))),
-            Err(Failure::Missing(_)) if !until.is_over() => tokio::time::sleep(BETWEEN_LOOKS).await,
+            Err(Failure::Missing(_)) if !until.is_over() && !is_settled => {
+                // Written after the first password: one more look tells whether that was taken away.
+                is_settled = has_password(kube).await?;
+                if !is_settled {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                }
+            }
             Err(Failure::Missing(_)) => {
                 kube.job.log().system("there is no first password: it was changed before, or `admin` is off");
                 return Ok(None);
             }
             Err(failure) => return Err(failure.into()),
         }
+    }
+}
+
+/// Whether Argo CD's server, or whoever installed it, has given `admin` a password.
+async fn has_password(kube: &Kube<'_>) -> Result<bool, ExecutorError> {
+    let secret =
+        patiently(kube.job, async || kube.get::<Secret>(When::Working, "secrets", Some("argocd-secret")).await);
+    match secret.await {
+        Ok(secret) => Ok(secret.data.get("admin.password").is_some_and(|hash| !hash.is_empty())),
+        Err(Failure::Missing(_)) => Ok(false),
+        Err(failure) => Err(failure.into()),
     }
 }
 

@@ -158,12 +158,20 @@ async fn a_chart_of_the_source_is_installed() {
     let (id, archive) = chart();
     let install_of = json!({ "chart": { "source": { "archive": id } }, "values": { "value": "one" }, "secret_values": { "secret": "geheim-of-a-test" } });
     let payload = cluster.core_payload("install", json!({ "namespace": cluster.namespace, "install": install_of }));
-    let job = builder(&payload).input(Input::Source(id), archive).build().unwrap();
+    let input = Input::Source(id);
+    let job = builder(&payload).input(input.clone(), archive.clone()).build().unwrap();
     let (answer, _server) = install(&cluster, &job).await;
     assert_installed(&cluster, &job, &answer);
     assert!(!job.log().contains("geheim-of-a-test"));
     let values = cluster.json(&["get", "configmap", "value", "--namespace", &cluster.namespace]);
     assert_eq!(values["data"], json!({ "value": "one", "secret": "geheim-of-a-test" }));
+
+    // As Argo CD's documentation wants it, once somebody has the password.
+    cluster.kubectl(&["delete", "secret", "argocd-initial-admin-secret", "--namespace", &cluster.namespace]);
+    let again = builder(&payload).input(input, archive).build().unwrap();
+    let answer = run(&again).await.unwrap();
+    assert_eq!((&answer.metadata["admin_password_artifact"], again.artifact(ARTIFACT)), (&Value::Null, None));
+    assert!(again.log().contains("there is no first password"), "{}", again.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
