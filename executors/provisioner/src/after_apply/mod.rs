@@ -40,26 +40,6 @@ pub fn inputs(snapshot: &Snapshot) -> Vec<Input> {
     manifest.chain(token).collect()
 }
 
-/// Finds out before the apply what would fail after it: tools that are missing, and what of the snapshot is wrong.
-///
-/// # Errors
-/// [`ExecutorError::ToolMissing`], or [`ExecutorError::InvalidInput`] with the place in the snapshot.
-pub fn check(job: &JobContext, snapshot: &Snapshot) -> Result<(), ExecutorError> {
-    let has_cluster = snapshot.cluster.provision || snapshot.cluster.kubeconfig.is_some();
-    if !snapshot.argocd.enabled || !has_cluster {
-        return Ok(());
-    }
-    let outputs = Map::new();
-    let facts = Facts::new(snapshot, &outputs);
-    let install = argocd::wanted(&facts)?;
-    applications::wanted(&facts, snapshot.apps_destination_repo.as_deref())?;
-    job.tool("kubectl")?;
-    if install.manifest.is_none() {
-        job.tool("helm")?;
-    }
-    Ok(())
-}
-
 /// Brings Argo CD and the applications into the environment's cluster and waits until they are healthy. What is
 /// returned belongs into the job's metadata. `outputs` are terraform's, without the sensitive ones.
 ///
@@ -85,13 +65,13 @@ pub async fn run(
     let repository = AppsRepository::of(job, &facts)?;
     let wanted = applications::wanted(&facts, repository.as_ref().map(|repository| repository.url.as_str()))?;
 
-    let access = steps.take("cluster", "reach the cluster", async {
+    let access = steps.take("cluster", "Reach the cluster", async {
         let missing = || ExecutorError::Other("the cloud does not know the cluster that terraform made".to_owned());
         target.reach(job).await?.ok_or_else(missing)
     });
     let access = access.await?;
     let work = argocd::install(job, &access, &facts, &install);
-    let mut told = steps.take("argocd", "install Argo CD", work).await?;
+    let mut told = steps.take("argocd", "Install Argo CD", work).await?;
     // What follows may take long, and may fail.
     job.progress(told.clone()).await?;
     if !snapshot.applications.enabled {
@@ -105,7 +85,7 @@ pub async fn run(
     let rollout = Rollout::new(job, &access, facts.environment(), deadline).await?;
     if let Some(repository) = &repository {
         let work = repository.hand_over(job, rollout.argocd());
-        steps.take("repository", "give Argo CD the repository", work).await?;
+        steps.take("repository", "Give Argo CD the repository", work).await?;
     }
     told.extend(rollout.run(steps, &wanted).await?);
     Ok(told)
@@ -133,7 +113,7 @@ pub async fn remove(
         job.log().system("there is no cluster: terraform made none, and the snapshot brings none");
         return Ok(Map::new());
     };
-    let reached = steps.take("cluster", "reach the cluster", target.reach(job)).await;
+    let reached = steps.take("cluster", "Reach the cluster", target.reach(job)).await;
     let Some(access) = reached.map_err(with_remedy)? else {
         job.log().system("the cluster is gone: the cloud does not know it any more");
         return Ok(Map::new());

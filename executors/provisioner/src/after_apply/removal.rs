@@ -75,11 +75,11 @@ impl<'a> Removal<'a> {
         let has = |name: &str| known.iter().any(|one| one.name == name);
         let (has_names, has_machines) = (has("external-dns"), has("karpenter"));
         if known.iter().any(|one| one.wave >= OWNERS_WAVE) {
-            steps.take("remove_apps", "take away the owner's applications", self.owners(known)).await?;
+            steps.take("remove_apps", "Take away the owner's applications", self.owners(known)).await?;
         }
         if self.is_ours {
             let work = self.load_balancers(has_names, has_machines);
-            steps.take("remove_load_balancers", "take away load balancers and their names", work).await?;
+            steps.take("remove_load_balancers", "Take away load balancers and their names", work).await?;
             self.look_for_volumes().await?;
         }
         let known = self.known().await?;
@@ -87,7 +87,7 @@ impl<'a> Removal<'a> {
             self.job.log().system("no application of this environment is left");
             return Ok(());
         }
-        steps.take("remove_infra", "take away the cluster's own applications", self.delete(&known)).await
+        steps.take("remove_infra", "Take away the cluster's own applications", self.delete(&known)).await
     }
 
     /// Those that go: of a cluster that goes, all; else ours.

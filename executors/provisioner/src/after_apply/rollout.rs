@@ -75,7 +75,7 @@ impl<'a> Rollout<'a> {
         if gone.is_empty() {
             return Ok(());
         }
-        steps.take("prune", "take away applications that are no longer wanted", self.prune(&gone)).await
+        steps.take("prune", "Take away applications that are no longer wanted", self.prune(&gone)).await
     }
 
     async fn wave(&mut self, wanted: &Wanted, wave: u8, applications: &[&Application]) -> Result<(), ExecutorError> {
@@ -117,7 +117,7 @@ fn of_wave(wanted: &Wanted, wave: u8) -> (String, Vec<&Application>) {
     let applications: Vec<_> = wanted.applications.iter().filter(|application| application.wave == wave).collect();
     let names: Vec<_> = applications.iter().map(|application| application.name).collect();
     let name =
-        if names.is_empty() { "prepare the cluster".to_owned() } else { format!("bring in {}", names.join(", ")) };
+        if names.is_empty() { "Prepare the cluster".to_owned() } else { format!("Bring in {}", names.join(", ")) };
     (name, applications)
 }
 
@@ -141,6 +141,5 @@ fn unhealthy(deadline: Deadline, awaited: &[Awaited], later: &[&str]) -> Executo
     if !later.is_empty() {
         text.push_str(&format!("\nnot begun because of them: {}", later.join(", ")));
     }
-    text.push_str("\nwhat was done stays done; another DEPLOY goes on from here");
     ExecutorError::Unsuccessful(text)
 }

@@ -28,7 +28,7 @@ async fn what_is_not_healthy_at_the_deadline_is_named_with_its_reason() {
     assert_eq!(told["external-secrets"]["health"], "Healthy");
     assert!(!applications().contains(&"karpenter".to_owned()));
     // What was done is said.
-    for step in ["reach the cluster: done", "install Argo CD: done", "bring in aws-load-balancer-controller"] {
+    for step in ["Reach the cluster: done", "Install Argo CD: done", "Bring in aws-load-balancer-controller"] {
         assert!(job.log().contains(step), "{step}: {}", job.log());
     }
 }

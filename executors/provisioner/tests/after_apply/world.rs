@@ -58,15 +58,7 @@ impl World {
         // The test's cluster stands for one that terraform made.
         snapshot.cluster.provision = true;
         snapshot.argocd.chart_repository = Some(self.charts.url.clone());
-        let repositories = [
-            "https://aws.github.io/eks-charts",
-            "https://kubernetes-sigs.github.io/external-dns/",
-            "https://charts.external-secrets.io",
-            "https://kubernetes-sigs.github.io/metrics-server",
-            "oci://public.ecr.aws/karpenter",
-        ];
-        let mirrored = |from: &str| (from.to_owned(), self.charts.url.clone());
-        snapshot.applications.repositories = repositories.map(mirrored).into();
+        snapshot.applications.repositories = self.charts.mirrors();
         snapshot.applications.deadline = std::time::Duration::from_secs(180);
         snapshot
     }
