@@ -1,6 +1,10 @@
 # Queues, each with a second one for messages that nobody could digest, where that is wanted.
 
 locals {
+  # Without the ending that AWS wants, whether or not it was given; with `-dlq` and it, at most 80 letters.
+  full_queue_names = { for name, queue in var.sqs_queues : name => "${local.prefix}-${trimsuffix(name, ".fifo")}" }
+  queue_names      = { for name, full in local.full_queue_names : name => length(full) <= 70 ? full : "${substr(full, 0, 61)}-${substr(sha256(full), 0, 8)}" }
+
   queues = {
     for name, queue in var.provision_sqs ? var.sqs_queues : {} : name => {
       fifo    = coalesce(queue.fifo_queue, false)
@@ -9,8 +13,7 @@ locals {
       visible = coalesce(queue.visibility_timeout_seconds, 30)
       kept    = coalesce(queue.message_retention_seconds, 345600)
       delay   = coalesce(queue.delay_seconds, 0)
-      # Without the ending that AWS wants, whether or not it was given.
-      name = "${local.prefix}-${trimsuffix(name, ".fifo")}"
+      name    = local.queue_names[name]
     }
   }
   dead_letters = { for name, queue in local.queues : name => queue if queue.dlq }
