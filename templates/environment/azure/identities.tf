@@ -27,12 +27,21 @@ resource "azurerm_federated_identity_credential" "external_dns" {
   audience            = local.token_audience
 }
 
-# To change the one zone. It is found by its name in its resource group, which asks for nothing more.
+# To change the one zone, and to find it among those of its resource group.
 resource "azurerm_role_assignment" "external_dns" {
   count = local.external_dns
 
   scope                = local.dns_zone_id
   role_definition_name = "DNS Zone Contributor"
+  principal_id         = azurerm_user_assigned_identity.external_dns[0].principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+resource "azurerm_role_assignment" "external_dns_reads" {
+  count = local.external_dns
+
+  scope                = "/subscriptions/${var.subscription_id}/resourceGroups/${local.dns_zone_resource_group}"
+  role_definition_name = "Reader"
   principal_id         = azurerm_user_assigned_identity.external_dns[0].principal_id
   principal_type       = "ServicePrincipal"
 }
