@@ -92,13 +92,13 @@ impl Terraform {
 }
 
 /// A template with the tests of it, ready to run.
-struct Stack {
+pub(crate) struct Stack {
     terraform: Terraform,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Stack {
-    fn of(cloud: &str, mirror: &Path) -> Option<Self> {
+    pub(crate) fn of(cloud: &str, mirror: &Path) -> Option<Self> {
         let terraform = Terraform::found()?;
         let folder = tempfile::tempdir().unwrap();
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/templates_other/{cloud}.tftest.hcl"));
@@ -113,7 +113,7 @@ impl Stack {
         Some(stack)
     }
 
-    fn succeeds(&self, args: &[&str]) -> String {
+    pub(crate) fn succeeds(&self, args: &[&str]) -> String {
         self.terraform.succeeds(self.folder.path(), args)
     }
 }
@@ -128,7 +128,7 @@ fn has(mirror: &Path, provider: &str) -> bool {
     mirror.join("registry.terraform.io/hashicorp").join(provider).is_dir()
 }
 
-fn stand_ins() -> Option<PathBuf> {
+pub(crate) fn stand_ins() -> Option<PathBuf> {
     let folder = variable("ALETHIA_TEST_STAND_IN_PROVIDERS").map(PathBuf::from);
     if folder.is_none() {
         skipped("no providers of Google and Azure; `cargo xtask test` has stand-ins for them");
