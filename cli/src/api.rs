@@ -186,8 +186,8 @@ impl Api {
         self.json(self.request(Method::POST, &paths::runner_drain(id))).await
     }
 
-    pub(crate) async fn remove_runner(&self, id: &str) -> Result<Value, ApiError> {
-        self.json(self.request(Method::DELETE, &paths::runner(id))).await
+    pub(crate) async fn remove_runner(&self, id: &str, force: bool) -> Result<Value, ApiError> {
+        self.json(self.request(Method::DELETE, &paths::runner(id)).query(&[("force", force)])).await
     }
 
     pub(crate) async fn rotate_token(&self, id: &str) -> Result<RegisterAnswer, ApiError> {

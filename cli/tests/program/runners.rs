@@ -96,6 +96,7 @@ async fn what_cannot_be_deployed_is_said_at_once() {
     assert!(unknown.err.contains("see `alethia runner list`"), "{}", unknown.err);
     let by_hand = desk.run(&["runner", "destroy", "stand-in"]).await.expect(1);
     assert!(by_hand.err.contains("/config_snapshot/region: nobody knows where"), "{}", by_hand.err);
+    desk.run(&["runner", "remove", "stand-in", "--force"]).await.expect(0);
     leaves(server).await;
 }
 

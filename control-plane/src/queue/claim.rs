@@ -95,6 +95,9 @@ impl Claimant {
         if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&job.job_type)) {
             return Some(format!("cannot run the kind {:?}", job.job_type));
         }
+        if super::runner_work::works_on(job, &self.runner) {
+            return Some("is the runner that the job works on".to_owned());
+        }
         let missing = job.labels.iter().find(|(name, value)| self.labels.get(*name) != Some(value));
         missing.map(|(name, value)| {
             format!("lacks the label {name}={}", value.as_str().map_or(value.to_string(), str::to_owned))

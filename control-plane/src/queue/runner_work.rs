@@ -40,6 +40,13 @@ fn runner_of(row: &Row) -> Option<RunnerId> {
     named_runner(&row.job.config_snapshot)?.1.as_str()?.parse().ok()
 }
 
+/// Whether a job works on this runner, which therefore cannot do it: it would not be there to say how that went.
+#[must_use]
+pub fn works_on(job: &Job, runner: &RunnerId) -> bool {
+    let named = RunnerWork::of(&job.job_type).and_then(|_| named_runner(&job.config_snapshot));
+    named.is_some_and(|(_, named)| named == runner.as_str())
+}
+
 fn destroys(row: &Row) -> bool {
     RunnerWork::of(&row.job.job_type) == Some(RunnerWork::Destroy)
 }

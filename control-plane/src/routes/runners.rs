@@ -121,7 +121,7 @@ pub(crate) async fn remove(
     let is_deployed = runner.deploy_config.is_some() && !gate::claims_to_be_runner(&headers);
     if is_deployed && !query.force {
         let error = "a job has deployed this runner, and what it made still runs; let `DESTROY_RUNNER` take that away \
-                     (`alethia runner destroy`), or say ?force=true to forget the runner only";
+                     (`alethia runner destroy`), or forget the runner only, by ?force=true (`alethia runner remove --force`)";
         return Err(PlaneError::Conflict(error.to_owned()).into());
     }
     plane.directory.remove_runner(&runner.id).await?;

@@ -80,6 +80,8 @@ async fn a_runner_is_deployed_updated_and_destroyed_without_being_described_agai
     let update = json!({ "worker_id": fresh.id, "image_tag": "v2" });
     let (status, answer) = submit(&plane, &admin, "UPDATE_RUNNER", &update).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let request = json!({ "request_id": wire::JobId::generate(), "kinds": ["UPDATE_RUNNER"] });
+    assert!(fresh.claim(request).await.job.is_none(), "nobody replaces themselves");
     let job = work(&deployer, "UPDATE_RUNNER", deployed()).await;
     assert_eq!(
         (&job.config_snapshot["region"], &job.config_snapshot["image_tag"]),

@@ -36,7 +36,7 @@ pub(crate) enum RunnerVerb {
     /// Ask a runner to finish what it has and leave
     Drain(OneRunner),
     /// Forget a runner; its token is worth nothing from then on
-    Remove(OneRunner),
+    Remove(RemoveArgs),
     /// Give a runner a new token; the old one is worth nothing from then on
     RotateToken(RotateArgs),
 }
@@ -79,6 +79,15 @@ pub(crate) struct OneRunner {
 }
 
 #[derive(Args)]
+pub(crate) struct RemoveArgs {
+    #[command(flatten)]
+    one: OneRunner,
+    /// Also if a job has deployed it: what that made goes on running, and nobody knows of it any more
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct RotateArgs {
     #[command(flatten)]
     one: OneRunner,
@@ -105,9 +114,10 @@ async fn ask(verb: RunnerVerb) -> anyhow::Result<ExitCode> {
             let (api, runner) = args.find().await?;
             done(&args.user, &api.drain_runner(runner.id.as_str()).await?, &format!("{} drains", runner.name))?;
         }
-        RunnerVerb::Remove(args) => {
-            let (api, runner) = args.find().await?;
-            done(&args.user, &api.remove_runner(runner.id.as_str()).await?, &format!("{} is forgotten", runner.name))?;
+        RunnerVerb::Remove(RemoveArgs { one, force }) => {
+            let (api, runner) = one.find().await?;
+            let answer = api.remove_runner(runner.id.as_str(), force).await?;
+            done(&one.user, &answer, &format!("{} is forgotten", runner.name))?;
         }
         RunnerVerb::RotateToken(args) => {
             let (api, runner) = args.one.find().await?;
