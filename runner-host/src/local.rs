@@ -1,17 +1,23 @@
 //! A job without a control plane: the same executors, here and now, in this process.
 
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use executor_api::{
-    Ambient, Artifact, ArtifactBody, CloudIdentity, CloudSettings, ExecutorError, ExecutorRegistry, Input, JobBackend,
-    JobContext, JobContextParts, JobPaths, JobSettings, LogSink, LogWriter, Outcome, StopSignal, StopTrigger, run_as,
+    Ambient, Artifact, ArtifactBody, CloudIdentity, CloudSettings, ExecutorError, ExecutorPlugin, ExecutorRegistry,
+    Input, JobBackend, JobContext, JobContextParts, JobPaths, JobSettings, LogSink, LogWriter, Outcome, StopSignal,
+    StopTrigger, run_as,
 };
 use serde_json::{Map, Value};
-use wire::{Job, JobId};
+use wire::{HIDDEN, Job, JobId, JobStatus, secret_places};
 
 use crate::{Variables, cloud, time_limit};
+
+/// The record of a job that succeeded, beside its artifacts: with it, a later run may apply the plan among them.
+pub const RECORD: &str = "job.json";
 
 /// One run. All its folders lie in one folder of the caller's.
 pub struct LocalRun {
@@ -88,7 +94,8 @@ impl LocalRun {
     /// As the executor says.
     pub async fn run(self, registry: &ExecutorRegistry, log: Box<dyn LogWriter>) -> Result<Outcome, ExecutorError> {
         let plugin = plugin(registry, &self.job.job_type)?;
-        let backend = Arc::new(LocalBackend { artifacts: self.artifacts, progress: std::sync::Mutex::default() });
+        let backend = LocalBackend { artifacts: self.artifacts.clone(), progress: std::sync::Mutex::default() };
+        let backend = Arc::new(backend);
         let log = LogSink::new(log);
         let deaf = self.signal.clone();
         let context = JobContext::new(JobContextParts {
@@ -114,11 +121,37 @@ impl LocalRun {
         let outcome = ended?;
         let mut metadata = backend.take_progress();
         metadata.extend(context.masked_map(outcome.metadata));
+        let record = record_of(plugin, context.job(), &metadata);
+        let kept = write_private(&self.artifacts.join(RECORD), record.to_string().as_bytes()).await;
+        kept.map_err(ExecutorError::io("cannot keep the record of the job"))?;
         Ok(Outcome { metadata })
     }
 }
 
-fn plugin<'a>(registry: &'a ExecutorRegistry, kind: &str) -> Result<&'a executor_api::ExecutorPlugin, ExecutorError> {
+/// A job that succeeded, as a control plane shows it.
+fn record_of(plugin: &ExecutorPlugin, job: &Job, metadata: &Map<String, Value>) -> Value {
+    let mut shown = job.clone();
+    for secret in secret_places(&plugin.info().schema, &job.config_snapshot) {
+        if let Some(value) = shown.config_snapshot.pointer_mut(&secret.pointer) {
+            *value = HIDDEN.into();
+        }
+    }
+    shown.status = JobStatus::Success;
+    shown.execution_metadata = Some(Value::Object(metadata.clone()));
+    serde_json::json!(shown)
+}
+
+/// Plans and secret artifacts are for nobody else.
+async fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (file, bytes) = (file.to_owned(), bytes.to_vec());
+    let written = tokio::task::spawn_blocking(move || {
+        let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+        io::Write::write_all(&mut opened?, &bytes)
+    });
+    written.await.map_err(io::Error::other)?
+}
+
+fn plugin<'a>(registry: &'a ExecutorRegistry, kind: &str) -> Result<&'a ExecutorPlugin, ExecutorError> {
     registry.get(kind).map_err(|error| ExecutorError::InvalidInput { pointer: None, message: error.to_string() })
 }
 
@@ -157,8 +190,11 @@ impl JobBackend for LocalBackend {
     async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError> {
         let target = self.artifacts.join(&artifact.name);
         let kept = match &artifact.body {
-            ArtifactBody::Bytes(bytes) => tokio::fs::write(&target, bytes).await,
-            ArtifactBody::File(file) => tokio::fs::copy(file, &target).await.map(drop),
+            ArtifactBody::Bytes(bytes) => write_private(&target, bytes).await,
+            ArtifactBody::File(file) => match tokio::fs::read(file).await {
+                Ok(bytes) => write_private(&target, &bytes).await,
+                Err(error) => Err(error),
+            },
         };
         kept.map_err(ExecutorError::io(format!("cannot keep the artifact {}", target.display())))
     }

@@ -1,12 +1,12 @@
 //! `run`: a job without a control plane. The same executors, here and now.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use executor_api::{ExecutorError, ExecutorRegistry, Input, Outcome, Stop, StopReason, StopTrigger};
-use runner_host::local::LocalRun;
+use executor_api::{ExecutorError, ExecutorRegistry, Input, Job, JobId, Outcome, Stop, StopReason, StopTrigger};
+use runner_host::local::{LocalRun, RECORD};
 use runner_host::{Config, Variables};
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +26,9 @@ pub(crate) struct RunArgs {
     /// Keep what the job makes, for example a plan, in this folder
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
+    /// Apply the plan that an earlier run has kept in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    plan: Option<PathBuf>,
     /// Print one JSON document at the end, and no log
     #[arg(long)]
     json: bool,
@@ -38,7 +41,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let payload = args.job.payload(packed.as_ref(), state_beside)?;
     let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
     let artifacts = args.artifacts.unwrap_or_else(|| folder.path().join("artifacts"));
-    let settings = Config::job_settings(&Variables::of_process());
+    let variables = Variables::of_process();
+    let mut settings = Config::job_settings(&variables);
+    settings.local_states = variables.data_dir().map(|dir| dir.join("environments"));
     let payload = Value::Object(payload);
     let mut run = LocalRun::new(&args.job.kind, &payload, settings, folder.path(), &artifacts)
         .with_context(|| format!("cannot make the run's folders in {}", artifacts.display()))?;
@@ -46,14 +51,43 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(identity) = identity {
         run.run_as(identity);
     }
-    bring_inputs(&run, &registry, packed.as_ref())?;
+    if let Some(plan) = &args.plan {
+        run.job_mut().plan_job_id = Some(plan_in(plan)?);
+    }
+    bring_inputs(&run, &registry, packed.as_ref(), args.plan.as_deref())?;
     stop_on_signals(run.stop_trigger())?;
     let ended = run.run(&registry, Box::new(LogPrinter::new(args.json))).await;
     report(ended, args.json)
 }
 
-fn bring_inputs(run: &LocalRun, registry: &ExecutorRegistry, packed: Option<&Packed>) -> anyhow::Result<()> {
+/// Which job made the plan that an earlier run has kept.
+fn plan_in(folder: &Path) -> anyhow::Result<JobId> {
+    let file = folder.join(RECORD);
+    let text = std::fs::read(&file).map_err(|error| {
+        let give = "give the folder of a run with --artifacts that ended with SUCCESS";
+        Misused(format!("--plan: cannot read {}: {error}; {give}", file.display()))
+    })?;
+    let record: Job = serde_json::from_slice(&text)
+        .map_err(|error| Misused(format!("--plan: {} is no record of a job: {error}", file.display())))?;
+    Ok(record.id)
+}
+
+fn bring_inputs(
+    run: &LocalRun,
+    registry: &ExecutorRegistry,
+    packed: Option<&Packed>,
+    plan: Option<&Path>,
+) -> anyhow::Result<()> {
     for input in run.inputs(registry).map_err(|error| Misused(error.to_string()))? {
+        let of_plan = match (&input, plan) {
+            (Input::JobRecord(_), Some(plan)) => Some(plan.join(RECORD)),
+            (Input::Artifact { name, .. }, Some(plan)) => Some(plan.join(name)),
+            _ => None,
+        };
+        if let Some(file) = of_plan {
+            bring(run, &input, &file)?;
+            continue;
+        }
         match (&input, packed) {
             (Input::Source(id), Some(packed)) if *id == packed.id => {
                 std::fs::write(run.input_file(&input), &packed.archive).context("cannot keep the packed folder")?;
@@ -67,6 +101,11 @@ fn bring_inputs(run: &LocalRun, registry: &ExecutorRegistry, packed: Option<&Pac
         }
     }
     Ok(())
+}
+
+fn bring(run: &LocalRun, input: &Input, file: &Path) -> anyhow::Result<()> {
+    let missing = |error| Misused(format!("--plan: cannot read {}: {error}", file.display()));
+    std::fs::copy(file, run.input_file(input)).map(drop).map_err(|error| missing(error).into())
 }
 
 /// The first signal stops the job kindly; a second one, from the keyboard, without grace. Its tools do not hear the

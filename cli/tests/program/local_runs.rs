@@ -1,6 +1,8 @@
 //! Jobs without a control plane: how long they may take, and who they are.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::json;
 use system_tests::process::{find, skipped, variable};
@@ -69,4 +71,81 @@ async fn a_wrong_identity_is_refused_before_anything_runs() {
         let said = desk.run(&[&["run", "CONNECTION_TEST"], &args[..]].concat()).await;
         assert!([1, 2].contains(&said.code) && said.err.contains(says), "{args:?}: {} {}", said.code, said.err);
     }
+}
+
+const SMALL: &str = r#"
+variable "text" { default = "one" }
+resource "terraform_data" "a" { input = var.text }
+"#;
+
+#[tokio::test]
+async fn a_plan_that_one_run_kept_is_applied_by_another_and_by_nobody_if_it_was_changed() {
+    if find("terraform").is_none() {
+        return skipped("terraform is not on PATH");
+    }
+    let desk = Desk::new();
+    let dir = desk.stack("small", SMALL);
+    desk.run(&["run", "terraform", "--dir", &dir, "--artifacts", "kept"]).await.expect(0);
+    for name in ["terraform.plan.out", "job.json"] {
+        let mode = fs::metadata(desk.path("kept").join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} is for nobody else");
+    }
+    let apply = ["run", "terraform", "--action", "apply", "--plan"];
+    let nowhere = desk.run(&[&apply[..], &["nowhere"]].concat()).await.expect(2);
+    assert!(nowhere.err.contains("--plan: cannot read nowhere/job.json"), "{}", nowhere.err);
+
+    fs::create_dir(desk.path("flipped")).unwrap();
+    for name in ["terraform.plan.out", "workspace.tar.gz", "job.json"] {
+        fs::copy(desk.path("kept").join(name), desk.path("flipped").join(name)).unwrap();
+    }
+    let mut bytes = fs::read(desk.path("flipped/terraform.plan.out")).unwrap();
+    bytes[100] ^= 1;
+    fs::write(desk.path("flipped/terraform.plan.out"), bytes).unwrap();
+    let flipped = desk.run(&[&apply[..], &["flipped"]].concat()).await.expect(1);
+    assert!(flipped.out.contains("is not the one that was reviewed"), "{}{}", flipped.out, flipped.err);
+
+    let applied = desk.run(&[&apply[..], &["kept"]].concat()).await.expect(0);
+    assert!(applied.out.contains("Resources: 1 added"), "{}", applied.out);
+    let again = desk.run(&[&apply[..], &["kept"]].concat()).await.expect(1);
+    assert!(again.out.contains("the state has changed since the plan was made"), "{}", again.out);
+}
+
+#[tokio::test]
+async fn an_environment_lives_without_a_control_plane() {
+    let Some(moto) = variable("ALETHIA_TEST_MOTO") else { return skipped("no moto; set ALETHIA_TEST_MOTO") };
+    let providers = variable("ALETHIA_TEST_PROVIDERS").unwrap_or_else(|| "/opt/tf-plugins".to_owned());
+    if !Path::new(&providers).join("registry.terraform.io/hashicorp/aws").is_dir() {
+        return skipped("no terraform AWS provider; set ALETHIA_TEST_PROVIDERS");
+    }
+    let mut desk = Desk::new();
+    desk.set("AWS_ENDPOINT_URL", &moto);
+    desk.set("AWS_ACCESS_KEY_ID", "AKIARUNNER");
+    desk.set("AWS_SECRET_ACCESS_KEY", "runner-secret");
+    desk.set("AWS_REGION", "eu-north-1");
+    desk.set("ALETHIA_PROVIDER_MIRROR", &providers);
+    let data = desk.arg("data");
+    desk.set("XDG_DATA_HOME", &data);
+    let env = |cidr: &str| {
+        json!({ "project_name": "local", "environment_stage": "development", "region": "eu-north-1",
+                "network": { "cidr_block": cidr }, "cluster": { "provision": false }, "argocd": { "enabled": false },
+                "queues": [{ "name": "orders" }] })
+    };
+    fs::write(desk.path("env.json"), env("10.61.0.0/16").to_string()).unwrap();
+    fs::write(desk.path("other.json"), env("10.62.0.0/16").to_string()).unwrap();
+    let role = ["--role-arn", "arn:aws:iam::310987654321:role/deployer"];
+    let with = |kind: &'static str, file: &'static str, more: &[&'static str]| {
+        [&["run", kind, "--payload", file][..], &role, more].concat()
+    };
+    desk.run(&with("PLAN", "env.json", &["--artifacts", "kept"])).await.expect(0);
+    let refused = desk.run(&with("DEPLOY", "other.json", &["--plan", "kept"])).await.expect(1);
+    let says = "configuration has changed since the plan: /network/cidr_block; plan again";
+    assert!(refused.out.contains(says), "{}", refused.out);
+    let deployed = desk.document(&with("DEPLOY", "env.json", &["--plan", "kept"])).await;
+    let outputs = &deployed["execution_metadata"]["outputs"];
+    assert!(outputs["vpc_id"].as_str().is_some_and(|id| id.starts_with("vpc-")), "{deployed}");
+    let state = desk.path("data/alethia/environments/environment_default_local-development-eu-north-1.tfstate");
+    assert!(fs::read_to_string(&state).unwrap().contains("aws_vpc"));
+    let destroyed = desk.document(&with("DESTROY", "env.json", &[])).await;
+    assert_eq!(destroyed["execution_metadata"]["destroyed"], true, "{destroyed}");
+    assert!(!fs::read_to_string(&state).unwrap().contains("aws_vpc"));
 }
