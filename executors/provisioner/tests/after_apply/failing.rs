@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use executor_api::{ExecutorError, Stop, StopReason};
 use serde_json::json;
 
-use crate::world::{applications, aws_outputs, deploy, job, kubectl, world};
+use crate::world::{applications, aws_outputs, deploy, job, kubectl, until, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_healthy_at_the_deadline_is_named_with_its_reason() {
@@ -31,6 +32,19 @@ async fn what_is_not_healthy_at_the_deadline_is_named_with_its_reason() {
     for step in ["Reach the cluster: done", "Install Argo CD: done", "Bring in aws-load-balancer-controller"] {
         assert!(job.log().contains(step), "{step}: {}", job.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_the_wait_and_leaves_what_is_there() {
+    let Some(world) = world(Some("external-secrets")).await else { return };
+    let snapshot = world.snapshot("gcp", json!({}));
+    let (job, outputs) = (job(), serde_json::Map::new());
+    let (ended, ()) = tokio::join!(deploy(&job, &snapshot, &outputs), async {
+        until("create", "external-secrets", "deployment/external-secrets-of-a-test").await;
+        job.stop.stop(Stop { reason: StopReason::CancelledByUser, force: false });
+    });
+    assert!(matches!(ended, Err(ExecutorError::Stopped(StopReason::CancelledByUser))), "{ended:?}\n{}", job.log());
+    assert_eq!(applications(), ["external-secrets"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
