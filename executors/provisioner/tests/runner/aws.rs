@@ -49,6 +49,14 @@ impl Aws {
         asked.body(body.to_string()).send().await.unwrap().json().await.unwrap()
     }
 
+    /// A bucket or an object of it.
+    pub(crate) async fn s3(&self, method: reqwest::Method, path: &str) -> reqwest::Response {
+        let authorization = "AWS4-HMAC-SHA256 Credential=AKIASTORAGE/20260101/us-east-1/s3/aws4_request, \
+                             SignedHeaders=host, Signature=x";
+        let asked = reqwest::Client::new().request(method, format!("{}/{path}", self.url));
+        asked.header("authorization", authorization).send().await.unwrap()
+    }
+
     pub(crate) async fn secret(&self, runner: &str, name: &str) -> Value {
         let id = format!("alethia-runner-{runner}/{name}");
         self.ask("secretsmanager", "secretsmanager.GetSecretValue", &json!({ "SecretId": id })).await

@@ -201,3 +201,45 @@ async fn a_runner_for_all_organisations_gives_its_storage_to_nobody() {
     let end = aws.job("DESTROY_RUNNER", &payload(&id, &json!({}))).build().unwrap();
     run(&end.context).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_state_in_the_operators_storage_has_the_whole_id_and_the_new_runner_is_given_that_storage() {
+    let Some(aws) = Aws::find() else { return };
+    let id = fresh_id();
+    let bucket = format!("states-{id}");
+    let made = aws.s3(reqwest::Method::PUT, &bucket).await;
+    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+    let job = |kind: &str, payload: &Value| {
+        let (endpoint, bucket) = (aws.url.clone(), bucket.clone());
+        let job = aws.job(kind, payload).settings(move |settings| {
+            let (key_id, secret_key) = ("AKIASTORAGE".to_owned(), "storage-key-canary".to_owned());
+            settings.storage = Some(StorageSettings { endpoint, region: "eu-north-1".to_owned(), key_id, secret_key });
+            settings.state_bucket = Some(bucket);
+        });
+        job.build().unwrap()
+    };
+    let deployed = job("DEPLOY_WORKER", &payload(&id, &json!({ "assign_public_ip": true })));
+    if !has_terraform(&deployed) {
+        return;
+    }
+    run(&deployed.context).await.unwrap_or_else(|error| panic!("{error}\n{}", deployed.log()));
+    let state = aws.s3(reqwest::Method::GET, &format!("{bucket}/runners/{id}/terraform.tfstate")).await;
+    assert!(state.status().is_success(), "{}", state.status());
+    let state = state.text().await.unwrap();
+    assert!(state.contains("aws_ecs_service") && !state.contains("canary"));
+    let config = deployed.progress()["deploy_config"].clone();
+    assert_eq!(config["state"]["key"], format!("runners/{id}/terraform.tfstate"));
+    let (_, task) = aws.service(&id).await;
+    assert_eq!(env(&task, "SUPABASE_S3_ENDPOINT"), aws.url);
+    assert!(!stands_in(deployed.context.work_dir(), "canary") && !deployed.log().contains("canary"));
+
+    // A runner without that storage would find nothing, and say that nothing is left.
+    let mut end = config;
+    end.as_object_mut().unwrap().insert("worker_id".to_owned(), json!(id));
+    let elsewhere = aws.job("DESTROY_WORKER", &end).build().unwrap();
+    let error = run(&elsewhere.context).await.unwrap_err().to_string();
+    assert!(error.starts_with("/state: ") && error.contains(&bucket), "{error}");
+    let destroyed = job("DESTROY_WORKER", &end);
+    run(&destroyed.context).await.unwrap_or_else(|error| panic!("{error}\n{}", destroyed.log()));
+    assert_ne!(aws.service(&id).await.0["status"], "ACTIVE");
+}
