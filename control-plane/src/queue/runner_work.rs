@@ -100,6 +100,8 @@ impl Queue {
             return self.enqueue(job, kind).await;
         }
         self.0.directory.leaves(&runner.id, true);
+        // A claim that waits already must not be given a job.
+        self.0.wake.runner_has_orders(&runner.id);
         let kept = match self.refuse_if_busy(&runner).await {
             Ok(()) => self.enqueue(job, kind).await,
             Err(refused) => Err(refused),

@@ -56,7 +56,8 @@ async fn with_a_runner(plane: &Plane) -> (Runner, Runner, String) {
     let deployer = plane.register("deployer").await;
     publish(&deployer).await;
     let identity = identity(plane, &plane.admin.clone()).await;
-    let body = json!({ "name": "fresh", "cloud_identity_id": identity, "region": "eu-north-1", "cpu": 512 });
+    let body = json!({ "name": "fresh", "cloud_identity_id": identity, "region": "eu-north-1", "cpu": 512,
+                       "image_repository": "x/alethia" });
     let (status, answer) = deploy(plane, &plane.admin, &body).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
     assert_eq!(answer["job"]["config_snapshot"]["runner_token"], "(hidden)");
@@ -173,7 +174,8 @@ async fn a_wrong_deployment_leaves_no_runner_behind() {
     let id = identity(&plane, &admin).await;
     let gcp = plane.ask(&admin, Method::POST, "/api/cli/providers/gcp/init", &json!({})).await.1;
     let body = |change: Value| {
-        let mut body = json!({ "name": "n", "cloud_identity_id": id, "region": "eu-north-1" });
+        let mut body =
+            json!({ "name": "n", "cloud_identity_id": id, "region": "eu-north-1", "image_repository": "x/y" });
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         body
     };
@@ -182,6 +184,7 @@ async fn a_wrong_deployment_leaves_no_runner_behind() {
         (json!({ "cloud_identity_id": "x" }), StatusCode::BAD_REQUEST, "/cloud_identity_id"),
         (json!({ "cloud_identity_id": gcp["identity_id"] }), StatusCode::BAD_REQUEST, "/cloud_identity_id"),
         (json!({ "cpu": "many" }), StatusCode::BAD_REQUEST, "/cpu"),
+        (json!({ "image_repository": null }), StatusCode::BAD_REQUEST, "/image_repository"),
         (json!({ "runner_id": "mine" }), StatusCode::BAD_REQUEST, "/runner_id"),
         (json!({ "worker_token": "mine" }), StatusCode::BAD_REQUEST, "/worker_token"),
         (json!({ "assigned_runner_id": "nobody" }), StatusCode::BAD_REQUEST, "/assigned_runner_id"),
@@ -215,7 +218,8 @@ async fn only_who_looks_after_a_runner_may_have_it_deployed_changed_or_destroyed
         for mode in ["self-hosted", "cloud-hosted"] {
             for (identity, identity_org) in [(&own, "default"), (&hers, "other")] {
                 let name = format!("{who}-{mode}-{identity_org}");
-                let body = json!({ "name": name, "mode": mode, "cloud_identity_id": identity, "region": "eu-north-1" });
+                let body = json!({ "name": name, "mode": mode, "cloud_identity_id": identity, "region": "eu-north-1",
+                                   "image_repository": "x/y" });
                 let may = org == identity_org && (mode == "self-hosted" || is_platform);
                 assert_eq!(deploy(&plane, token, &body).await.0 == StatusCode::CREATED, may, "{name}");
                 seen += 1;
