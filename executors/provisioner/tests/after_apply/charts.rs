@@ -12,22 +12,24 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tempfile::TempDir;
 
-const CHARTS: [(&str, &str); 6] = [
+const CHARTS: [(&str, &str); 7] = [
     ("argo-cd", "7.1.3"),
     ("aws-load-balancer-controller", "1.7.1"),
     ("external-dns", "1.15.0"),
     ("external-secrets", "0.9.12"),
     ("metrics-server", "3.12.1"),
     ("karpenter", "0.37.0"),
+    ("cluster-autoscaler", "9.37.0"),
 ];
 
 /// Where the product looks for them.
-const REPOSITORIES: [&str; 5] = [
+const REPOSITORIES: [&str; 6] = [
     "https://aws.github.io/eks-charts",
     "https://kubernetes-sigs.github.io/external-dns/",
     "https://charts.external-secrets.io",
     "https://kubernetes-sigs.github.io/metrics-server",
     "oci://public.ecr.aws/karpenter",
+    "https://kubernetes.github.io/autoscaler",
 ];
 
 /// What all objects of the tests have.

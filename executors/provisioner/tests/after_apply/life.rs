@@ -25,16 +25,25 @@ fn standing(told: &Map<String, Value>, name: &str) -> (Value, Value, Value) {
 async fn an_environment_on_aws_comes_changes_and_goes() {
     let Some(world) = world(None).await else { return };
     let host = GitHost::new(&[("web.yaml", LABELLED)]).await;
-    let karpenter =
-        |is_on: bool| json!({ "kubeconfig": world.kubeconfig, "provider_config": { "enable_karpenter": is_on } });
-    let mut snapshot = world.snapshot("aws", json!({ "dns": dns(), "cluster": karpenter(true) }));
+    let nodes = |is_on: bool| {
+        let options = json!({ "enable_karpenter": is_on, "enable_cluster_autoscaler": is_on });
+        json!({ "kubeconfig": world.kubeconfig, "provider_config": options })
+    };
+    let mut snapshot = world.snapshot("aws", json!({ "dns": dns(), "cluster": nodes(true) }));
     snapshot.apps_destination_repo = Some(host.url.clone());
     snapshot.git_access_token = executor_provisioner::snapshot::Hidden::new(Some(TOKEN.to_owned()));
     let outputs = aws_outputs();
 
     let (job, told) = deployed(&snapshot, &outputs).await;
-    let names =
-        ["apps", "aws-load-balancer-controller", "external-dns", "external-secrets", "karpenter", "metrics-server"];
+    let names = [
+        "apps",
+        "aws-load-balancer-controller",
+        "cluster-autoscaler",
+        "external-dns",
+        "external-secrets",
+        "karpenter",
+        "metrics-server",
+    ];
     assert_eq!(applications(), names);
     for name in names {
         assert_eq!(standing(&told, name), (json!("Synced"), json!("Healthy"), json!("")), "{name}");
@@ -63,7 +72,7 @@ async fn an_environment_on_aws_comes_changes_and_goes() {
     // Once more, and nothing is other than before; then without karpenter.
     let (job, _) = deployed(&snapshot, &outputs).await;
     assert!(job.log().contains("external-dns is as it should be"), "{}", job.log());
-    let mut without = world.snapshot("aws", json!({ "dns": dns(), "cluster": karpenter(false) }));
+    let mut without = world.snapshot("aws", json!({ "dns": dns(), "cluster": nodes(false) }));
     without.apps_destination_repo.clone_from(&snapshot.apps_destination_repo);
     let (job, _) = deployed(&without, &outputs).await;
     assert!(job.log().contains("karpenter is no longer wanted"), "{}", job.log());

@@ -78,6 +78,7 @@ pub(crate) fn aws_outputs() -> Map<String, Value> {
         "eks_irsa_alb_controller_arn": "arn:aws:iam::123456789012:role/alb",
         "eks_irsa_external_dns_arn": "arn:aws:iam::123456789012:role/dns",
         "eks_irsa_external_secrets_arn": "arn:aws:iam::123456789012:role/secrets",
+        "eks_irsa_cluster_autoscaler_arn": "arn:aws:iam::123456789012:role/autoscaler",
         "karpenter_sa_role": "arn:aws:iam::123456789012:role/karpenter", "karpenter_queue_name": "queue-of-shop",
     });
     outputs.as_object().unwrap().clone()

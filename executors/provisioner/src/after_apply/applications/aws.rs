@@ -29,6 +29,15 @@ const METRICS_SERVER: Chart = Chart {
     wave: 1,
 };
 
+const CLUSTER_AUTOSCALER: Chart = Chart {
+    name: "cluster-autoscaler",
+    repository: "https://kubernetes.github.io/autoscaler",
+    chart: "cluster-autoscaler",
+    version: "9.37.0",
+    namespace: "kube-system",
+    wave: 2,
+};
+
 const KARPENTER: Chart = Chart {
     name: "karpenter",
     repository: "public.ecr.aws/karpenter",
@@ -49,6 +58,9 @@ pub(super) fn add_to(wanted: &mut Wanted, facts: &Facts<'_>) -> Result<(), Execu
     }
     secrets(wanted, facts)?;
     wanted.applications.push(METRICS_SERVER.with(facts, json!({})));
+    if facts.snapshot.cluster.enable_cluster_autoscaler {
+        cluster_autoscaler(wanted, facts)?;
+    }
     if facts.snapshot.cluster.enable_karpenter {
         karpenter(wanted, facts)?;
     }
@@ -80,6 +92,18 @@ fn secrets(wanted: &mut Wanted, facts: &Facts<'_>) -> Result<(), ExecutorError> 
         let provider = json!({ "aws": { "service": "SecretsManager", "region": facts.snapshot.region } });
         wanted.objects.push(secret_store("secretstore-aws", &provider));
     }
+    Ok(())
+}
+
+/// The groups of nodes carry the cluster's name by themselves.
+fn cluster_autoscaler(wanted: &mut Wanted, facts: &Facts<'_>) -> Result<(), ExecutorError> {
+    let role = wanted.needs(CLUSTER_AUTOSCALER.name, facts, "eks_irsa_cluster_autoscaler_arn")?;
+    let Some(role) = role else { return Ok(()) };
+    let Some(name) = wanted.needs(CLUSTER_AUTOSCALER.name, facts, "eks_cluster_name")? else { return Ok(()) };
+    let account = service_account("cluster-autoscaler", ROLE, role);
+    let values = json!({ "cloudProvider": "aws", "awsRegion": facts.snapshot.region,
+                         "autoDiscovery": { "clusterName": name }, "rbac": { "create": true, "serviceAccount": account } });
+    wanted.applications.push(CLUSTER_AUTOSCALER.with(facts, values));
     Ok(())
 }
 

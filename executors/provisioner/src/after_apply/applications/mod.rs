@@ -120,6 +120,7 @@ mod tests {
             "eks_cluster_name": "eks-euw1-dev-shop", "eks_cluster_endpoint": "https://a.eks.amazonaws.com", "vpc_id": "vpc-1",
             "eks_irsa_alb_controller_arn": "arn:aws:iam::1:role/alb", "eks_irsa_external_dns_arn": "arn:aws:iam::1:role/dns",
             "eks_irsa_external_secrets_arn": "arn:aws:iam::1:role/secrets", "karpenter_sa_role": "arn:aws:iam::1:role/karpenter",
+            "eks_irsa_cluster_autoscaler_arn": "arn:aws:iam::1:role/autoscaler",
             "karpenter_queue_name": "queue", "gke_cluster_name": "gke", "project_id": "my-project",
             "external_dns_service_account": "dns@my-project.iam.gserviceaccount.com",
             "external_secrets_service_account": "eso@my-project.iam.gserviceaccount.com",
@@ -131,9 +132,8 @@ mod tests {
 
     fn of(provider: &str, outputs: &Map<String, Value>) -> Wanted {
         let dns = json!({ "enabled": true, "domain_name": "shop.example.com" });
-        let snapshot = snapshot(
-            json!({ "provider": provider, "dns": dns, "cluster": { "provider_config": { "enable_karpenter": true } } }),
-        );
+        let nodes = json!({ "provider_config": { "enable_karpenter": true, "enable_cluster_autoscaler": true } });
+        let snapshot = snapshot(json!({ "provider": provider, "dns": dns, "cluster": nodes }));
         wanted(&Facts::new(&snapshot, outputs), Some("https://git.example/apps")).unwrap()
     }
 
@@ -154,6 +154,7 @@ mod tests {
             ("external-dns", 1),
             ("external-secrets", 1),
             ("metrics-server", 1),
+            ("cluster-autoscaler", 2),
             ("karpenter", 2),
             ("apps", 3),
         ];
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_terraform_has_not_made_is_left_out_and_said() {
-        for (provider, left) in [("aws", 4), ("gcp", 2), ("azure", 2)] {
+        for (provider, left) in [("aws", 5), ("gcp", 2), ("azure", 2)] {
             let wanted = of(provider, &Map::new());
             assert_eq!(wanted.left_out.len(), left, "{:?}", wanted.left_out);
             assert!(names(&wanted).contains(&("external-secrets", 1)));
