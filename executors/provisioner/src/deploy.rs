@@ -18,6 +18,9 @@ pub struct Deploy(pub Setup);
 
 /// What a person does about a DEPLOY that did not come to its end.
 const AGAIN: &str = "what was done stays done; DEPLOY again goes on from there";
+/// The same where it had a plan: that is used up.
+const PLAN_AGAIN: &str =
+    "what was done stays done; its plan is used, so PLAN again, or DEPLOY without one, goes on from there";
 
 #[async_trait]
 impl Executor for Deploy {
@@ -102,15 +105,16 @@ impl Ready<'_> {
     ) -> Result<Outcome, ExecutorError> {
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
+        let again = if job.job().plan_job_id.is_some() { PLAN_AGAIN } else { AGAIN };
         let applied = self.apply(job, steps).await;
-        let (outputs, mut told) = applied.map_err(|error| steps.explain(error, AGAIN))?;
+        let (outputs, mut told) = applied.map_err(|error| steps.explain(error, again))?;
         told.extend(self.told);
         told.insert("plan_summary".to_owned(), json!(self.planned.summary()));
         told.insert("configuration_hash".to_owned(), json!(snapshot.configuration_hash()));
         // What follows may fail, and this is true whatever becomes of it.
         job.progress(told.clone()).await?;
         let after = after_apply::run(job, steps, snapshot, &outputs).await;
-        told.extend(after.map_err(|error| steps.explain(error, AGAIN))?);
+        told.extend(after.map_err(|error| steps.explain(error, again))?);
         Ok(Outcome { metadata: told })
     }
 

@@ -2,13 +2,12 @@
 
 use async_trait::async_trait;
 use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome};
-use executor_terraform::{PlanMode, PlanSummary, Stack};
-use serde_json::{Map, Value, json};
+use executor_terraform::{PlanMode, Planned, Stack};
+use serde_json::json;
 
 use crate::after_apply;
 use crate::deploy;
 use crate::plan::refuse_plan;
-use crate::snapshot::Snapshot;
 use crate::stack::{self, Setup};
 use crate::steps::Steps;
 use crate::tfvars::tfvars;
@@ -40,10 +39,21 @@ impl Destroy {
         deploy::look(job, steps, &snapshot).await?;
         let stack = steps.take("terraform_init", "Prepare terraform", self.0.open(job, &snapshot)).await?;
         let outputs = steps.take("outputs", "Read the outputs", stack.outputs()).await?.plain;
+        // Before anything goes: a lock that somebody else holds, or rights that are missing, are found here.
+        let variables = tfvars(&snapshot);
+        let work = stack.plan(PlanMode::Destroy, &variables);
+        let planned = steps.take("terraform_plan", "Run terraform plan -destroy", work).await?;
+        let summary = planned.summary();
+        job.log().system(summary.line());
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
-        let gone = take_away(job, steps, &snapshot, &stack, &outputs).await;
-        let (summary, mut told) = gone.map_err(|error| steps.explain(error, AGAIN))?;
+        let gone = async {
+            let told = after_apply::remove(job, steps, &snapshot, &outputs).await?;
+            take_away(job, steps, &stack, &planned).await?;
+            Ok(told)
+        };
+        let gone = gone.await;
+        let mut told = gone.map_err(|error| steps.explain(error, AGAIN))?;
         told.insert("destroyed".to_owned(), json!(true));
         told.insert("state_empty".to_owned(), json!(true));
         told.insert("plan_summary".to_owned(), json!(summary));
@@ -51,27 +61,21 @@ impl Destroy {
     }
 }
 
+/// What the applications made is in no state, so the plan of before is still right.
 async fn take_away(
     job: &JobContext,
     steps: &mut Steps<'_>,
-    snapshot: &Snapshot,
     stack: &Stack<'_>,
-    outputs: &Map<String, Value>,
-) -> Result<(PlanSummary, Map<String, Value>), ExecutorError> {
-    let told = after_apply::remove(job, steps, snapshot, outputs).await?;
-    let variables = tfvars(snapshot);
-    let work = stack.plan(PlanMode::Destroy, &variables);
-    let planned = steps.take("terraform_plan", "Run terraform plan -destroy", work).await?;
-    let summary = planned.summary();
-    job.log().system(summary.line());
-    if summary.has_changes {
+    planned: &Planned,
+) -> Result<(), ExecutorError> {
+    if planned.summary().has_changes {
         let work = stack.apply(planned.file());
         steps.take("terraform_destroy", "Run terraform destroy", work).await?;
     } else {
         job.log().system("there is nothing of the environment left");
     }
     match stack.resources().await? {
-        0 => Ok((summary, told)),
+        0 => Ok(()),
         left => Err(ExecutorError::Unsuccessful(format!("the state still holds {left} resource(s)"))),
     }
 }

@@ -6,4 +6,5 @@ mod kinds;
 mod locked;
 mod path;
 mod promises;
+mod storage;
 mod versions;

@@ -1,0 +1,90 @@
+//! The state in the operator's S3 storage, with its native lock. Moto plays S3.
+
+use executor_api::StorageSettings;
+use executor_api::testing::TestJob;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Place, payload, seen};
+
+const KEY: &str = "default/shop-staging-eu-north-1/terraform.tfstate";
+const CANARY: &str = "storage-secret-canary";
+
+#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
+fn moto() -> Option<String> {
+    let found = std::env::var("ALETHIA_TEST_MOTO").ok();
+    if found.is_none() {
+        eprintln!("SKIPPED: no moto; set ALETHIA_TEST_MOTO");
+        let must = std::env::var("ALETHIA_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
+        assert!(!must, "ALETHIA_TEST_MOTO is not set");
+    }
+    found
+}
+
+/// A bucket of a moto that checks no signature.
+struct Bucket {
+    moto: String,
+    name: String,
+}
+
+impl Bucket {
+    async fn ask(&self, method: Method, key: &str, body: String) -> reqwest::Response {
+        let signed = "AWS4-HMAC-SHA256 Credential=AKIASTORAGE/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+        let url = format!("{}/{}/{key}", self.moto, self.name);
+        reqwest::Client::new().request(method, url).header("authorization", signed).body(body).send().await.unwrap()
+    }
+
+    fn job(&self, place: &Place, kind: &str, payload: &Value) -> TestJob {
+        let builder = place.builder(kind, payload).settings(|settings| {
+            settings.state_bucket = Some(self.name.clone());
+            settings.storage = Some(StorageSettings {
+                endpoint: self.moto.clone(),
+                region: "us-east-1".to_owned(),
+                key_id: "AKIASTORAGE".to_owned(),
+                secret_key: CANARY.to_owned(),
+            });
+        });
+        builder.build().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_state_is_where_the_contract_says_and_its_lock_is_respected() {
+    let Some(moto) = moto() else { return };
+    let place = Place::new();
+    let name = format!("states-{}", executor_api::JobId::generate());
+    let bucket = Bucket { moto, name };
+    let nowhere = bucket.job(&place, "PLAN", &payload(&json!({})));
+    let error = place.refused(&nowhere).await;
+    assert!(error.contains("does not exist") && error.contains("ALETHIA_STATE_BUCKET"), "{error}");
+    assert!(bucket.ask(Method::PUT, "", String::new()).await.status().is_success());
+
+    let deployed = bucket.job(&place, "DEPLOY", &payload(&json!({})));
+    place.done(&deployed).await;
+    let state: Value = bucket.ask(Method::GET, KEY, String::new()).await.json().await.unwrap();
+    assert_eq!(state["resources"].as_array().unwrap().len(), 2);
+    assert!(!place.state().exists(), "there is one state");
+
+    let held = json!({ "ID": "6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10", "Operation": "OperationTypeApply", "Info": "",
+                       "Who": "deploy@build-7", "Version": "1.11.4", "Created": "2020-01-01T00:00:00Z",
+                       "Path": format!("{}/{KEY}", bucket.name) });
+    let lock = format!("{KEY}.tflock");
+    assert!(bucket.ask(Method::PUT, &lock, held.to_string()).await.status().is_success());
+    let locked = bucket.job(&place, "DESTROY", &payload(&json!({})));
+    let error = place.refused(&locked).await;
+    assert_eq!(locked.commits(), 0, "nothing goes while somebody else is at it");
+    for part in ["the state is locked by deploy@build-7 since 2020-01-01", "years", "6a4ce2a1-8a4e-2b0e-7f3c"] {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+    let left = bucket.ask(Method::GET, &lock, String::new()).await;
+    assert!(left.status().is_success(), "nobody else's lock is broken");
+    bucket.ask(Method::DELETE, &lock, String::new()).await;
+
+    let destroyed = bucket.job(&place, "DESTROY", &payload(&json!({})));
+    place.done(&destroyed).await;
+    let state: Value = bucket.ask(Method::GET, KEY, String::new()).await.json().await.unwrap();
+    assert_eq!(state["resources"], json!([]), "the state stays in its place, empty");
+    for job in [&deployed, &locked, &destroyed] {
+        assert!(!seen(job, None).contains(CANARY));
+    }
+}
