@@ -46,7 +46,8 @@ pub(super) async fn install(
     wanted: &Install,
 ) -> Result<Map<String, Value>, ExecutorError> {
     let limit = facts.snapshot.applications.deadline;
-    let installed = executor_argocd::install(job, cluster, wanted, NAMESPACE, limit).await?;
+    let installed = executor_argocd::install(job, cluster, wanted, NAMESPACE, limit).await;
+    let installed = installed.map_err(in_the_snapshot)?;
     let mut told = Map::new();
     for (name, value) in [("argocd_version", &installed.version), ("argocd_url", &installed.url)] {
         told.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
@@ -55,6 +56,16 @@ pub(super) async fn install(
         told.insert("argocd_admin_password_artifact".to_owned(), json!(PASSWORD));
     }
     Ok(told)
+}
+
+/// What the kind `argocd` calls `install` is `argocd` here.
+fn in_the_snapshot(error: ExecutorError) -> ExecutorError {
+    match error {
+        ExecutorError::InvalidInput { pointer: Some(pointer), message } => {
+            ExecutorError::invalid(&pointer.replacen("/install", "/argocd", 1), message)
+        }
+        other => other,
+    }
 }
 
 /// Whether the password was there, and was kept.

@@ -66,6 +66,18 @@ async fn a_cluster_that_does_not_answer_fails_the_job_with_a_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chart_that_is_not_there_fails_the_job_at_its_step() {
+    let Some(world) = world(None).await else { return };
+    let mut snapshot = world.snapshot("gcp", json!({}));
+    snapshot.argocd.chart_version = Some("7.99.0".to_owned());
+    let job = job();
+    let error = deploy(&job, &snapshot, &Map::new()).await.unwrap_err().to_string();
+    assert!(error.contains("argo-cd") && error.contains("7.99.0") && !error.contains("/install"), "{error}");
+    assert!(job.log().contains("Install Argo CD: failed"), "{}", job.log());
+    assert!(is_untouched());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_fact_is_refused_before_anything_is_touched() {
     let Some(world) = world(None).await else { return };
     let dns = json!({ "enabled": true, "domain_name": "shop.example.com" });
