@@ -26,7 +26,12 @@ pub(crate) fn check(
     backend: &Backend,
 ) -> Result<(), ExecutorError> {
     let id = &saved.job().id;
-    let planned = stack::read(job, &saved.job().config_snapshot)?;
+    let planned = stack::read(job, &saved.job().config_snapshot).map_err(|error| {
+        ExecutorError::invalid(
+            "/plan_job_id",
+            format!("what job {id} planned is none for this job: {error}; plan again"),
+        )
+    })?;
     if (planned.state_key(), planned.provider) != (wanted.state_key(), wanted.provider) {
         let (theirs, ours) = (named(&planned), named(wanted));
         return refuse(format!("job {id} planned another environment ({theirs}), and this is {ours}; plan this one"));

@@ -49,6 +49,11 @@ async fn a_plan_that_is_not_the_reviewed_one_for_this_environment_is_refused() {
             elsewhere(json!({ "network": { "cidr_block": "10.2.0.0/16", "single_nat_gateway": false } })),
             "configuration has changed since the plan: /network/cidr_block, /network/single_nat_gateway; plan again",
         ),
+        (
+            "another cloud",
+            with(reviewed.record_with(|record| record.config_snapshot["provider"] = json!("gcp"))),
+            "is none for this job",
+        ),
         ("another project", elsewhere(json!({ "project_name": "shop2" })), "planned another environment"),
         ("another stage", elsewhere(json!({ "environment_stage": "production" })), "planned another environment"),
         ("another zone", elsewhere(json!({ "zone_id": "team-b" })), "planned another environment"),
@@ -73,6 +78,19 @@ async fn what_is_not_provisioned_may_change_between_plan_and_deploy() {
     let reviewed = place.plan(&payload(&json!({}))).await;
     let more = json!({ "status": "QUEUED", "updated_at": "2026-01-01", "git_access_token": "token-of-now" });
     place.done(&reviewed.deploy(&place, &payload(&more)).build().unwrap()).await;
+}
+
+#[tokio::test]
+async fn secrets_that_the_control_plane_hides_are_no_change() {
+    let place = Place::new();
+    let with = |kubeconfig: &str| {
+        let cluster = json!({ "provision": false, "kubeconfig": kubeconfig });
+        payload(&json!({ "cluster": cluster, "git_access_token": kubeconfig }))
+    };
+    let reviewed = place.plan(&with("as it was")).await;
+    let (record, bytes) = reviewed.record_with(|record| record.config_snapshot = with("(hidden)"));
+    let job = reviewed.deploy(&place, &with("as it is now")).input(record, bytes).build().unwrap();
+    place.done(&job).await;
 }
 
 #[tokio::test]
