@@ -25,10 +25,16 @@ async fn everything_is_made_stays_as_it_is_and_goes() {
 
 /// moto's groups have members that it does not know itself.
 async fn make_members_of_caches(account: &Account) {
-    for (name, engine, node) in [("sessions", "redis", "cache.t3.medium"), ("pages", "valkey", "cache.t4g.small")] {
+    let members = [("sessions", "redis", "7.1", "cache.t3.medium"), ("pages", "valkey", "8.0", "cache.t4g.small")];
+    for (name, engine, version, node) in members {
         let id = format!("c-eun1-staging-shop-{name}-001");
-        let form =
-            [("CacheClusterId", id.as_str()), ("Engine", engine), ("CacheNodeType", node), ("NumCacheNodes", "1")];
+        let form = [
+            ("CacheClusterId", id.as_str()),
+            ("Engine", engine),
+            ("EngineVersion", version),
+            ("CacheNodeType", node),
+            ("NumCacheNodes", "1"),
+        ];
         let answer = account.ask("elasticache", "2015-02-02", "CreateCacheCluster", &form).await;
         assert!(answer.contains("available"), "{answer}");
     }

@@ -17,7 +17,6 @@ async fn what_is_made_stands_in_the_subnets_of_the_existing_network() {
             json!({ "vpc_id": network.id, "create_rds": true, "rds_config": { "engine": "postgres", "db_name": "orders" } }),
         ],
     );
-    // Nothing here has a cluster, and moto's workaround for one needs a network of ours.
     let plan = stage.plan(&wishes, &[]);
     assert!(plan.changes().iter().all(|(address, _)| !address.contains("vpc.") && !address.contains("subnet.")));
     assert_eq!(plan.after("aws_vpc_security_group_ingress_rule.database[\"orders\"]")["cidr_ipv4"], "10.20.0.0/16");

@@ -34,7 +34,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead_letter" {
 
 # eks:DescribeCluster names no security group, and forgets accessConfig.
 locals {
-  cluster_security_group = aws_default_security_group.this[0].id
+  cluster_security_group = one(aws_default_security_group.this[*].id)
 }
 
 resource "aws_eks_cluster" "this" {
@@ -61,6 +61,13 @@ resource "aws_launch_template" "node" {
 resource "aws_rds_cluster" "this" {
   lifecycle {
     ignore_changes = [scaling_configuration]
+  }
+}
+
+# rds:DescribeDBParameters forgets how a parameter is applied.
+resource "aws_db_parameter_group" "this" {
+  lifecycle {
+    ignore_changes = [parameter]
   }
 }
 

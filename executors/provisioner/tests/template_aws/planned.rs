@@ -61,7 +61,7 @@ async fn what_cannot_be_is_refused_by_its_name() {
     });
     let said = stage.refusal(&with(&nothing(), [wrong.clone()]));
     for name in wrong.as_object().unwrap().keys() {
-        assert!(said.contains(&format!("variable \"{name}\"")), "{name}: {said}");
+        assert!(said.contains(&format!("var.{name}")), "{name}: {said}");
     }
     let other = with(&nothing(), [json!({ "aws_account_id": "999999999999" })]);
     assert!(stage.refusal(&other).contains("not allowed"), "credentials of another account are refused");
