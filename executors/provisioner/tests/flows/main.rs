@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod harness;
+mod killed;
 mod kinds;
 mod locked;
 mod path;

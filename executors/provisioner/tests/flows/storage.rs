@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Place, payload, seen};
+use crate::killed::{endless, run_and_kill};
 
 const KEY: &str = "default/shop-staging-eu-north-1/terraform.tfstate";
 const CANARY: &str = "storage-secret-canary";
@@ -87,4 +88,21 @@ async fn the_state_is_where_the_contract_says_and_its_lock_is_respected() {
     for job in [&deployed, &locked, &destroyed] {
         assert!(!seen(job, None).contains(CANARY));
     }
+}
+
+#[tokio::test]
+async fn the_lock_of_an_apply_that_was_killed_is_named_and_left_to_a_person() {
+    let Some(moto) = moto() else { return };
+    let place = Place::new();
+    let bucket = Bucket { moto, name: format!("states-{}", executor_api::JobId::generate()) };
+    bucket.ask(Method::PUT, "", String::new()).await;
+    let pipe = endless(&place);
+    run_and_kill(&place, &bucket.job(&place, "DEPLOY", &payload(&json!({}))), &pipe).await;
+    let next = bucket.job(&place, "DEPLOY", &payload(&json!({})));
+    let error = place.refused(&next).await;
+    let lock = bucket.ask(Method::GET, &format!("{KEY}.tflock"), String::new()).await;
+    let lock: Value = lock.json().await.unwrap();
+    assert!(error.contains("the state is locked by ") && error.contains(lock["ID"].as_str().unwrap()), "{error}");
+    assert!(error.contains("if that process is dead for certain, unlock it by that id"), "{error}");
+    assert_eq!(next.commits(), 0);
 }
