@@ -129,7 +129,10 @@ pub(crate) fn hint(stderr: &str) -> Option<&'static str> {
             "No configuration files",
             "the source has no .tf files in its root; give `path` for git, or pack the right folder",
         ),
-        ("The referenced S3 bucket must", "the runner's operator makes the bucket for states, or names another in ALETHIA_STATE_BUCKET"),
+        (
+            "The referenced S3 bucket must",
+            "the runner's operator makes the bucket for states, or names another in ALETHIA_STATE_BUCKET",
+        ),
         ("Inconsistent dependency lock file", "run init locally and commit .terraform.lock.hcl"),
         ("No value for required variable", "give it in `variables`"),
     ];

@@ -7,6 +7,7 @@ mod backend;
 mod configuration;
 mod diagnostics;
 mod files;
+mod kept;
 mod kind;
 mod options;
 mod outputs;
@@ -16,6 +17,7 @@ mod program;
 mod providers;
 mod saved_plan;
 mod stack;
+mod summary;
 mod terraform;
 
 use std::time::Duration;
@@ -27,9 +29,9 @@ pub use diagnostics::StateLock;
 pub use options::Options;
 pub use outputs::Outputs;
 pub use params::{Action, Engine, TerraformParams};
-pub use plan::{PlanSummary, ResourceChange};
 pub use saved_plan::SavedPlan;
 pub use stack::{Planned, Stack};
+pub use summary::{PlanSummary, ResourceChange};
 pub use terraform::{PlanMode, Terraform};
 
 /// The programs, of which one is enough.

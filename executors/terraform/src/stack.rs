@@ -10,8 +10,9 @@ use crate::backend::Backend;
 use crate::files::digest;
 use crate::options::Options;
 use crate::outputs::Outputs;
-use crate::plan::{PlanDocument, PlanSummary, ResourceChange};
+use crate::plan::PlanDocument;
 use crate::saved_plan::{PLAN, WORKSPACE};
+use crate::summary::{PlanSummary, ResourceChange};
 use crate::terraform::{PlanMode, Terraform};
 
 /// A stack that is ready: its sources are in the job's working directory, and `init` has been run there.

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use executor_api::{Artifact, ArtifactBody, Command, Environment, ExecutorError, Finished, JobContext};
+use executor_api::{Command, Environment, ExecutorError, Finished, JobContext};
 use semver::Version;
 use serde_json::{Map, Value, json};
 
 use crate::diagnostics;
 use crate::files::write_private;
+use crate::kept;
 use crate::options::Options;
 use crate::outputs::Outputs;
 use crate::params::Engine;
@@ -146,7 +147,7 @@ impl<'a> Terraform<'a> {
             command = command.arg(format!("-var-file={}", self.write_variables(variables)?.display()));
         }
         let finished = self.job.tee(command).await?;
-        self.keep_text(&finished.stdout).await?;
+        kept::plan_text(self.job, &finished.stdout).await?;
         match finished.exit.code {
             Some(0) => Ok(false),
             Some(2) => Ok(true),
@@ -160,14 +161,6 @@ impl<'a> Terraform<'a> {
         write_private(&file, &Value::Object(variables.clone()).to_string())
             .map_err(ExecutorError::io("cannot write the variables"))?;
         Ok(file)
-    }
-
-    async fn keep_text(&self, text: &[u8]) -> Result<(), ExecutorError> {
-        let text = self.job.log().masked(&String::from_utf8_lossy(text));
-        let body = ArtifactBody::Bytes(text.into_bytes());
-        let artifact =
-            Artifact { name: "plan.txt".to_owned(), media_type: "text/plain; charset=utf-8".to_owned(), body };
-        self.job.artifact(artifact).await
     }
 
     /// `show -json` of a plan. It never reaches the log: it holds sensitive values in clear.
@@ -192,19 +185,9 @@ impl<'a> Terraform<'a> {
         let finished = self.job.run(command).await;
         let errored = self.dir.join("errored.tfstate");
         if errored.exists() {
-            self.keep_errored(&errored).await?;
+            kept::errored_state(self.job, &errored).await?;
         }
         self.succeeded("apply", &finished?)
-    }
-
-    /// The only copy of what was done.
-    async fn keep_errored(&self, errored: &Path) -> Result<(), ExecutorError> {
-        self.job.log().system(
-            "terraform could not save its state; it is kept as the artifact errored.tfstate: push it with `terraform state push`",
-        );
-        let media_type = "application/json".to_owned();
-        let body = ArtifactBody::File(errored.to_owned());
-        self.job.artifact(Artifact { name: "errored.tfstate".to_owned(), media_type, body }).await
     }
 
     /// `output -json`. Sensitive values are hidden in the log from now on.
