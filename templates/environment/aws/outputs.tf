@@ -269,9 +269,3 @@ output "custom_secret_versions" {
   description = "The version of each value that was made."
   value       = { for name, version in aws_secretsmanager_secret_version.this : name => version.version_id }
 }
-
-output "custom_secret_values" {
-  description = "The values that were made."
-  value       = { for name, version in aws_secretsmanager_secret_version.this : name => version.secret_string }
-  sensitive   = true
-}

@@ -6,7 +6,8 @@ locals {
   made_secrets  = { for name, secret in local.secrets : name => secret if !coalesce(secret.manual, false) }
 }
 
-data "aws_secretsmanager_random_password" "this" {
+# Not a data source: its id is the value, and terraform prints ids.
+ephemeral "aws_secretsmanager_random_password" "this" {
   for_each                   = local.made_secrets
   password_length            = coalesce(each.value.length, 32)
   exclude_punctuation        = !coalesce(each.value.special, false)
@@ -19,13 +20,11 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = local.protect_data ? 7 : 0
 }
 
+# Only written: the value is in no plan, no state and no output. It is drawn again each time somebody looks, and written only
+# where the number changes.
 resource "aws_secretsmanager_secret_version" "this" {
-  for_each      = local.made_secrets
-  secret_id     = aws_secretsmanager_secret.this[each.key].id
-  secret_string = sensitive(data.aws_secretsmanager_random_password.this[each.key].random_password)
-
-  # Another value is drawn each time somebody looks.
-  lifecycle {
-    ignore_changes = [secret_string]
-  }
+  for_each                 = local.made_secrets
+  secret_id                = aws_secretsmanager_secret.this[each.key].id
+  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.this[each.key].random_password
+  secret_string_wo_version = 1
 }

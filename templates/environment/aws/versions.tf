@@ -1,12 +1,13 @@
 # What runs this, and who it is at AWS: credentials and endpoints come from the environment, never from here.
 
 terraform {
-  required_version = ">= 1.7"
+  # Values that are only written.
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.81, < 6.0"
+      version = ">= 5.88, < 6.0"
     }
   }
 }

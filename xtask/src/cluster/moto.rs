@@ -15,6 +15,8 @@ pub(super) fn start(processes: &mut Processes, python: &Path) -> anyhow::Result<
     let [port] = ports::free()?;
     let mut command = processes.command(python);
     command.args(["-m", "moto.server", "--host=127.0.0.1", "--port", &port.to_string()]);
+    // Roles of the templates have policies that AWS keeps; and a certificate is valid at once.
+    command.env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true").env("MOTO_ACM_VALIDATION_WAIT", "1");
     processes.start("moto", &mut command)?;
     Ok(Moto { url: format!("http://127.0.0.1:{port}"), port })
 }

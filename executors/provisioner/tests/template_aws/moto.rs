@@ -1,7 +1,6 @@
 //! An account at moto. It checks neither signatures nor policies.
 
 use reqwest::Client;
-use serde_json::json;
 
 use crate::stage::{skipped, variable};
 
@@ -29,22 +28,7 @@ impl Account {
         let form = [("RoleArn", role.as_str()), ("RoleSessionName", "test")];
         let answer = account.ask("sts", "2011-06-15", "AssumeRole", &form).await;
         account.key = text_of(&answer, "AccessKeyId").unwrap_or_else(|| panic!("{answer}"));
-        account.load_managed_policies().await;
         Some(account)
-    }
-
-    /// moto has the policies that AWS keeps only if it is told to, before an account is used.
-    async fn load_managed_policies(&self) {
-        self.loads_managed_policies(true).await;
-        self.ask("iam", "2010-05-08", "ListRoles", &[]).await;
-        self.loads_managed_policies(false).await;
-    }
-
-    async fn loads_managed_policies(&self, is_on: bool) {
-        let config = json!({ "iam": { "load_aws_managed_policies": is_on } }).to_string();
-        let asked = self.http.post(format!("{}/moto-api/config", self.url)).body(config);
-        let answer = asked.header("content-type", "application/json").send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     /// A call of the kind that has a form.
@@ -70,13 +54,28 @@ impl Account {
         id.trim_start_matches("/hostedzone/").to_owned()
     }
 
-    async fn send(&self, service: &str, path: &str, kind: &str, body: String) -> String {
-        let signed = format!(
+    /// What a secret holds.
+    pub(crate) async fn secret(&self, name: &str) -> String {
+        let asked = self.http.post(&self.url).body(serde_json::json!({ "SecretId": name }).to_string());
+        let asked = asked.header("content-type", "application/x-amz-json-1.1");
+        let asked = asked.header("x-amz-target", "secretsmanager.GetSecretValue");
+        let answer = asked.header("authorization", self.signed("secretsmanager")).send().await.unwrap();
+        let answer = answer.text().await.unwrap();
+        let answer: serde_json::Value =
+            serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        answer["SecretString"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    fn signed(&self, service: &str) -> String {
+        format!(
             "AWS4-HMAC-SHA256 Credential={}/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=x",
             self.key
-        );
+        )
+    }
+
+    async fn send(&self, service: &str, path: &str, kind: &str, body: String) -> String {
         let asked = self.http.post(format!("{}{path}", self.url)).body(body).header("content-type", kind);
-        asked.header("authorization", signed).send().await.unwrap().text().await.unwrap()
+        asked.header("authorization", self.signed(service)).send().await.unwrap().text().await.unwrap()
     }
 }
 

@@ -68,9 +68,15 @@ impl Stage {
         said.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    pub(crate) fn apply(&self, wishes: &Value) {
+    /// What terraform says while it applies.
+    pub(crate) fn apply(&self, wishes: &Value) -> String {
         self.wish(wishes);
-        self.run(&["apply", "-input=false", "-auto-approve", "-parallelism=40"]);
+        self.run(&["apply", "-input=false", "-auto-approve", "-parallelism=40"])
+    }
+
+    /// The state with all that is secret in it.
+    pub(crate) fn state(&self) -> String {
+        self.run(&["state", "pull"])
     }
 
     pub(crate) fn destroy(&self) {
@@ -101,7 +107,9 @@ impl Stage {
 
     fn output(&self, args: &[&str]) -> Output {
         let mut command = command(&self.terraform);
-        command.arg(args[0]).arg("-no-color").args(&args[1..]).current_dir(self.folder.path()).env_clear();
+        // Of what is asked of the state it is a stranger.
+        let color = if args[0] == "state" { &[][..] } else { &["-no-color"] };
+        command.arg(args[0]).args(color).args(&args[1..]).current_dir(self.folder.path()).env_clear();
         command.envs(self.env.iter().map(|(name, value)| (name, value))).output().unwrap()
     }
 }

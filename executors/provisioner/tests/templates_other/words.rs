@@ -34,9 +34,14 @@ fn every_output_says_what_it_is() {
 }
 
 #[test]
-fn what_is_secret_is_an_output_that_terraform_hides() {
+fn what_is_secret_is_an_output_that_terraform_hides_or_none() {
     for template in Template::all() {
-        let secrets = template.of_kind("output").find(|output| name(output) == "custom_secret_values").unwrap();
+        let mut secrets = template.of_kind("output").filter(|output| name(output) == "custom_secret_values");
+        // There the values are only written: terraform itself cannot read them back.
+        let Some(secrets) = secrets.next() else {
+            assert_eq!(template.cloud, "aws");
+            continue;
+        };
         assert_eq!(attribute(secrets, "sensitive"), Some(&Expression::Bool(true)), "{}", template.cloud);
     }
 }
