@@ -122,6 +122,9 @@ fn start(args: &StartArgs) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(EXIT_CONFIG, &error),
     };
+    if variables.storage().is_some() && config.job_settings.storage.is_none() {
+        tracing::warn!("the S3 storage is not used: a cloud-hosted runner keeps all states at the control plane");
+    }
     let registry = match ExecutorRegistry::from_linked() {
         Ok(registry) => registry,
         Err(error) => return fail(EXIT_CONFIG, &error),

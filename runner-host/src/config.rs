@@ -115,10 +115,12 @@ impl Config {
         let mut env = variables.passed_on();
         env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
         let tools = TOOLS.iter().filter_map(|(tool, name)| Some(((*tool).to_owned(), variables.get(name)?.into())));
+        let cloud = crate::cloud::settings(variables);
         JobSettings {
             env,
             plane: None,
-            storage: variables.storage(),
+            // A stack can run programs: on a runner of many organisations it would reach the states of all of them.
+            storage: variables.storage().filter(|_| !cloud.is_shared),
             infracost_api_key: variables.get("INFRACOST_API_KEY").map(str::to_owned),
             cache_dir: variables.get("ALETHIA_CACHE_DIR").map(PathBuf::from),
             provider_mirror: variables.get("ALETHIA_PROVIDER_MIRROR").map(PathBuf::from),
@@ -127,7 +129,7 @@ impl Config {
             plan_ttl_s: variables.plan_ttl().ok().flatten().map(|ttl| ttl.as_secs()),
             tools: tools.collect(),
             tools_dir: variables.cache_dir().map(|dir| dir.join("tools")),
-            cloud: crate::cloud::settings(variables),
+            cloud,
         }
     }
 }
@@ -209,7 +211,7 @@ impl Variables {
         self.0.iter().filter(|(name, _)| passes(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
     }
 
-    fn storage(&self) -> Option<StorageSettings> {
+    pub(crate) fn storage(&self) -> Option<StorageSettings> {
         let either = |seed: &str, later: &str| self.get(seed).or_else(|| self.get(later)).map(str::to_owned);
         Some(StorageSettings {
             endpoint: either("SUPABASE_S3_ENDPOINT", "ALETHIA_STORAGE_ENDPOINT")?,

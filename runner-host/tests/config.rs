@@ -139,7 +139,7 @@ fn http_is_for_this_machine_or_for_who_asks_for_it() {
 
 #[test]
 fn the_later_names_are_read_too_and_the_seeds_win() {
-    let later: Variables = [
+    let later = [
         ("ALETHIA_WEB_ORIGIN", "https://a"),
         ("ALETHIA_RUNNER_ID", "later"),
         ("ALETHIA_RUNNER_TOKEN", TOKEN),
@@ -149,12 +149,13 @@ fn the_later_names_are_read_too_and_the_seeds_win() {
         ("ALETHIA_STORAGE_REGION", "r"),
         ("ALETHIA_STORAGE_ACCESS_KEY_ID", "k"),
         ("SUPABASE_STORAGE_SECRET_KEY", "s"),
-    ]
-    .into_iter()
-    .collect();
-    let config = Config::read(&StartArgs::default(), &later).unwrap();
+    ];
+    let config = Config::read(&StartArgs::default(), &later.into_iter().collect()).unwrap();
     assert_eq!((config.runner_id.as_str(), config.mode.as_str()), ("later", "cloud-hosted"));
     assert_eq!(config.state_dir, PathBuf::from("/home/me/.local/state/alethia/runner"));
+    assert!(config.job_settings.storage.is_none(), "it holds the states of all organisations");
+    let own = later.into_iter().filter(|(name, _)| *name != "ALETHIA_RUNNER_MODE").collect();
+    let config = Config::read(&StartArgs::default(), &own).unwrap();
     assert_eq!(config.job_settings.storage.unwrap().key_id, "k");
     assert_eq!(read(&[("ALETHIA_RUNNER_ID", "later")]).unwrap().runner_id.as_str(), "runner-1");
 }
