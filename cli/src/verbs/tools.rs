@@ -57,6 +57,8 @@ struct Shelf {
     name: String,
     /// As jobs find it; none if no kind of this program needs it.
     found: Option<FoundTool>,
+    /// The versions that work, for each kind that needs other ones than the rest.
+    needed: Vec<&'static str>,
     pins: Vec<Pin>,
     installed: Vec<Version>,
 }
@@ -66,8 +68,11 @@ async fn list(args: &ListArgs) -> anyhow::Result<()> {
     let (pins, installed) = (Pins::known(), InstalledTools::at(&dir));
     let found = runner_host::find_tools(&registry()?, &Config::job_settings(&Variables::of_process())).await;
     let names: BTreeSet<_> = pins.names().chain(found.iter().map(|tool| tool.name)).map(str::to_owned).collect();
+    let of = |name: &str| found.iter().filter(|tool| tool.name == name).collect::<Vec<_>>();
     let shelf = |name: String| Shelf {
-        found: found.iter().find(|tool| tool.name == name).cloned(),
+        // One that is of no use to a kind says more than that others are content.
+        found: of(&name).into_iter().max_by_key(|tool| tool.problem.is_some()).cloned(),
+        needed: of(&name).into_iter().map(|tool| tool.needed).collect(),
         pins: pins.of(&name, Platform::of_this_program()),
         installed: installed.versions(&name),
         name,
@@ -105,8 +110,9 @@ impl Shelf {
 
     /// None where no kind says what it needs.
     fn is_in_range(&self, version: &Version) -> Option<bool> {
-        let needed = VersionReq::parse(self.found.as_ref()?.needed).ok()?;
-        Some(needed.matches(&Version::new(version.major, version.minor, version.patch)))
+        let version = Version::new(version.major, version.minor, version.patch);
+        let fits = |needed: &&str| VersionReq::parse(needed).is_ok_and(|needed| needed.matches(&version));
+        (!self.needed.is_empty()).then(|| self.needed.iter().all(fits))
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
@@ -141,7 +147,7 @@ impl Shelf {
         };
         json!({
             "name": self.name,
-            "needed": self.found.as_ref().map(|tool| tool.needed),
+            "needed": self.needed,
             "program": self.found.as_ref().and_then(|tool| tool.program.as_ref()),
             "problem": self.found.as_ref().and_then(|tool| tool.problem.as_ref()),
             "versions": self.versions().into_iter().map(version).collect::<Vec<_>>(),
