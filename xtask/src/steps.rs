@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use crate::cluster::Cluster;
 use crate::process::{cargo, program, root, run as finish};
-use crate::tools::Toolbox;
+use crate::tools::{Toolbox, provider_mirror};
 
 /// One thing that must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -114,6 +114,9 @@ fn tests(toolbox: &Toolbox, arg: &str) -> anyhow::Result<Command> {
     toolbox.terraform()?;
     let mut tests = cargo(["test", "--workspace", arg]);
     tests.env("PATH", toolbox.path()?);
+    if let Some(mirror) = provider_mirror::find() {
+        tests.env(provider_mirror::PROVIDERS, mirror);
+    }
     match toolbox.stand_in_providers() {
         Ok(mirror) => {
             tests.env(STAND_IN_PROVIDERS, mirror);

@@ -39,7 +39,7 @@ impl World {
             skipped("there is no test cluster with Argo CD, or no moto; `cargo xtask test` starts them");
             return None;
         };
-        let folder = variable("ALETHIA_TEST_PROVIDERS").unwrap_or_else(|| "/opt/tf-plugins".to_owned());
+        let folder = variable("ALETHIA_TEST_PROVIDERS").unwrap_or_default();
         let mirror = PathBuf::from(folder);
         if find("terraform").is_none() || !mirror.join("registry.terraform.io/hashicorp/aws").is_dir() {
             // No package registry has it, so nobody can be asked to install it.

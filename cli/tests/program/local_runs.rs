@@ -113,7 +113,7 @@ async fn a_plan_that_one_run_kept_is_applied_by_another_and_by_nobody_if_it_was_
 #[tokio::test]
 async fn an_environment_lives_without_a_control_plane() {
     let Some(moto) = variable("ALETHIA_TEST_MOTO") else { return skipped("no moto; set ALETHIA_TEST_MOTO") };
-    let providers = variable("ALETHIA_TEST_PROVIDERS").unwrap_or_else(|| "/opt/tf-plugins".to_owned());
+    let providers = variable("ALETHIA_TEST_PROVIDERS").unwrap_or_default();
     if !Path::new(&providers).join("registry.terraform.io/hashicorp/aws").is_dir() {
         return skipped("no terraform AWS provider; set ALETHIA_TEST_PROVIDERS");
     }

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub(crate) use task::{Arguments, run};
 
 use crate::process::variable;
-use crate::tools::Toolbox;
+use crate::tools::{Toolbox, provider_mirror};
 use processes::{Ended, Processes};
 
 /// Names the admin's kubeconfig; set means that there is a cluster.
@@ -69,6 +69,7 @@ impl Cluster {
             ("ALETHIA_TEST_MOTO", OsString::from(&moto.url)),
             ("PATH", path),
         ];
+        variables.extend(provider_mirror::find().map(|mirror| (provider_mirror::PROVIDERS, mirror.into_os_string())));
         if let Some(argocd) = argocd {
             let argocd = argocd::start(&mut processes, &argocd, &manifest, &access)?;
             variables.push(("ALETHIA_TEST_ARGOCD_SERVER", argocd.server.into()));

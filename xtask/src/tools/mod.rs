@@ -8,6 +8,7 @@ mod go;
 mod go_build;
 mod kubernetes;
 mod moto;
+pub(crate) mod provider_mirror;
 mod stand_in_providers;
 mod terraform;
 mod version;

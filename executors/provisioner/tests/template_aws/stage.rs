@@ -160,9 +160,9 @@ pub(crate) fn command(program: &Path) -> Command {
     Command::new(program)
 }
 
-/// A folder of provider packages; `ALETHIA_TEST_PROVIDERS` or where this kind of machine has them.
+/// A folder of provider packages; `cargo xtask` finds one that the machine has (`ALETHIA_TEST_PROVIDERS`).
 fn providers() -> Option<PathBuf> {
-    let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(|| PathBuf::from("/opt/tf-plugins"), PathBuf::from);
+    let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(PathBuf::new, PathBuf::from);
     if folder.join("registry.terraform.io/hashicorp/aws").is_dir() {
         return Some(folder);
     }

@@ -1,8 +1,8 @@
 //! Terraform's own word on the templates: their form, and, where the providers are, whether they hold together and what
 //! they would make.
 //!
-//! No package registry has the providers of Google and Azure. Where there is no mirror of them (`ALETHIA_TEST_PROVIDERS`,
-//! `/opt/tf-plugins`), stand-ins take their place: they have the real ones' schema and nothing behind it
+//! No package registry has the providers of Google and Azure. Where there is no mirror of them (`ALETHIA_TEST_PROVIDERS`),
+//! stand-ins take their place: they have the real ones' schema and nothing behind it
 //! (`cargo xtask tools` makes them, `ALETHIA_TEST_STAND_IN_PROVIDERS` says where).
 
 use std::fs;
@@ -123,7 +123,7 @@ impl Stack {
 
 /// Where this kind of machine has real ones, as the tests of credentials look for them.
 fn real_providers() -> Option<PathBuf> {
-    let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(|| PathBuf::from("/opt/tf-plugins"), PathBuf::from);
+    let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(PathBuf::new, PathBuf::from);
     folder.is_dir().then_some(folder)
 }
 
