@@ -79,6 +79,11 @@ impl Stage {
         self.run(&["state", "pull"])
     }
 
+    /// Leaves a resource to itself.
+    pub(crate) fn forget(&self, address: &str) {
+        self.run(&["state", "rm", address]);
+    }
+
     pub(crate) fn destroy(&self) {
         self.run(&["destroy", "-input=false", "-auto-approve", "-parallelism=40"]);
     }
