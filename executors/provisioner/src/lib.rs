@@ -16,6 +16,7 @@ pub mod snapshot;
 mod stack;
 mod stack_template;
 mod state_key;
+mod state_place;
 mod steps;
 pub mod tfvars;
 

@@ -1,18 +1,12 @@
 //! From a snapshot to a stack that terraform can work on: template, state, and the program.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
-
 use executor_api::{ExecutorError, JobContext, JobCredentials};
 use executor_terraform::{Backend, Options, Stack};
 use serde_json::Value;
 
-use crate::snapshot::{Provider, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::stack_template::Templates;
-
-/// The contract's bucket for states.
-const BUCKET: &str = "spec-terraform-state";
+use crate::state_place::{self, StateNames};
 
 /// How environments are made: the same for all of them, but for tests.
 #[derive(Clone, Debug)]
@@ -53,28 +47,11 @@ pub(crate) fn read(job: &JobContext, payload: &Value) -> Result<Snapshot, Execut
     Snapshot::read(payload, job.credentials().map(JobCredentials::identity))
 }
 
-/// Where the state of an environment is: in the operator's storage, else at the control plane, else in a file.
+/// Where the state of an environment is.
 pub(crate) fn backend(job: &JobContext, snapshot: &Snapshot) -> Result<Backend, ExecutorError> {
-    let settings = job.settings();
-    if settings.storage.is_some() {
-        let bucket = settings.state_bucket.clone().unwrap_or_else(|| BUCKET.to_owned());
-        return Ok(Backend::S3 { bucket, key: snapshot.state_key() });
-    }
     let name = snapshot.plane_state_name();
-    if settings.plane.is_some() {
-        return Ok(Backend::Plane { name });
-    }
-    let Some(folder) = &settings.local_states else {
-        let remedy = "set SUPABASE_S3_ENDPOINT and the variables beside it, or run it from a control plane";
-        return Err(ExecutorError::Other(format!("there is no place for the state of the environment: {remedy}")));
-    };
-    make_private(folder).map_err(ExecutorError::io(format!("cannot make {} for states", folder.display())))?;
-    Ok(Backend::Local { path: folder.join(format!("{name}.tfstate")) })
-}
-
-/// States hold secrets.
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    let file = format!("{name}.tfstate");
+    state_place::backend(job.settings(), StateNames { key: snapshot.state_key(), name, file })
 }
 
 /// The tools that come after the apply, where it has a cluster to work on.
@@ -107,11 +84,6 @@ pub(crate) fn preflight(job: &JobContext, tools: &[&str]) -> Result<(), Executor
 
 /// What the contract calls the cluster, whatever cloud it is in.
 pub(crate) fn of_cluster<'a>(outputs: &'a serde_json::Map<String, Value>, what: &str) -> Option<&'a Value> {
-    let prefixes = [Provider::Aws, Provider::Gcp, Provider::Azure].map(|provider| match provider {
-        Provider::Aws => "eks",
-        Provider::Gcp => "gke",
-        Provider::Azure => "aks",
-    });
-    let found = prefixes.iter().filter_map(|prefix| outputs.get(&format!("{prefix}_cluster_{what}")));
+    let found = ["eks", "gke", "aks"].iter().filter_map(|prefix| outputs.get(&format!("{prefix}_cluster_{what}")));
     found.into_iter().find(|value| value.as_str().is_some_and(|text| !text.is_empty()))
 }
