@@ -22,8 +22,33 @@ impl WantedRunner {
     }
 
     fn with_defaults(&self, image_repository: &str, alethia_url: &str, deployment: &str) -> Map<String, Value> {
-        let variables = json!({
-            "runner_id": self.id,
+        let mut variables = self.settings(image_repository, alethia_url);
+        let more = [
+            ("runner_id", json!(self.id)),
+            ("desired_count", json!(self.desired_count)),
+            ("wait_for_steady_state", json!(self.wait)),
+            ("deployment", json!(deployment)),
+        ];
+        variables.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        variables
+    }
+
+    /// How it is deployed, for the plane: what `UPDATE_RUNNER` and `DESTROY_RUNNER` need not say again.
+    pub(super) fn deploy_config(&self, state: &Value, identity: Option<&str>) -> Result<Value, ExecutorError> {
+        let mut config = self.settings(self.image_repository()?, self.alethia_url()?);
+        let more = [
+            ("cloud_provider", json!("aws")),
+            ("cloud_identity_id", json!(identity.or(self.cloud_identity_id.as_deref()))),
+            ("state", state.clone()),
+            ("wait", json!(self.wait)),
+        ];
+        config.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        Ok(Value::Object(config))
+    }
+
+    /// What the template and the plane call by the same name.
+    fn settings(&self, image_repository: &str, alethia_url: &str) -> Map<String, Value> {
+        let settings = json!({
             "runner_name": self.name,
             "runner_mode": self.mode,
             "alethia_url": alethia_url,
@@ -41,41 +66,9 @@ impl WantedRunner {
             "vpc_cidr": self.vpc_cidr,
             "assumable_roles": self.assumable_roles,
             "log_retention_days": self.log_retention_days,
-            "desired_count": self.desired_count,
             "scale_to_zero": self.scale_to_zero,
             "idle_seconds": self.idle_seconds,
-            "wait_for_steady_state": self.wait,
-            "deployment": deployment,
         });
-        variables.as_object().cloned().unwrap_or_default()
-    }
-
-    /// How it is deployed, for the plane: what `UPDATE_RUNNER` and `DESTROY_RUNNER` need not say again.
-    pub(super) fn deploy_config(&self, state: &Value, identity: Option<&str>) -> Result<Value, ExecutorError> {
-        Ok(json!({
-            "cloud_provider": "aws",
-            "cloud_identity_id": identity.or(self.cloud_identity_id.as_deref()),
-            "state": state,
-            "runner_name": self.name,
-            "runner_mode": self.mode,
-            "alethia_url": self.alethia_url()?,
-            "region": self.region,
-            "image_repository": self.image_repository()?,
-            "image_tag": self.image_tag,
-            "image_command": self.image_command,
-            "architecture": self.architecture,
-            "cpu": self.cpu,
-            "memory": self.memory,
-            "slots": self.slots,
-            "labels": self.labels,
-            "subnet_ids": self.subnet_ids,
-            "assign_public_ip": self.assign_public_ip,
-            "vpc_cidr": self.vpc_cidr,
-            "assumable_roles": self.assumable_roles,
-            "log_retention_days": self.log_retention_days,
-            "scale_to_zero": self.scale_to_zero,
-            "idle_seconds": self.idle_seconds,
-            "wait": self.wait,
-        }))
+        settings.as_object().cloned().unwrap_or_default()
     }
 }
