@@ -34,20 +34,7 @@ impl Chart {
             helm: Some(HelmSource { values, ..HelmSource::default() }),
             ..ApplicationSource::default()
         };
-        let spec = ApplicationSpec {
-            source,
-            destination: ApplicationDestination {
-                namespace: Some(self.namespace.to_owned()),
-                ..ApplicationDestination::default()
-            },
-            project: Some(INFRA.to_owned()),
-            sync_policy: sync_policy(),
-            ignore_differences: Vec::new(),
-            revision_history_limit: Some(3),
-            delete_resources_with_it: false,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        };
+        let spec = spec(source, self.namespace, INFRA);
         Application { name: self.name, wave: self.wave, spec }
     }
 
@@ -64,13 +51,23 @@ fn plain(url: &str) -> &str {
     url.strip_prefix("oci://").unwrap_or(url).trim_end_matches('/')
 }
 
-/// By itself, whatever changes; and again where another application is not ready for it yet.
-pub(super) fn sync_policy() -> ApplicationSyncPolicy {
-    let time = |text: &str| Some(text.to_owned());
-    ApplicationSyncPolicy {
-        automated: Some(Automation { prune: true, self_heal: true, allow_empty: false }),
-        // Some definitions are larger than what fits into the annotation that the client would write.
-        sync_options: ["CreateNamespace=true", "ServerSideApply=true"].map(str::to_owned).to_vec(),
-        retry: Some(SyncRetry { limit: 10, delay: time("5s"), factor: Some(2), longest_delay: time("2m") }),
+/// One that syncs by itself, whatever changes; and again where another application is not ready for it yet.
+pub(super) fn spec(source: ApplicationSource, namespace: &str, project: &str) -> ApplicationSpec {
+    let text = |text: &str| Some(text.to_owned());
+    ApplicationSpec {
+        source,
+        destination: ApplicationDestination { namespace: text(namespace), ..ApplicationDestination::default() },
+        project: text(project),
+        sync_policy: ApplicationSyncPolicy {
+            automated: Some(Automation { prune: true, self_heal: true, allow_empty: false }),
+            // Some definitions are larger than what fits into the annotation that the client would write.
+            sync_options: ["CreateNamespace=true", "ServerSideApply=true"].map(str::to_owned).to_vec(),
+            retry: Some(SyncRetry { limit: 10, delay: text("5s"), factor: Some(2), longest_delay: text("2m") }),
+        },
+        ignore_differences: Vec::new(),
+        revision_history_limit: Some(3),
+        delete_resources_with_it: false,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
     }
 }
