@@ -12,7 +12,7 @@ use sqlx::SqlitePool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use wire::KindInfo;
+use wire::{KindInfo, RunnerImage};
 
 use crate::access::{SecretReaders, User};
 use crate::artifacts::{ArtifactRecords, BlobStore, SecretArtifacts};
@@ -54,6 +54,8 @@ pub struct Config {
     pub secret_readers: SecretReaders,
     /// Scheme, host and port under which the world knows the plane; needed to vouch for jobs at clouds.
     pub public_url: Option<Url>,
+    /// What a runner runs that is deployed without an image of its own.
+    pub runner_image: Option<RunnerImage>,
 }
 
 /// How much is too much.
@@ -124,6 +126,7 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         deriver,
         timings: config.timings,
         linked: config.kinds,
+        runner_image: config.runner_image,
     });
     queue.renew_all().await?;
     queue.remember_who_leaves().await?;

@@ -18,6 +18,7 @@ pub mod paths;
 mod people;
 mod registration;
 mod report;
+mod runner_image;
 mod runner_work;
 mod secrets;
 mod submit;
@@ -45,6 +46,7 @@ pub use registration::{
     RunnerMode,
 };
 pub use report::{ErrorBody, LogSummary, Reason, ReportAnswer, StatusReport};
+pub use runner_image::{NoImage, RunnerImage};
 pub use runner_work::{
     DEPLOY_CONFIG, RUNNER, RUNNER_POINTERS, RUNNER_TOKEN_POINTERS, RunnerWork, named_runner, remembered, runner_key,
 };

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anstream::println;
 use anyhow::{Context, bail};
 use clap::Args;
-use control_plane::{ControlPlane, SecretReaders};
+use control_plane::ControlPlane;
 use executor_api::ExecutorRegistry;
 use owo_colors::OwoColorize;
 use runner_host::command::init_tracing;
@@ -217,12 +217,10 @@ impl Demo {
 /// The usual address if people are to come by, any other if it is taken.
 async fn listen(data: &Path, keep: bool) -> anyhow::Result<ControlPlane> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    if keep
-        && let Ok(plane) = server::open(DEFAULT_LISTEN.parse()?, data.to_owned(), None, SecretReaders::default()).await
-    {
+    if keep && let Ok(plane) = server::open(server::config(DEFAULT_LISTEN.parse()?, data.to_owned())?).await {
         return Ok(plane);
     }
-    server::open(any, data.to_owned(), None, SecretReaders::default()).await
+    server::open(server::config(any, data.to_owned())?).await
 }
 
 /// A folder that was used before has a runner already.

@@ -11,6 +11,7 @@ use runner_host::Variables;
 use runner_host::command::init_tracing;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use wire::RunnerImage;
 
 use crate::config;
 use crate::ending::{Ending, Misconfigured};
@@ -27,6 +28,9 @@ pub(crate) struct ServerArgs {
     /// Scheme, host and port under which the world knows this plane, for clouds that are to trust the tokens of its jobs
     #[arg(long, value_name = "URL", env = "ALETHIA_PUBLIC_URL")]
     public_url: Option<Url>,
+    /// What a runner runs that is deployed without an image of its own
+    #[arg(long, value_name = "REPOSITORY[:TAG]", env = "ALETHIA_RUNNER_IMAGE")]
+    runner_image: Option<RunnerImage>,
     /// Who sees the secrets that a job hands over, for example a first password
     #[arg(long, value_enum, value_name = "WHO", env = "ALETHIA_SECRETS_FOR", default_value = "submitter")]
     secrets_for: SecretsFor,
@@ -58,7 +62,13 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     };
     // Heard from the start: a signal while the folder is opened is not lost.
     let shutdown = on_request()?;
-    let plane = open(args.listen, data.clone(), args.public_url, args.secrets_for.into()).await?;
+    let config = Config {
+        secret_readers: args.secrets_for.into(),
+        public_url: args.public_url,
+        runner_image: args.runner_image,
+        ..config(args.listen, data.clone())?
+    };
+    let plane = open(config).await?;
     anstream::println!("serving http://{} from {}", plane.address(), data.display());
     if plane.created_admin_token() {
         anstream::println!("the administrator's token is in {}", plane.admin_token_file().display());
@@ -70,17 +80,23 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     Ok(Ending::Done.into())
 }
 
-/// A control plane that knows the kinds of this program.
-pub(crate) async fn open(
-    listen: SocketAddr,
-    data_dir: PathBuf,
-    public_url: Option<Url>,
-    secret_readers: SecretReaders,
-) -> anyhow::Result<ControlPlane> {
+/// What a control plane is without further settings; it knows the kinds of this program.
+pub(crate) fn config(listen: SocketAddr, data_dir: PathBuf) -> anyhow::Result<Config> {
     let registry = ExecutorRegistry::from_linked()?;
-    let kinds = registry.iter().map(ExecutorPlugin::info).collect();
-    let (timings, limits) = (Timings::default(), Limits::default());
-    let config = Config { listen, data_dir, kinds, timings, limits, secret_readers, public_url };
+    Ok(Config {
+        listen,
+        data_dir,
+        kinds: registry.iter().map(ExecutorPlugin::info).collect(),
+        timings: Timings::default(),
+        limits: Limits::default(),
+        secret_readers: SecretReaders::default(),
+        public_url: None,
+        runner_image: None,
+    })
+}
+
+/// A control plane that listens.
+pub(crate) async fn open(config: Config) -> anyhow::Result<ControlPlane> {
     Ok(control_plane::start(config).await.map_err(|error| Misconfigured(format!("{error:#}")))?)
 }
 

@@ -80,12 +80,15 @@ async fn what_cannot_be_deployed_is_said_at_once() {
     let server = desk.serve().await;
     let runner = StandIn::hire_for(&desk, &KINDS).await;
     identity(&desk, &runner).await;
-    let deploy =
-        ["runner", "deploy", "--name", "fresh", "--identity", "prod", "--region", "eu-north-1", "--image", "x:v1"];
+    let deploy = ["runner", "deploy", "--name", "fresh", "--identity", "prod", "--region", "eu-north-1"];
+    let known = ["--plane-url", "https://p.example", "--image", "x:v1"];
+    let known_and = |more: [&'static str; 2]| [&known[..], &more].concat();
     for (more, code, says) in [
-        (vec![], 1, "/alethia_url: is missing"),
-        (vec!["--plane-url", "https://p.example", "--mode", "rented"], 2, "self-hosted or cloud-hosted"),
-        (vec!["--plane-url", "https://p.example", "--assigned-runner", "nobody"], 2, "no runner \"nobody\""),
+        (vec!["--image", "x:v1"], 1, "/alethia_url: is missing"),
+        (vec!["--plane-url", "https://p.example"], 1, "start the control plane with --runner-image"),
+        (vec!["--image", "https://x/alethia"], 2, "give an image without scheme"),
+        (known_and(["--mode", "rented"]), 2, "self-hosted or cloud-hosted"),
+        (known_and(["--assigned-runner", "nobody"]), 2, "no runner \"nobody\""),
     ] {
         let said = desk.run(&[&deploy[..], &more].concat()).await.expect(code);
         assert!(said.err.contains(says), "{more:?}: {}", said.err);

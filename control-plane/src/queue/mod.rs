@@ -86,6 +86,8 @@ struct Shared {
     timings: Timings,
     /// Kinds that this program links itself.
     linked: Vec<wire::KindInfo>,
+    /// What a runner runs that is deployed without an image of its own.
+    runner_image: Option<wire::RunnerImage>,
     holdings: Holdings,
     /// The last sign of life since the last change of the row.
     seen: Mutex<HashMap<JobId, Timestamp>>,
@@ -107,11 +109,13 @@ pub(crate) struct QueueParts {
     pub(crate) identities: Identities,
     pub(crate) timings: Timings,
     pub(crate) linked: Vec<wire::KindInfo>,
+    pub(crate) runner_image: Option<wire::RunnerImage>,
 }
 
 impl Queue {
     pub(crate) fn new(parts: QueueParts) -> Self {
-        let QueueParts { store, logs, states, directory, wake, deriver, vault, identities, timings, linked } = parts;
+        let QueueParts { store, logs, states, directory, wake, deriver, vault, identities, .. } = parts;
+        let (timings, linked, runner_image) = (parts.timings, parts.linked, parts.runner_image);
         let (holdings, seen, beginning, runner_work) = Default::default();
         let shared = Shared {
             store,
@@ -124,6 +128,7 @@ impl Queue {
             identities,
             timings,
             linked,
+            runner_image,
             holdings,
             seen,
             beginning,

@@ -63,12 +63,33 @@ impl Queue {
         let Some(work) = RunnerWork::of(&request.job_type) else { return Ok(None) };
         let runner = self.named(user, &request.config_snapshot)?;
         check_token(&runner, &request.config_snapshot)?;
-        if work != RunnerWork::Deploy {
-            add_what_is_known(&runner, request)?;
+        match work {
+            RunnerWork::Deploy => self.add_image(&mut request.config_snapshot)?,
+            RunnerWork::Update | RunnerWork::Destroy => add_what_is_known(&runner, request)?,
         }
         // Not the caller's to choose: jobs of both spellings must not run at once.
         request.concurrency_key = Some(wire::runner_key(&runner.id));
         Ok(Some(Asked { work, runner }))
+    }
+
+    /// Gives a payload that names no image the plane's. A tag that it names stays: it is one of the same image.
+    pub(crate) fn add_image(&self, payload: &mut Value) -> Result<(), PlaneError> {
+        let Some(payload) = payload.as_object_mut() else { return Ok(()) };
+        let says = |name: &str| payload.get(name).is_some_and(|value| !value.is_null());
+        if says("image_repository") {
+            return Ok(());
+        }
+        let says_tag = says("image_tag");
+        let Some(image) = &self.0.runner_image else {
+            let error =
+                "is missing; name the runner's image, without tag, or start the control plane with --runner-image";
+            return Err(PlaneError::invalid("/config_snapshot/image_repository", error));
+        };
+        payload.insert("image_repository".to_owned(), image.repository.clone().into());
+        if !says_tag {
+            payload.insert("image_tag".to_owned(), image.tag.clone().into());
+        }
+        Ok(())
     }
 
     fn named(&self, user: &User, payload: &Value) -> Result<Runner, PlaneError> {

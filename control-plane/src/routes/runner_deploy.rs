@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wire::{DeployRunnerAnswer, DeployRunnerRequest, IdentityInfo, RunnerMode, RunnerWork, SubmitRequest};
 
 use super::{body, runners};
@@ -78,12 +78,11 @@ fn job(
     runner: &Runner,
     token: &str,
 ) -> Result<SubmitRequest, PlaneError> {
-    let mut payload = request.settings;
-    let known = |payload: &Map<String, Value>, name: &str| payload.get(name).is_some_and(|value| !value.is_null());
-    if !known(&payload, "image_repository") {
-        return Err(PlaneError::invalid("/image_repository", "is missing; name the runner's image, without tag"));
-    }
-    if !known(&payload, "alethia_url") && !known(&payload, "trellis_url") {
+    let mut payload = Value::Object(request.settings);
+    plane.queue.add_image(&mut payload).map_err(in_this_body)?;
+    let mut payload = payload.as_object().cloned().unwrap_or_default();
+    let says = |name: &str| payload.get(name).is_some_and(|value| !value.is_null());
+    if !says("alethia_url") && !says("trellis_url") {
         let url = plane.public_url.clone().ok_or_else(|| {
             let error = "is missing: the control plane has no public address that the runner could reach; give one, or \
                          start the plane with --public-url";

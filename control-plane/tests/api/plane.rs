@@ -7,7 +7,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use wire::{Claim, FrameHeader, KindInfo, LogStream, LossPolicy, RegisterAnswer, Timestamp};
+use wire::{Claim, FrameHeader, KindInfo, LogStream, LossPolicy, RegisterAnswer, RunnerImage, Timestamp};
 
 /// The longest that anything is waited for. Shorter than the plane's own second looks, which must not be needed.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -56,7 +56,16 @@ impl Plane {
         Self::open(tempfile::tempdir().unwrap(), timings).await
     }
 
+    /// One that gives runners an image.
+    pub(crate) async fn start_with_image(image: &str) -> Self {
+        Self::open_as(tempfile::tempdir().unwrap(), Timings::default(), Some(image.parse().unwrap())).await
+    }
+
     pub(crate) async fn open(folder: TempDir, timings: Timings) -> Self {
+        Self::open_as(folder, timings, None).await
+    }
+
+    async fn open_as(folder: TempDir, timings: Timings, runner_image: Option<RunnerImage>) -> Self {
         let config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
             data_dir: folder.path().join("data"),
@@ -65,6 +74,7 @@ impl Plane {
             limits: Limits::default(),
             secret_readers: Default::default(),
             public_url: Some("https://plane.example".parse().unwrap()),
+            runner_image,
         };
         let plane = start(config).await.unwrap();
         let admin = std::fs::read_to_string(plane.admin_token_file()).unwrap().trim().to_owned();

@@ -98,7 +98,8 @@ async fn a_runner_is_deployed_updated_and_destroyed_without_being_described_agai
     let key = first["job"]["concurrency_key"].clone();
     assert_eq!(key, json!(format!("runner [\"{}\"]", fresh.id)), "the same in both spellings");
     for kind in ["DESTROY_RUNNER", "UPDATE_RUNNER", "DEPLOY_RUNNER"] {
-        let (status, refused) = submit(&plane, &admin, kind, &json!({ "runner_id": fresh.id })).await;
+        let payload = json!({ "runner_id": fresh.id, "image_repository": "x/alethia" });
+        let (status, refused) = submit(&plane, &admin, kind, &payload).await;
         assert_eq!(status, StatusCode::CONFLICT, "{refused}");
         assert!(refused["error"].as_str().unwrap().contains("takes runner \"fresh\" away already"), "{refused}");
     }
@@ -161,6 +162,9 @@ async fn what_a_job_made_is_not_forgotten_by_accident() {
         (StatusCode::BAD_REQUEST, &json!("/config_snapshot/region")),
         "{refused}"
     );
+    let imageless = json!({ "runner_id": by_hand.id, "region": "eu-north-1" });
+    let (status, refused) = submit(&plane, &plane.admin, "DEPLOY_WORKER", &imageless).await;
+    assert_eq!((status, &refused["pointer"]), (StatusCode::BAD_REQUEST, &json!("/config_snapshot/image_repository")));
     let wrong = json!({ "runner_id": by_hand.id, "region": "eu-north-1", "runner_token": "x".repeat(64) });
     let (status, refused) = submit(&plane, &plane.admin, "DEPLOY_RUNNER", &wrong).await;
     assert_eq!((status, &refused["pointer"]), (StatusCode::BAD_REQUEST, &json!("/config_snapshot/runner_token")));
@@ -196,6 +200,36 @@ async fn a_wrong_deployment_leaves_no_runner_behind() {
     assert_eq!(names.len(), 1, "{names:?}");
     assert_eq!(deploy(&plane, &admin, &body(json!({}))).await.0, StatusCode::CREATED);
     assert_eq!(deploy(&plane, &admin, &body(json!({}))).await.0, StatusCode::CONFLICT, "names are unique");
+}
+
+#[tokio::test]
+async fn a_runner_whose_image_nobody_names_runs_that_of_the_plane() {
+    let plane = Plane::start_with_image("host:5000/alethia:v7").await;
+    publish(&plane.register("deployer").await).await;
+    let admin = plane.admin.clone();
+    let identity = identity(&plane, &admin).await;
+    for (at, (says, repository, tag)) in [
+        (json!({}), json!("host:5000/alethia"), json!("v7")),
+        (json!({ "image_repository": null, "image_tag": null }), json!("host:5000/alethia"), json!("v7")),
+        (json!({ "image_tag": "v8" }), json!("host:5000/alethia"), json!("v8")),
+        (json!({ "image_repository": "own/alethia" }), json!("own/alethia"), Value::Null),
+        (json!({ "image_repository": "own/alethia", "image_tag": "v1" }), json!("own/alethia"), json!("v1")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = json!({ "name": format!("n{at}"), "cloud_identity_id": identity, "region": "eu-north-1" });
+        body.as_object_mut().unwrap().extend(says.as_object().unwrap().clone());
+        let (status, answer) = deploy(&plane, &admin, &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+        let payload = &answer["job"]["config_snapshot"];
+        assert_eq!((&payload["image_repository"], &payload["image_tag"]), (&repository, &tag), "{says}");
+    }
+    let by_hand = plane.register("by-hand").await;
+    let payload = json!({ "worker_id": by_hand.id, "region": "eu-north-1" });
+    let (status, answer) = submit(&plane, &admin, "DEPLOY_WORKER", &payload).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    assert_eq!(answer["job"]["config_snapshot"]["image_repository"], "host:5000/alethia");
 }
 
 /// Whoever asks × whose runner it is × each kind and spelling, against one rule: people of the runner's organisation,
@@ -244,7 +278,7 @@ async fn only_who_looks_after_a_runner_may_have_it_deployed_changed_or_destroyed
                 ("DESTROY_WORKER", "runner_id"),
                 ("DESTROY_RUNNER", "worker_id"),
             ] {
-                let payload = json!({ field: id, "region": "eu-north-1" });
+                let payload = json!({ field: id, "region": "eu-north-1", "image_repository": "x/y" });
                 let (status, answer) = submit(&plane, token, kind, &payload).await;
                 let case = format!("{who} has {kind} of a {mode} runner of {org}: {answer}");
                 let may = asks == org && (mode == "self-hosted" || is_platform);

@@ -81,6 +81,7 @@ async fn a_data_folder_has_one_plane() {
         limits: control_plane::Limits::default(),
         secret_readers: Default::default(),
         public_url: None,
+        runner_image: None,
     };
     let Err(error) = control_plane::start(config.clone()).await else { panic!("the folder was used twice") };
     assert!(format!("{error:#}").contains("another control plane uses"), "{error:#}");

@@ -23,6 +23,7 @@ async fn plane(data: &Path) -> (ControlPlane, Client) {
         limits,
         secret_readers: SecretReaders::default(),
         public_url: None,
+        runner_image: None,
     };
     let plane = control_plane::start(config).await.unwrap();
     let token = std::fs::read_to_string(plane.admin_token_file()).unwrap();

@@ -35,6 +35,7 @@ async fn main() -> anyhow::Result<()> {
         limits: Limits::default(),
         secret_readers: SecretReaders::default(),
         public_url,
+        runner_image: None,
     };
     let plane = control_plane::start(config).await?;
     println!("http://{}", plane.address());

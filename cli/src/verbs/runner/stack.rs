@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anstream::println;
 use clap::Args;
 use serde_json::{Map, Value, json};
-use wire::{DeployRunnerRequest, RunnerId, RunnerMode, RunnerWork, SubmitRequest};
+use wire::{DeployRunnerRequest, RunnerId, RunnerImage, RunnerMode, RunnerWork, SubmitRequest};
 
 use super::{OneRunner, find};
 use crate::api::Api;
@@ -26,9 +26,9 @@ pub(crate) struct DeployArgs {
     /// Where it will run, for example eu-north-1
     #[arg(long)]
     region: String,
-    /// The runner's image
+    /// The runner's image [default: the plane's --runner-image]
     #[arg(long, value_name = "REPOSITORY[:TAG]")]
-    image: String,
+    image: Option<RunnerImage>,
     /// Private subnets with a way out [default: a network of its own]
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     subnets: Vec<String>,
@@ -126,10 +126,10 @@ pub(super) async fn deploy(args: DeployArgs) -> anyhow::Result<ExitCode> {
 impl DeployArgs {
     /// What was said, in the payload's words; the rest is the kind's to decide.
     fn settings(&self) -> Map<String, Value> {
-        let (repository, tag) = image(&self.image);
+        let image = self.image.as_ref();
         let said = json!({
-            "image_repository": repository,
-            "image_tag": tag,
+            "image_repository": image.map(|image| &image.repository),
+            "image_tag": image.map(|image| &image.tag),
             "subnet_ids": Some(&self.subnets).filter(|subnets| !subnets.is_empty()),
             "assign_public_ip": self.public_ip.then_some(true),
             "cpu": self.cpu,
@@ -145,17 +145,6 @@ impl DeployArgs {
     }
 }
 
-/// Repository, and tag or digest. A colon before the last slash is a port's.
-fn image(text: &str) -> (&str, Option<&str>) {
-    if let Some((repository, digest)) = text.split_once('@') {
-        return (repository, Some(digest));
-    }
-    match text.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
-        _ => (text, None),
-    }
-}
-
 pub(super) async fn destroy(args: DestroyArgs) -> anyhow::Result<ExitCode> {
     let (api, runner) = args.one.find().await?;
     let request = SubmitRequest {
@@ -166,17 +155,4 @@ pub(super) async fn destroy(args: DestroyArgs) -> anyhow::Result<ExitCode> {
     };
     let submitted = api.submit(&request).await?;
     job::submitted(&api, submitted, args.by.follow, args.one.user.json).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::image;
-
-    #[test]
-    fn an_image_is_a_repository_and_a_tag_or_a_digest() {
-        assert_eq!(image("x/alethia:v1"), ("x/alethia", Some("v1")));
-        assert_eq!(image("host:5000/alethia"), ("host:5000/alethia", None));
-        assert_eq!(image("host:5000/alethia:v1"), ("host:5000/alethia", Some("v1")));
-        assert_eq!(image("alethia@sha256:ab"), ("alethia", Some("sha256:ab")));
-    }
 }
