@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use steps::Step;
-use tools::{Spares, Toolbox};
+use tools::{Spares, Toolbox, provider_mirror};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tests, benchmarks and the tools for them")]
@@ -76,6 +76,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             process::run(&mut process::cargo(["build", "--release", "--package", "bench", "--package", "cli"]))?;
             let mut bench = process::program(process::root().join("target/release/bench"));
             bench.arg("--moto-python").arg(toolbox.moto()?);
+            if let Some(mirror) = provider_mirror::find() {
+                bench.arg("--providers").arg(mirror);
+            }
             process::run(bench.args(arguments).env("PATH", toolbox.path()?))?;
         }
         Task::Tools { all } => toolbox.get_all(if all { Spares::Also } else { Spares::Not })?,

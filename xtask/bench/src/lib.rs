@@ -6,9 +6,12 @@
 pub mod clock;
 pub mod figures;
 pub mod lines;
+pub mod tool_clock;
 
 mod bare;
 mod client;
+mod dead_end;
+mod environment;
 mod floors;
 mod moto;
 mod observe;

@@ -1,4 +1,5 @@
-//! moto, which plays AWS' STS. It is slow, so what it takes is measured in turns with what is measured against it.
+//! moto, which plays AWS: STS, S3 and what an environment is made of. It is slow, so what it takes is measured in turns
+//! with what is measured against it.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -49,17 +50,27 @@ impl Moto {
         Ok(())
     }
 
+    /// Makes a bucket, whatever account the key is of.
+    pub(crate) async fn make_bucket(&self, name: &str) -> anyhow::Result<()> {
+        let asked = self.http.put(format!("http://{}/{name}", self.host_port)).header("authorization", signed("s3"));
+        asked.send().await?.error_for_status().map(drop).with_context(|| format!("moto makes no bucket {name}"))
+    }
+
     /// One bare `AssumeRole` on a connection of its own, as each job makes it, in milliseconds.
     pub(crate) async fn assume_role(&self) -> anyhow::Result<f64> {
-        let scope = "AKIABENCH/20260101/eu-north-1/sts/aws4_request";
-        let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x");
         let body = format!("Action=AssumeRole&Version=2011-06-15&RoleArn={ROLE}&RoleSessionName=bench");
-        let asked = self.http.post(format!("http://{}", self.host_port)).header("authorization", signed);
+        let asked = self.http.post(format!("http://{}", self.host_port)).header("authorization", signed("sts"));
         let asked = asked.header("content-type", "application/x-www-form-urlencoded").header("connection", "close");
         let begun = clock::now_ns();
         asked.body(body).send().await?.error_for_status()?.bytes().await?;
         Ok(clock::ms_since(begun))
     }
+}
+
+/// moto looks at the key and the service, not at the signature.
+fn signed(service: &str) -> String {
+    let scope = format!("AKIABENCH/20260101/us-east-1/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x")
 }
 
 /// Who a runner is at the AWS that is there.

@@ -1,5 +1,6 @@
 //! The programs that a benchmark starts: the release binaries beside its own, and the tools of the machine.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -41,10 +42,14 @@ impl Programs {
 /// A program with a clean environment: PATH alone.
 #[expect(clippy::disallowed_methods, reason = "floors and contenders are started bare, without the supervisor")]
 pub(crate) fn command(program: &Path) -> Command {
-    let path = std::env::vars_os().find(|(name, _)| name == "PATH").map(|(_, value)| value).unwrap_or_default();
     let mut command = Command::new(program);
-    command.env_clear().env("PATH", path).env("HOME", "/nonexistent").stdin(Stdio::null());
+    command.env_clear().env("PATH", path()).env("HOME", "/nonexistent").stdin(Stdio::null());
     command
+}
+
+/// Where tools are looked up.
+pub(crate) fn path() -> OsString {
+    std::env::vars_os().find(|(name, _)| name == "PATH").map(|(_, value)| value).unwrap_or_default()
 }
 
 /// A child that is killed when it is forgotten.

@@ -34,7 +34,7 @@ pub(crate) struct Identity {
     pub(crate) id: String,
     /// What it proves that with.
     pub(crate) token: String,
-    state: PathBuf,
+    pub(crate) state: PathBuf,
 }
 
 impl System {
@@ -80,6 +80,11 @@ impl System {
     /// A runner of the product.
     pub(crate) fn product_runner(&self, who: &Identity, origin: &str) -> anyhow::Result<Running> {
         self.spawn_runner(&self.programs.alethia, &["runner", "start"], who, origin, &[("ALETHIA_SLOTS", "1")])
+    }
+
+    /// The same with variables that its operator sets.
+    pub(crate) fn product_runner_in(&self, who: &Identity, env: &[(&str, &str)]) -> anyhow::Result<Running> {
+        self.spawn_runner(&self.programs.alethia, &["runner", "start"], who, &self.origin(), env)
     }
 
     /// A runner that links the benchmark's own kind.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bench::figures::{self, Figure, Size};
+use bench::figures::{self, Brought, Figure, Size};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -18,6 +18,9 @@ struct Arguments {
     /// A Python that has moto, for what is measured against AWS
     #[arg(long, value_name = "FILE")]
     moto_python: Option<PathBuf>,
+    /// A folder of terraform's providers with that of AWS, for what is measured with environments
+    #[arg(long, value_name = "DIR")]
+    providers: Option<PathBuf>,
     /// Where raw rows go
     #[arg(long, default_value = "target/bench")]
     results: PathBuf,
@@ -27,7 +30,8 @@ struct Arguments {
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let size = Size { quick: arguments.quick };
-    let missed = figures::run(&arguments.only, size, arguments.moto_python, arguments.results).await?;
+    let brought = Brought { moto_python: arguments.moto_python, providers: arguments.providers };
+    let missed = figures::run(&arguments.only, size, brought, arguments.results).await?;
     println!();
     if missed == 0 {
         println!("every goal is met");

@@ -1,9 +1,12 @@
 //! One file per figure: how it is measured, what it must be, what stands beside it.
 
 mod clouds;
+mod deploy;
 mod dispatch;
 mod flood;
 mod footprint;
+mod init;
+mod plan;
 mod role;
 mod start;
 mod tail;
@@ -13,6 +16,7 @@ mod throughput;
 use std::fs;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::observe::{cpu_pressure, machine};
@@ -39,6 +43,21 @@ pub enum Figure {
     Role,
     /// What the clouds add to an idle runner's memory
     Clouds,
+    /// What a PLAN of an environment takes beside terraform, against moto
+    Plan,
+    /// A DEPLOY of an environment with nothing to do, beside terraform
+    Deploy,
+    /// Warm init with a mirror of providers, eight at once: failures, requests to registries
+    Init,
+}
+
+/// What whoever starts the benchmark brings along.
+#[derive(Clone, Debug, Default)]
+pub struct Brought {
+    /// A Python that has moto.
+    pub moto_python: Option<PathBuf>,
+    /// A mirror of terraform's providers.
+    pub providers: Option<PathBuf>,
 }
 
 /// How much to measure.
@@ -55,23 +74,36 @@ impl Size {
 }
 
 /// What every figure gets.
-struct Bench {
-    programs: Programs,
+pub(crate) struct Bench {
+    pub(crate) programs: Programs,
     size: Size,
-    /// A Python that has moto.
-    moto_python: Option<PathBuf>,
+    pub(crate) brought: Brought,
     /// On the disk of the work tree: a memory file system would make every sync free.
-    scratch: PathBuf,
+    pub(crate) scratch: PathBuf,
+}
+
+impl Bench {
+    /// The mirror, if it has the provider of AWS.
+    pub(crate) fn provider_mirror(&self) -> anyhow::Result<PathBuf> {
+        let has_aws = |mirror: &PathBuf| mirror.join("registry.terraform.io/hashicorp/aws").is_dir();
+        let mirror = self.brought.providers.clone().filter(has_aws);
+        let mirror = mirror.context(
+            "no terraform AWS provider; `cargo xtask bench` finds a mirror that this machine carries, or give \
+             --providers DIR",
+        )?;
+        Ok(std::path::absolute(mirror)?)
+    }
 }
 
 /// Measures the figures (all if `only` is empty). How many goals were missed.
 ///
 /// # Errors
 /// If something could not be measured at all.
-pub async fn run(only: &[Figure], size: Size, moto_python: Option<PathBuf>, results: PathBuf) -> anyhow::Result<usize> {
-    let scratch = results.join("scratch");
+pub async fn run(only: &[Figure], size: Size, brought: Brought, results: PathBuf) -> anyhow::Result<usize> {
+    // Jobs, tools and what they are told of work in folders of their own.
+    let scratch = std::path::absolute(results.join("scratch"))?;
     fs::create_dir_all(&scratch)?;
-    let bench = Bench { programs: Programs::find()?, size, moto_python, scratch };
+    let bench = Bench { programs: Programs::find()?, size, brought, scratch };
     let mut missed = 0;
     println!("{}", machine());
     for figure in Figure::value_variants().iter().filter(|figure| only.is_empty() || only.contains(figure)) {
@@ -87,6 +119,9 @@ pub async fn run(only: &[Figure], size: Size, moto_python: Option<PathBuf>, resu
             Figure::Footprint => footprint::measure(&bench).await,
             Figure::Role => role::measure(&bench).await,
             Figure::Clouds => clouds::measure(&bench).await,
+            Figure::Plan => plan::measure(&bench).await,
+            Figure::Deploy => deploy::measure(&bench).await,
+            Figure::Init => init::measure(&bench).await,
         };
         match report {
             Ok(report) => missed += report.publish(&name, &results)?,

@@ -22,7 +22,7 @@ struct Samples {
 }
 
 pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
-    let moto = Moto::start(bench.moto_python.as_deref()).await?;
+    let moto = Moto::start(bench.brought.moto_python.as_deref()).await?;
     let endpoint = format!("http://{}", moto.host_port);
     let system = System::start(&bench.programs, &bench.scratch).await?;
     let runner = system.register("cloud").await?;
