@@ -115,20 +115,9 @@ mod tests {
         assert!(text.starts_with("/cluster/in_cluster: this runner does not run in a cluster"), "{text}");
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment where the cluster is")]
-    fn test_cluster() -> Option<String> {
-        let file = std::env::var("ALETHIA_TEST_KUBECONFIG").ok();
-        let missing = "no cluster: run this with `cargo xtask cluster -- cargo test -p cluster-access`";
-        assert!(file.is_some() || std::env::var("ALETHIA_REQUIRE_TOOLS").is_err(), "{missing}");
-        if file.is_none() {
-            println!("SKIPPED: {missing}");
-        }
-        file
-    }
-
     #[tokio::test]
     async fn a_real_server_knows_the_service_account() {
-        let Some(file) = test_cluster() else { return };
+        let Some(file) = executor_api::testing::kubeconfig() else { return };
         let admin: Value = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let cluster = &admin["clusters"][0]["cluster"];
         let (host, port) = cluster["server"].as_str().unwrap().trim_start_matches("https://").split_once(':').unwrap();

@@ -1,5 +1,7 @@
 //! A context in memory, for tests of executors: no runner, no control plane, the real tools.
 
+mod machine;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use crate::{
     Artifact, ArtifactBody, ExecutorError, Input, JobBackend, JobContext, JobContextParts, JobPaths, JobSettings,
     LogSink, LogWriter, StopSignal, StopTrigger,
 };
+
+pub use machine::{aws_provider, kubeconfig, missing, variable};
 
 /// A job under test and all that it did.
 pub struct TestJob {

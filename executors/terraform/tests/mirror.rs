@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, aws_provider};
 use executor_api::{ExecutorError, ExecutorRegistry, Outcome};
 use executor_terraform as _;
 use serde_json::json;
@@ -41,18 +41,6 @@ impl Proxy {
     }
 }
 
-/// A folder of provider packages; `cargo xtask` finds one that the machine has (`ALETHIA_TEST_PROVIDERS`).
-#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-fn providers() -> Option<PathBuf> {
-    let folder = std::env::var("ALETHIA_TEST_PROVIDERS").map_or_else(|_| PathBuf::new(), PathBuf::from);
-    if folder.join("registry.terraform.io/hashicorp/aws").is_dir() {
-        return Some(folder);
-    }
-    // No package registry has it, so nobody can be asked to install it.
-    eprintln!("SKIPPED: no terraform AWS provider in {}; set ALETHIA_TEST_PROVIDERS", folder.display());
-    None
-}
-
 fn job(proxy: &Proxy, mirror: Option<PathBuf>) -> TestJob {
     let state = std::env::temp_dir().join("there-is-no-state-of-this-name");
     let payload = json!({ "action": "output", "source": { "files": { "main.tf": STACK } },
@@ -73,7 +61,7 @@ async fn run(job: &TestJob) -> Result<Outcome, ExecutorError> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_inits_at_once_from_a_mirror_succeed_and_ask_no_registry() {
-    let Some(mirror) = providers() else { return };
+    let Some(mirror) = aws_provider() else { return };
     let proxy = Proxy::start();
     let jobs: Vec<_> = (0..8).map(|_| job(&proxy, Some(mirror.clone()))).collect();
     let running: Vec<_> = jobs

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use executor_api::testing::{TestJob, TestJobBuilder};
+use executor_api::testing::{TestJob, TestJobBuilder, missing, variable};
 use executor_api::{ExecutorError, ExecutorRegistry, JobId, Outcome};
 use executor_argocd as _;
 use serde_json::{Value, json};
@@ -22,18 +22,12 @@ pub(crate) struct TestCluster {
 pub(crate) fn cluster() -> Option<TestCluster> {
     let names = ["ALETHIA_TEST_KUBECONFIG", "ALETHIA_TEST_ARGOCD_SERVER", "ALETHIA_TEST_ARGOCD_PASSWORD"];
     let [Some(kubeconfig), Some(server), Some(password)] = names.map(variable) else {
-        assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "{names:?} are not set; `cargo xtask cluster` sets them");
-        eprintln!("SKIPPED: there is no test cluster with Argo CD; `cargo xtask cluster` starts one");
+        missing("no test cluster with Argo CD; `cargo xtask cluster` starts one");
         return None;
     };
     let kubeconfig = std::fs::read_to_string(kubeconfig).unwrap();
     let namespace = format!("argocd-{}", JobId::generate());
     Some(TestCluster { kubeconfig, namespace, server, password, leftovers: Mutex::default() })
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl TestCluster {

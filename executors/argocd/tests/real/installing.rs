@@ -5,13 +5,13 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use axum::Router;
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, variable};
 use executor_api::{ExecutorError, Input, LogStream};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::cluster::{TestCluster, builder, cluster, fail, run, succeed, variable};
+use crate::cluster::{TestCluster, builder, cluster, fail, run, succeed};
 
 const ARTIFACT: &str = "argocd-admin-password";
 

@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 
 use chrono::Utc;
 use executor_api::JobContext;
+use executor_api::testing::{aws_provider, missing};
 use serde_json::json;
 
-use crate::harness::{Runner, role, skipped, variable};
+use crate::harness::{Runner, role};
 use crate::moto::Moto;
 use crate::stand_in::{Answer, StandIn, sts};
 
@@ -15,7 +16,7 @@ fn found(job: &JobContext, tool: &str) -> Option<PathBuf> {
     match job.tool(tool) {
         Ok(program) => Some(program),
         Err(error) => {
-            skipped(&error.to_string());
+            missing(&error.to_string());
             None
         }
     }
@@ -85,22 +86,10 @@ async fn a_tool_outlives_the_session_that_it_began_with() {
     assert!(stand_in.asked().iter().filter(|asked| asked.body.contains("Action=AssumeRole")).count() >= 2);
 }
 
-/// A folder of provider packages; `cargo xtask` finds one that the machine has (`ALETHIA_TEST_PROVIDERS`).
-pub(crate) fn providers() -> Option<PathBuf> {
-    let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(PathBuf::new, PathBuf::from);
-    let aws = folder.join("registry.terraform.io/hashicorp/aws");
-    if aws.is_dir() {
-        return Some(folder);
-    }
-    // No package registry has it, so nobody can be asked to install it.
-    eprintln!("SKIPPED: no terraform AWS provider in {}; set ALETHIA_TEST_PROVIDERS", folder.display());
-    None
-}
-
 #[tokio::test]
 async fn terraforms_aws_provider_and_its_s3_backend_are_who_the_job_is() {
     let Some(moto) = Moto::lenient().await else { return };
-    let Some(mirror) = providers() else { return };
+    let Some(mirror) = aws_provider() else { return };
     let account = Moto::account();
     let key = moto.key(&account).await;
     make_bucket(&moto, &key, &format!("state-{account}")).await;

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use executor_api::testing::missing;
 use executor_api::{CloudCluster, ClusterEndpoint, ExecutorError, JobContext, credential_source};
 use serde_json::{Value, json};
 
-use crate::harness::{role, skipped, verbs};
+use crate::harness::{role, verbs};
 use crate::moto::Moto;
 
 async fn make_cluster(moto: &Moto, account: &str) {
@@ -65,7 +66,7 @@ async fn our_token_is_the_one_that_the_aws_cli_makes() {
     make_cluster(&moto, &account).await;
     let runner = moto.runner();
     let job = runner.job("CONNECTION_TEST", &json!({})).build().unwrap();
-    let Ok(aws) = job.context.tool("aws") else { return skipped("no aws on the PATH") };
+    let Ok(aws) = job.context.tool("aws") else { return missing("no aws on the PATH") };
     let identity = role(&format!("arn:aws:iam::{account}:role/deployer"), "");
     let (ours, theirs) = runner
         .run_under(&job, identity, async |job| {

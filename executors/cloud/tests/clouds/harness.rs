@@ -104,19 +104,6 @@ pub(crate) fn verbs() -> PathBuf {
     here.parent().unwrap().parent().unwrap().join("examples/runner")
 }
 
-/// A variable of the test run itself.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "a test is told by whoever runs it what there is")]
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Says that a test cannot run here; fails where everything has to be there.
-#[track_caller]
-pub(crate) fn skipped(why: &str) {
-    eprintln!("SKIPPED: {why}");
-    assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "{why}");
-}
-
 /// An identity at AWS.
 pub(crate) fn role(arn: &str, external_id: &str) -> CloudIdentity {
     CloudIdentity {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cluster_access::Cluster;
+use executor_api::testing::missing;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::harness::{Runner, role, skipped};
+use crate::harness::{Runner, role};
 use crate::stand_in::{Answer, StandIn, sts};
 
 /// An API server with a certificate of its own authority, which is PEM in base64 here.
@@ -78,7 +79,7 @@ async fn kubectl_gets_a_fresh_token_from_our_program() {
         .with("AWS_SECRET_ACCESS_KEY", "runner-secret")
         .with("AWS_REGION", "eu-north-1");
     let job = runner.job("kubectl", &json!({})).build().unwrap();
-    let Ok(kubectl) = job.context.tool("kubectl") else { return skipped("no kubectl on the PATH") };
+    let Ok(kubectl) = job.context.tool("kubectl") else { return missing("no kubectl on the PATH") };
     let cluster: Cluster = serde_json::from_value(json!({ "eks": { "name": "main", "region": "eu-west-1" } })).unwrap();
     let finished = runner
         .run_under(&job, role("arn:aws:iam::111122223333:role/deployer", ""), async |job| {

@@ -1,9 +1,10 @@
 //! moto, which plays AWS. `ALETHIA_TEST_MOTO` says where it is. Every test has an account of its own in it.
 
+use executor_api::testing::{missing, variable};
 use reqwest::Client;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::harness::{Runner, skipped, variable};
+use crate::harness::Runner;
 
 /// Whether moto checks signatures and policies is one setting for the whole server.
 static STRICTNESS: RwLock<()> = RwLock::const_new(());
@@ -33,7 +34,7 @@ impl Moto {
 
     fn at(turn: Turn) -> Option<Self> {
         let Some(url) = variable("ALETHIA_TEST_MOTO") else {
-            skipped("no moto; start `python -m moto.server -p PORT` and set ALETHIA_TEST_MOTO=http://127.0.0.1:PORT");
+            missing("no moto; start `python -m moto.server -p PORT` and set ALETHIA_TEST_MOTO=http://127.0.0.1:PORT");
             return None;
         };
         Some(Self { url, http: Client::new(), _turn: turn })

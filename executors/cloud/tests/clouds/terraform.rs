@@ -1,12 +1,12 @@
 //! The seed's way: the state in the operator's S3 storage, the stack's provider as who the job is. Two AWS accounts.
 
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, aws_provider, missing};
 use executor_api::{Input, JobStatus, StorageSettings};
 use executor_terraform as _;
 use serde_json::{Value, json};
 
-use crate::aws_tools::{make_bucket, providers};
-use crate::harness::{role, skipped};
+use crate::aws_tools::make_bucket;
+use crate::harness::role;
 use crate::moto::Moto;
 
 const STACK: &str = r#"
@@ -22,7 +22,7 @@ output "account" { value = data.aws_caller_identity.me.account_id }
 #[tokio::test]
 async fn a_plan_and_its_apply_keep_state_and_provider_apart() {
     let Some(moto) = Moto::lenient().await else { return };
-    let Some(mirror) = providers() else { return };
+    let Some(mirror) = aws_provider() else { return };
     let account = Moto::account();
     let bucket = format!("operators-{account}");
     make_bucket(&moto, "AKIASTORAGE", &bucket).await;
@@ -39,7 +39,7 @@ async fn a_plan_and_its_apply_keep_state_and_provider_apart() {
     };
     let planned = prepare(&payload).build().unwrap();
     if planned.context.tool("terraform").is_err() {
-        return skipped("no terraform on the PATH");
+        return missing("no terraform on the PATH");
     }
     let identity = role(&format!("arn:aws:iam::{account}:role/deployer"), "ext-1");
     from_mirror(&planned, &mirror);

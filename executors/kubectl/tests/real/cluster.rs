@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, missing};
 use executor_api::{ExecutorError, ExecutorRegistry, JobId, Outcome, Stop, StopReason};
 use executor_kubectl as _;
 use serde_json::{Value, json};
@@ -27,16 +27,12 @@ pub(crate) async fn in_namespace<T: Future<Output = ()> + Send + 'static>(test: 
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test is told by its environment where the cluster is")]
 fn kubeconfig() -> Option<PathBuf> {
-    let found = std::env::var("ALETHIA_TEST_KUBECONFIG").ok().map(PathBuf::from);
-    let has_kubectl = TestJob::builder("kubectl", &json!({})).build().unwrap().context.tool("kubectl").is_ok();
-    if found.is_some() && has_kubectl {
-        return found;
+    let found = executor_api::testing::kubeconfig()?;
+    if TestJob::builder("kubectl", &json!({})).build().unwrap().context.tool("kubectl").is_ok() {
+        return Some(found);
     }
-    let missing = "no cluster or no kubectl: run this with `cargo xtask cluster -- cargo test -p executor-kubectl`";
-    assert!(std::env::var("ALETHIA_REQUIRE_TOOLS").is_err(), "{missing}");
-    println!("SKIPPED: {missing}");
+    missing("no kubectl on PATH; `cargo xtask cluster` has one");
     None
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use executor_api::testing::{TestJob, TestJobBuilder};
+use executor_api::testing::{TestJob, TestJobBuilder, aws_provider, missing, variable};
 use executor_api::{ExecutorError, ExecutorRegistry, JobContext, JobId, Outcome};
 use executor_provisioner as _;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(crate) struct Aws {
 impl Aws {
     pub(crate) fn find() -> Option<Self> {
         let states = tempfile::tempdir().unwrap();
-        Some(Self { url: moto()?, providers: providers()?, states })
+        Some(Self { url: moto()?, providers: aws_provider()?, states })
     }
 
     /// A job on AWS, its state on this machine.
@@ -78,30 +78,9 @@ impl Aws {
 fn moto() -> Option<String> {
     let url = variable("ALETHIA_TEST_MOTO");
     if url.is_none() {
-        skipped("no moto; `cargo xtask cluster --without-argocd -- cargo test -p executor-provisioner` starts one");
+        missing("no moto; `cargo xtask cluster --without-argocd -- cargo test -p executor-provisioner` starts one");
     }
     url
-}
-
-/// No package registry has them, so nobody can be asked to install them.
-pub(crate) fn providers() -> Option<PathBuf> {
-    let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(PathBuf::new, PathBuf::from);
-    if folder.join("registry.terraform.io/hashicorp/aws").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no terraform AWS provider in {}; set ALETHIA_TEST_PROVIDERS", folder.display());
-    None
-}
-
-/// What is missing is a visible skip, and an error where everything has to be there.
-pub(crate) fn skipped(why: &str) {
-    assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "ALETHIA_REQUIRE_TOOLS is set: {why}");
-    eprintln!("SKIPPED: {why}");
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 pub(crate) async fn run(job: &JobContext) -> Result<Outcome, ExecutorError> {

@@ -4,15 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use executor_api::StorageSettings;
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, missing};
 use serde_json::{Value, json};
 
-use crate::aws::{Aws, fresh_id, payload, run, skipped};
+use crate::aws::{Aws, fresh_id, payload, run};
 
 fn has_terraform(job: &TestJob) -> bool {
     let found = job.context.tool("terraform").is_ok();
     if !found {
-        skipped("no terraform on the PATH");
+        missing("no terraform on the PATH");
     }
     found
 }
@@ -43,6 +43,7 @@ async fn a_runner_is_deployed_changed_and_taken_away() {
         region: "eu-north-1".to_owned(),
         key_id: "storage-id-canary".to_owned(),
         secret_key: "storage-key-canary".to_owned(),
+        create_buckets: true,
     };
     let storage_of_payload = json!({ "endpoint": storage.endpoint, "region": storage.region,
                                      "key_id": storage.key_id, "secret_key": storage.secret_key });
@@ -213,7 +214,8 @@ async fn a_state_in_the_operators_storage_has_the_whole_id_and_the_new_runner_is
         let (endpoint, bucket) = (aws.url.clone(), bucket.clone());
         let job = aws.job(kind, payload).settings(move |settings| {
             let (key_id, secret_key) = ("AKIASTORAGE".to_owned(), "storage-key-canary".to_owned());
-            settings.storage = Some(StorageSettings { endpoint, region: "eu-north-1".to_owned(), key_id, secret_key });
+            let (region, create_buckets) = ("eu-north-1".to_owned(), true);
+            settings.storage = Some(StorageSettings { endpoint, region, key_id, secret_key, create_buckets });
             settings.state_bucket = Some(bucket);
         });
         job.build().unwrap()

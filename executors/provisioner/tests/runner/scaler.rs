@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, missing, variable};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::aws::{Aws, REGION, fresh_id, payload, run, skipped, variable};
+use crate::aws::{Aws, REGION, fresh_id, payload, run};
 
 /// A Python with boto3: `ALETHIA_TEST_PYTHON`, or where `cargo xtask tools` puts moto.
 fn python() -> Option<PathBuf> {
@@ -21,7 +21,7 @@ fn python() -> Option<PathBuf> {
     };
     let found = variable("ALETHIA_TEST_PYTHON").map(PathBuf::from).or_else(kept).filter(|python| python.exists());
     if found.is_none() {
-        skipped("no Python with boto3; `cargo xtask tools` makes one, or set ALETHIA_TEST_PYTHON");
+        missing("no Python with boto3; `cargo xtask tools` makes one, or set ALETHIA_TEST_PYTHON");
     }
     found
 }
@@ -47,7 +47,7 @@ async fn it_follows_what_waits_and_what_runs() {
     let wanted = payload(&id, &json!({ "scale_to_zero": true, "assign_public_ip": true }));
     let job = aws.job("DEPLOY_RUNNER", &wanted).build().unwrap();
     if job.context.tool("terraform").is_err() {
-        return skipped("no terraform on the PATH");
+        return missing("no terraform on the PATH");
     }
     run(&job.context).await.unwrap_or_else(|error| panic!("{error}\n{}", job.log()));
 

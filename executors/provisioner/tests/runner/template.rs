@@ -4,10 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use executor_api::JobContext;
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, aws_provider, missing};
 use serde_json::json;
-
-use crate::aws::{providers, skipped};
 
 fn template() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/runner/aws")
@@ -20,7 +18,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 async fn terraform(job: &JobContext, args: &[&str]) -> Option<String> {
     let Ok(program) = job.tool("terraform") else {
-        skipped("no terraform on the PATH");
+        missing("no terraform on the PATH");
         return None;
     };
     let config = job.paths().temp.join("terraformrc");
@@ -39,7 +37,7 @@ async fn it_is_formatted() {
 
 #[tokio::test]
 async fn it_is_valid_for_the_real_provider() {
-    let Some(mirror) = providers() else { return };
+    let Some(mirror) = aws_provider() else { return };
     let job = TestJob::builder("DEPLOY_RUNNER", &json!({})).build().unwrap();
     let context = &job.context;
     for file in files(&template(), "") {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use executor_api::testing::{missing, variable};
 use executor_provisioner::tfvars::tfvars;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -63,8 +64,7 @@ impl Terraform {
         let path = variable("PATH").unwrap_or_default();
         let program = std::env::split_paths(&path).map(|folder| folder.join("terraform")).find(|file| file.is_file());
         if program.is_none() {
-            println!("SKIPPED: terraform is not on PATH");
-            assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "SKIPPED, but ALETHIA_REQUIRE_TOOLS is set");
+            missing("no terraform on PATH");
         }
         program.map(|program| Self { program, home: tempfile::tempdir().unwrap() })
     }
@@ -91,9 +91,4 @@ impl Terraform {
         let is_well = output.status.success() && !said.contains("undeclared") && !said.contains("Warning");
         (!is_well).then(|| said.into_owned())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }

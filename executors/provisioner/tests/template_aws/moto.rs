@@ -1,8 +1,7 @@
 //! An account at moto. It checks neither signatures nor policies.
 
+use executor_api::testing::{missing, variable};
 use reqwest::Client;
-
-use crate::stage::{skipped, variable};
 
 pub(crate) const REGION: &str = "eu-north-1";
 
@@ -17,7 +16,7 @@ impl Account {
     /// An account that nobody else has. None if there is no moto.
     pub(crate) async fn new() -> Option<Self> {
         let Some(url) = variable("ALETHIA_TEST_MOTO") else {
-            skipped("no moto; start `python -m moto.server -p PORT` and set ALETHIA_TEST_MOTO=http://127.0.0.1:PORT");
+            missing("no moto; start `python -m moto.server -p PORT` and set ALETHIA_TEST_MOTO=http://127.0.0.1:PORT");
             return None;
         };
         let digits =

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use executor_api::testing::{aws_provider, missing, variable};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -24,7 +25,7 @@ impl Stage {
     /// Ready to plan. None if something is missing here.
     pub(crate) fn new(account: &Account, overrides: &str) -> Option<Self> {
         let terraform = terraform()?;
-        let mirror = providers()?;
+        let mirror = aws_provider()?;
         let folder = tempfile::tempdir().unwrap();
         for file in template_files() {
             std::fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
@@ -155,7 +156,7 @@ pub(crate) fn terraform() -> Option<PathBuf> {
     let path = variable("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("terraform")).find(|file| file.is_file());
     if found.is_none() {
-        skipped("no terraform on the PATH");
+        missing("no terraform on the PATH");
     }
     found
 }
@@ -163,28 +164,4 @@ pub(crate) fn terraform() -> Option<PathBuf> {
 #[expect(clippy::disallowed_methods, reason = "a test starts terraform as a person would")]
 pub(crate) fn command(program: &Path) -> Command {
     Command::new(program)
-}
-
-/// A folder of provider packages; `cargo xtask` finds one that the machine has (`ALETHIA_TEST_PROVIDERS`).
-fn providers() -> Option<PathBuf> {
-    let folder = variable("ALETHIA_TEST_PROVIDERS").map_or_else(PathBuf::new, PathBuf::from);
-    if folder.join("registry.terraform.io/hashicorp/aws").is_dir() {
-        return Some(folder);
-    }
-    // No package registry has it, so nobody can be asked to install it.
-    eprintln!("SKIPPED: no terraform AWS provider in {}; set ALETHIA_TEST_PROVIDERS", folder.display());
-    None
-}
-
-/// A variable of the test run itself.
-#[expect(clippy::disallowed_methods, reason = "a test is told by whoever runs it what there is")]
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Says that a test cannot run here; fails where everything has to be there.
-#[track_caller]
-pub(crate) fn skipped(why: &str) {
-    eprintln!("SKIPPED: {why}");
-    assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "{why}");
 }

@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use executor_api::testing::{missing, variable};
+
 use crate::template::{CLOUDS, Template};
 
 #[test]
@@ -71,7 +73,7 @@ impl Terraform {
         let path = variable("PATH").unwrap_or_default();
         let program = std::env::split_paths(&path).map(|folder| folder.join("terraform")).find(|file| file.is_file());
         if program.is_none() {
-            skipped("terraform is not on PATH");
+            missing("terraform is not on PATH");
         }
         program.map(|program| Self { program, home: tempfile::tempdir().unwrap() })
     }
@@ -134,17 +136,7 @@ fn has(mirror: &Path, provider: &str) -> bool {
 pub(crate) fn stand_ins() -> Option<PathBuf> {
     let folder = variable("ALETHIA_TEST_STAND_IN_PROVIDERS").map(PathBuf::from);
     if folder.is_none() {
-        skipped("no providers of Google and Azure; `cargo xtask test` has stand-ins for them");
+        missing("no providers of Google and Azure; `cargo xtask test` has stand-ins for them");
     }
     folder
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-fn skipped(why: &str) {
-    println!("SKIPPED: {why}");
-    assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "SKIPPED, but ALETHIA_REQUIRE_TOOLS is set: {why}");
 }

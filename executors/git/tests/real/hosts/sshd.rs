@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
+use executor_api::testing::missing;
 use tempfile::TempDir;
 
 use super::repository::run;
@@ -25,7 +26,7 @@ impl SshHost {
     /// None, said in the log of the test, where there is no sshd.
     pub(crate) fn start() -> Option<Self> {
         let Some(sshd) = sshd() else {
-            skip("sshd");
+            missing("no sshd (Debian: openssh-server)");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
@@ -124,10 +125,4 @@ fn program<const N: usize>(name: impl AsRef<std::ffi::OsStr>, args: [&str; N]) -
     let mut command = Command::new(name);
     command.args(args);
     command
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test is told by its environment what must not be skipped")]
-fn skip(tool: &str) {
-    assert!(std::env::var_os("ALETHIA_REQUIRE_TOOLS").is_none(), "{tool} is missing and ALETHIA_REQUIRE_TOOLS is set");
-    println!("SKIPPED: {tool} is not installed (Debian: openssh-server)");
 }
