@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::after_apply;
 use crate::cost::Cost;
 use crate::deploy_plan::check;
-use crate::plan;
+use crate::plan::{self, Purpose};
 use crate::snapshot::Snapshot;
 use crate::stack::{self, Setup};
 use crate::steps::Steps;
@@ -42,7 +42,7 @@ impl Deploy {
         let ready = match &job.job().plan_job_id {
             Some(plan) => self.reviewed(job, steps, &snapshot, plan).await?,
             None => {
-                let made = plan::make(&self.0, job, steps, &snapshot).await?;
+                let made = plan::make(&self.0, job, steps, &snapshot, Purpose::Apply).await?;
                 made.cost.check(snapshot.cost_ceiling_monthly)?;
                 Ready { stack: made.stack, planned: made.planned, told: made.cost.told }
             }

@@ -35,7 +35,7 @@ impl Plan {
     async fn plan(&self, job: &JobContext, steps: &mut Steps<'_>) -> Result<Outcome, ExecutorError> {
         let snapshot = stack::wanted(job)?;
         steps.take("preflight", "Look for the tools", async { stack::preflight(job, &[]) }).await?;
-        let made = make(&self.0, job, steps, &snapshot).await?;
+        let made = make(&self.0, job, steps, &snapshot, Purpose::Keep).await?;
         let metadata = keep(steps, &snapshot, &made).await?;
         Ok(Outcome { metadata })
     }
@@ -48,16 +48,31 @@ pub(crate) struct Made<'a> {
     pub(crate) cost: Cost,
 }
 
+/// What a plan is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// For whoever names it later.
+    Keep,
+    /// To be applied by this job, and nothing else.
+    Apply,
+}
+
 /// Plans the whole environment.
 pub(crate) async fn make<'a>(
     setup: &Setup,
     job: &'a JobContext,
     steps: &mut Steps<'_>,
     snapshot: &Snapshot,
+    purpose: Purpose,
 ) -> Result<Made<'a>, ExecutorError> {
     let stack = steps.take("terraform_init", "Prepare terraform", setup.open(job, snapshot)).await?;
     let variables = tfvars(snapshot);
-    let work = stack.plan(PlanMode::Normal, &variables);
+    let work = async {
+        match purpose {
+            Purpose::Keep => stack.plan_to_keep(PlanMode::Normal, &variables).await,
+            Purpose::Apply => stack.plan(PlanMode::Normal, &variables).await,
+        }
+    };
     let planned = steps.take("terraform_plan", "Run terraform plan", work).await?;
     job.log().system(planned.summary().line());
     let cost = estimate(job, steps, &planned).await?;

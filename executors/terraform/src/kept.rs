@@ -7,9 +7,7 @@ use executor_api::{Artifact, ArtifactBody, ExecutorError, JobContext};
 /// The plan, as the program prints it.
 pub(crate) async fn plan_text(job: &JobContext, text: &[u8]) -> Result<(), ExecutorError> {
     let text = job.log().masked(&String::from_utf8_lossy(text));
-    let body = ArtifactBody::Bytes(text.into_bytes());
-    let artifact = Artifact { name: "plan.txt".to_owned(), media_type: "text/plain; charset=utf-8".to_owned(), body };
-    job.artifact(artifact).await
+    artifact(job, "plan.txt", "text/plain; charset=utf-8", ArtifactBody::Bytes(text.into_bytes())).await
 }
 
 /// The only copy of what was done.
@@ -17,7 +15,14 @@ pub(crate) async fn errored_state(job: &JobContext, errored: &Path) -> Result<()
     job.log().system(
         "terraform could not save its state; it is kept as the artifact errored.tfstate: push it with `terraform state push`",
     );
-    let media_type = "application/json".to_owned();
-    let body = ArtifactBody::File(errored.to_owned());
-    job.artifact(Artifact { name: "errored.tfstate".to_owned(), media_type, body }).await
+    artifact(job, "errored.tfstate", "application/json", ArtifactBody::File(errored.to_owned())).await
+}
+
+pub(crate) async fn artifact(
+    job: &JobContext,
+    name: &str,
+    media_type: &str,
+    body: ArtifactBody,
+) -> Result<(), ExecutorError> {
+    job.artifact(Artifact { name: name.to_owned(), media_type: media_type.to_owned(), body }).await
 }

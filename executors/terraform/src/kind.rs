@@ -102,7 +102,7 @@ impl Run<'_> {
     }
 
     async fn plan(&self) -> Result<Outcome, ExecutorError> {
-        let planned = self.stack.plan(self.mode(), &self.params.variables).await?;
+        let planned = self.stack.plan_to_keep(self.mode(), &self.params.variables).await?;
         let metadata = self.stack.keep(&planned).await?;
         self.job.log().system(planned.summary().line());
         Ok(Outcome { metadata }.with("configuration_hash", configuration_hash(&self.params)))

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use executor_api::{Artifact, ArtifactBody, ExecutorError, JobContext};
+use executor_api::{ArtifactBody, ExecutorError, JobContext};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use tokio::join;
 
 use crate::backend::Backend;
 use crate::files::digest;
+use crate::kept;
 use crate::options::Options;
 use crate::outputs::Outputs;
 use crate::plan::PlanDocument;
@@ -26,6 +28,14 @@ pub struct Stack<'a> {
 pub struct Planned {
     file: PathBuf,
     document: PlanDocument,
+    kept: Option<KeptFiles>,
+}
+
+/// The checksums of what an apply by another job needs.
+#[derive(Clone)]
+struct KeptFiles {
+    plan_sha256: String,
+    workspace_sha256: String,
 }
 
 impl<'a> Stack<'a> {
@@ -53,14 +63,38 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// If the program fails, or its plan cannot be read.
     pub async fn plan(&self, mode: PlanMode, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
+        let (file, text) = self.make_plan(mode, variables).await?;
+        let (planned, text) = join!(self.read(file), kept::plan_text(self.job, &text));
+        text?;
+        planned
+    }
+
+    /// Like [`Stack::plan`], for a plan that will be kept: the large part of that is done while the plan is read.
+    ///
+    /// # Errors
+    /// If the program fails, its plan cannot be read, or something cannot be written down.
+    pub async fn plan_to_keep(&self, mode: PlanMode, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
+        let (file, text) = self.make_plan(mode, variables).await?;
+        let files = self.keep_files(&file);
+        let (planned, text, kept) = join!(self.read(file.clone()), kept::plan_text(self.job, &text), files);
+        text?;
+        Ok(Planned { kept: Some(kept?), ..planned? })
+    }
+
+    /// The plan, and what the program printed.
+    async fn make_plan(
+        &self,
+        mode: PlanMode,
+        variables: &Map<String, Value>,
+    ) -> Result<(PathBuf, Vec<u8>), ExecutorError> {
         let file = self.job.paths().temp.join("plan");
         if mode == PlanMode::Destroy {
             // A plan of destruction prints values from the state, where terraform has forgotten which are sensitive.
             // Reading the outputs hides those that the stack calls sensitive.
             self.outputs().await?;
         }
-        self.terraform.plan(mode, variables, &file).await?;
-        self.read(file).await
+        let text = self.terraform.plan(mode, variables, &file).await?;
+        Ok((file, text))
     }
 
     /// Reads what a plan says.
@@ -69,7 +103,7 @@ impl<'a> Stack<'a> {
     /// If it cannot be read.
     pub async fn read(&self, file: PathBuf) -> Result<Planned, ExecutorError> {
         let document = self.terraform.show(&file).await?;
-        Ok(Planned { file, document })
+        Ok(Planned { file, document, kept: None })
     }
 
     /// Keeps a plan as artifacts: the plan, the working directory with its lock file, and what people may read of it.
@@ -78,18 +112,12 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// If it cannot be written down.
     pub async fn keep(&self, planned: &Planned) -> Result<Map<String, Value>, ExecutorError> {
-        let plan_sha256 = digest(&planned.file)?;
-        let workspace = job_source::pack(self.job.work_dir());
-        let workspace = workspace.map_err(|error| ExecutorError::Other(error.to_string()))?;
-        let workspace_sha256 = hex::encode(Sha256::digest(&workspace));
-        for (name, media_type, body) in [
-            (PLAN, "application/octet-stream", ArtifactBody::File(planned.file.clone())),
-            (WORKSPACE, "application/gzip", ArtifactBody::Bytes(workspace)),
-            ("plan.json", "application/json", ArtifactBody::Bytes(planned.redacted().to_string().into_bytes())),
-        ] {
-            let artifact = Artifact { name: name.to_owned(), media_type: media_type.to_owned(), body };
-            self.job.artifact(artifact).await?;
-        }
+        let KeptFiles { plan_sha256, workspace_sha256 } = match &planned.kept {
+            Some(kept) => kept.clone(),
+            None => self.keep_files(&planned.file).await?,
+        };
+        let shown = ArtifactBody::Bytes(planned.redacted().to_string().into_bytes());
+        kept::artifact(self.job, "plan.json", "application/json", shown).await?;
         let summary = planned.summary();
         let metadata = json!({
             "plan_completed": true,
@@ -103,6 +131,18 @@ impl<'a> Stack<'a> {
             "backend": self.backend.fingerprint(),
         });
         Ok(metadata.as_object().cloned().unwrap_or_default())
+    }
+
+    async fn keep_files(&self, plan: &Path) -> Result<KeptFiles, ExecutorError> {
+        let plan_sha256 = digest(plan)?;
+        kept::artifact(self.job, PLAN, "application/octet-stream", ArtifactBody::File(plan.to_owned())).await?;
+        let dir = self.job.work_dir().to_owned();
+        let packed = tokio::task::spawn_blocking(move || job_source::pack(&dir)).await;
+        let packed = packed.map_err(|error| ExecutorError::Other(error.to_string()))?;
+        let workspace = packed.map_err(|error| ExecutorError::Other(error.to_string()))?;
+        let workspace_sha256 = hex::encode(Sha256::digest(&workspace));
+        kept::artifact(self.job, WORKSPACE, "application/gzip", ArtifactBody::Bytes(workspace)).await?;
+        Ok(KeptFiles { plan_sha256, workspace_sha256 })
     }
 
     /// Applies exactly this plan. Pass the commit point before.

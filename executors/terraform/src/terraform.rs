@@ -125,16 +125,16 @@ impl<'a> Terraform<'a> {
         self.succeeded("init", &finished)
     }
 
-    /// `plan` into a file. True if it would change something.
+    /// `plan` into a file. What it printed, for people.
     ///
     /// # Errors
-    /// If it fails.
-    pub async fn plan(
+    /// If it fails; what it printed is kept as an artifact then, too.
+    pub(crate) async fn plan(
         &self,
         mode: PlanMode,
         variables: &Map<String, Value>,
         out: &Path,
-    ) -> Result<bool, ExecutorError> {
+    ) -> Result<Vec<u8>, ExecutorError> {
         let args = ["-no-color", "-input=false", "-detailed-exitcode"].map(str::to_owned);
         let mut command = self.command("plan", args).arg(format!("-out={}", out.display()));
         command = command.args(self.common_args.clone()).args(self.plan_args.clone());
@@ -147,12 +147,12 @@ impl<'a> Terraform<'a> {
             command = command.arg(format!("-var-file={}", self.write_variables(variables)?.display()));
         }
         let finished = self.job.tee(command).await?;
-        kept::plan_text(self.job, &finished.stdout).await?;
-        match finished.exit.code {
-            Some(0) => Ok(false),
-            Some(2) => Ok(true),
-            _ => Err(self.failure("plan", &finished)),
+        // With -detailed-exitcode, 2 says that there is something to do.
+        if matches!(finished.exit.code, Some(0 | 2)) {
+            return Ok(finished.stdout);
         }
+        kept::plan_text(self.job, &finished.stdout).await?;
+        Err(self.failure("plan", &finished))
     }
 
     /// Values reach terraform through a file of JSON: nothing in them is ever an expression or an option.
