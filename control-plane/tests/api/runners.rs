@@ -113,7 +113,7 @@ async fn a_removed_runner_is_sent_away_at_once() {
     runner.status(&job, 1, json!({ "status": "SUCCESS" })).await;
     let events = runner.events().await;
     assert_eq!(plane.user(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::OK);
-    events.closed_within(Duration::from_secs(1)).await;
+    events.closed_within(SOON).await;
     assert_eq!(
         runner.call(Method::GET, &format!("{path}/events")).send().await.unwrap().status(),
         StatusCode::UNAUTHORIZED
@@ -129,7 +129,7 @@ async fn a_replaced_token_ends_at_once() {
     let events = runner.events().await;
     let path = format!("/api/runners/{}/rotate-token", runner.id);
     let new: Value = runner.call(Method::POST, &path).send().await.unwrap().json().await.unwrap();
-    events.closed_within(Duration::from_secs(1)).await;
+    events.closed_within(SOON).await;
     assert_eq!(runner.call(Method::POST, &path).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     let token = new["runner_token"].as_str().unwrap();
     assert_ne!(token, runner.token);
