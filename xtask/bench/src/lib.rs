@@ -11,6 +11,7 @@ pub mod tool_clock;
 mod bare;
 mod client;
 mod dead_end;
+mod empty_state;
 mod environment;
 mod floors;
 mod moto;
