@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wire::{
     DeployRunnerAnswer, DeployRunnerRequest, ErrorBody, Job, JobId, JobList, LogPage, RegisterAnswer, RegisterRequest,
-    RunnerInfo, SourceAnswer, SubmitAnswer, SubmitRequest, paths,
+    RunnerInfo, SourceAnswer, SubmitAnswer, SubmitRequest, UpdateRunnerRequest, paths,
 };
 
 /// A client with an origin and a token.
@@ -171,6 +171,12 @@ impl Api {
 
     pub(crate) async fn deploy_runner(&self, request: &DeployRunnerRequest) -> Result<DeployRunnerAnswer, ApiError> {
         self.json(self.request(Method::POST, paths::DEPLOY_RUNNER).json(request)).await
+    }
+
+    pub(crate) async fn update_runner(&self, id: &str, request: &UpdateRunnerRequest) -> Result<Job, ApiError> {
+        let answer: SubmitAnswer =
+            self.json(self.request(Method::POST, &paths::runner_update(id)).json(request)).await?;
+        Ok(answer.job)
     }
 
     pub(crate) async fn runners(&self) -> Result<Vec<RunnerInfo>, ApiError> {

@@ -15,8 +15,8 @@ use wire::paths;
 use crate::access::Refusal;
 use crate::plane::Plane;
 use crate::routes::{
-    Storage, git_credentials, identities, oidc, platform, runner_deploy, runner_side, runners, storage_router,
-    user_side, users,
+    Storage, git_credentials, identities, oidc, platform, runner_deploy, runner_side, runner_update, runners,
+    storage_router, user_side, users,
 };
 
 /// All routes.
@@ -107,6 +107,7 @@ fn user_routes() -> Router<Plane> {
         .route("/api/runners/{id}", get(runners::runner).delete(runners::remove))
         .route("/api/cli/runners/{id}", axum::routing::delete(runners::remove))
         .route("/api/runners/{id}/drain", post(runners::drain))
+        .route("/api/runners/{id}/update", post(runner_update::update))
         .route("/api/runners/{id}/rotate-token", post(runners::rotate_token))
         .route("/api/workers/{id}/rotate-token", post(runners::rotate_token))
 }

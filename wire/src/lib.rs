@@ -43,7 +43,7 @@ pub use log::{
 pub use people::{UserAnswer, UserInfo, UserRequest};
 pub use registration::{
     DeployRunnerAnswer, DeployRunnerRequest, QueueDemand, RegisterAnswer, RegisterRequest, RunnerDemand, RunnerInfo,
-    RunnerMode,
+    RunnerMode, UpdateRunnerRequest,
 };
 pub use report::{ErrorBody, LogSummary, Reason, ReportAnswer, StatusReport};
 pub use runner_image::{NoImage, RunnerImage};

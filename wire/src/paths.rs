@@ -184,6 +184,12 @@ pub fn runner_drain(id: &str) -> String {
     format!("/api/runners/{id}/drain")
 }
 
+/// `POST`: queue the job that gives a deployed runner another image; user's token.
+#[must_use]
+pub fn runner_update(id: &str) -> String {
+    format!("/api/runners/{id}/update")
+}
+
 /// `POST`: a new token; the old one ends at once.
 #[must_use]
 pub fn runner_rotate_token(id: &str) -> String {

@@ -100,6 +100,21 @@ pub struct DeployRunnerAnswer {
     pub job: crate::Job,
 }
 
+/// `POST /api/runners/{id}/update`, with a user's token: the plane's image if it says neither repository nor tag.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateRunnerRequest {
+    /// The image, without tag; the one that the runner has if only a tag is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_repository: Option<String>,
+    /// Its tag or digest; `latest` if only a repository is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
+    /// The runner that does it; any if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_runner_id: Option<RunnerId>,
+}
+
 /// 200 of `POST /api/platform/queue`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

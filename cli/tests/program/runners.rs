@@ -12,7 +12,7 @@ use crate::desk::{Desk, leaves};
 use crate::stand_in::StandIn;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/deployer";
-const KINDS: [&str; 3] = ["CONNECTION_TEST", "DEPLOY_RUNNER", "DESTROY_RUNNER"];
+const KINDS: [&str; 4] = ["CONNECTION_TEST", "DEPLOY_RUNNER", "UPDATE_RUNNER", "DESTROY_RUNNER"];
 
 /// Somebody at AWS, as the plane knows them.
 async fn identity(desk: &Desk, runner: &StandIn) {
@@ -29,7 +29,8 @@ async fn identity(desk: &Desk, runner: &StandIn) {
 #[tokio::test]
 async fn a_runner_is_deployed_and_destroyed_by_its_name() {
     let mut desk = Desk::new();
-    let server = desk.serve_with(&["--public-url", "https://plane.example"]).await;
+    let ours = "ours.example/alethia:v9";
+    let server = desk.serve_with(&["--public-url", "https://plane.example", "--runner-image", ours]).await;
     let runner = StandIn::hire_for(&desk, &KINDS).await;
     identity(&desk, &runner).await;
 
@@ -57,6 +58,23 @@ async fn a_runner_is_deployed_and_destroyed_by_its_name() {
     runner.end(&job, "made", &report).await;
     let shown = desk.document(&["runner", "show", "fresh"]).await;
     assert_eq!((&shown["deploy_config"], &shown["labels"]), (&config, &json!({ "zone": "a" })));
+
+    for (more, repository, tag) in [
+        (vec![], json!("ours.example/alethia"), "v9"),
+        (vec!["--image", "other.example:5000/alethia"], json!("other.example:5000/alethia"), "latest"),
+        (vec!["--tag", "v2"], Value::Null, "v2"),
+    ] {
+        let updated = async {
+            let job = runner.claim().await;
+            let payload = &job.config_snapshot;
+            assert_eq!((job.job_type.as_str(), &payload["region"]), ("UPDATE_RUNNER", &json!("eu-north-1")));
+            assert_eq!((&payload["image_repository"], &payload["image_tag"]), (&repository, &json!(tag)), "{more:?}");
+            runner.end(&job, "replaced", &json!({ "status": "SUCCESS" })).await;
+        };
+        let update = [&["runner", "update", "fresh", "--follow"][..], &more].concat();
+        let (said, ()) = tokio::join!(desk.run(&update), updated);
+        assert!(said.expect(0).out.contains("replaced"));
+    }
 
     let refused = desk.run(&["runner", "remove", "fresh"]).await.expect(1);
     assert!(refused.err.contains("alethia runner destroy"), "{}", refused.err);
@@ -97,6 +115,10 @@ async fn what_cannot_be_deployed_is_said_at_once() {
     assert_eq!(names.len(), 1, "no runner is left behind: {names:?}");
     let unknown = desk.run(&["runner", "destroy", "nobody"]).await.expect(2);
     assert!(unknown.err.contains("see `alethia runner list`"), "{}", unknown.err);
+    let by_hand = desk.run(&["runner", "update", "stand-in", "--tag", "v2"]).await.expect(1);
+    assert!(by_hand.err.contains("no job has deployed this runner yet"), "{}", by_hand.err);
+    let both = desk.run(&["runner", "update", "stand-in", "--tag", "v2", "--image", "x:v1"]).await.expect(2);
+    assert!(both.err.contains("cannot be used with"), "{}", both.err);
     let by_hand = desk.run(&["runner", "destroy", "stand-in"]).await.expect(1);
     assert!(by_hand.err.contains("/config_snapshot/region: nobody knows where"), "{}", by_hand.err);
     desk.run(&["runner", "remove", "stand-in", "--force"]).await.expect(0);

@@ -11,6 +11,7 @@ pub(crate) mod oidc;
 pub(crate) mod platform;
 pub(crate) mod runner_deploy;
 pub(crate) mod runner_side;
+pub(crate) mod runner_update;
 pub(crate) mod runners;
 mod sources;
 mod state;

@@ -110,7 +110,7 @@ fn job(
 }
 
 /// What the job's payload is called there, is here beside the name.
-fn in_this_body(error: PlaneError) -> PlaneError {
+pub(super) fn in_this_body(error: PlaneError) -> PlaneError {
     match error {
         PlaneError::Invalid { pointer, message } => {
             let pointer = pointer.map(|at| at.strip_prefix("/config_snapshot").map(str::to_owned).unwrap_or(at));

@@ -100,7 +100,7 @@ pub(crate) async fn runner(
     Ok(Json(plane.shown(&runner).await?))
 }
 
-fn own_runner(plane: &Plane, user: &User, id: &str) -> Result<Runner, Refusal> {
+pub(super) fn own_runner(plane: &Plane, user: &User, id: &str) -> Result<Runner, Refusal> {
     let found = id.parse().ok().and_then(|id| plane.directory.runner(&id));
     found.filter(|runner| gate::manages(user, runner)).ok_or_else(|| Refusal::not_found("runner"))
 }

@@ -10,6 +10,7 @@ mod loss;
 mod matrix;
 mod plane;
 mod platform;
+mod runner_update;
 mod runner_work;
 mod runners;
 mod secrets;

@@ -39,7 +39,7 @@ async fn publish(runner: &Runner) {
 }
 
 /// Takes the next job of a kind, and ends it.
-async fn work(runner: &Runner, kind: &str, report: Value) -> wire::Job {
+pub(crate) async fn work(runner: &Runner, kind: &str, report: Value) -> wire::Job {
     let request = json!({ "request_id": wire::JobId::generate(), "kinds": [kind] });
     let job = runner.claim(request).await.job.expect("a job waits");
     assert_eq!(runner.status(job.id.as_str(), 1, report).await, StatusCode::OK);
@@ -52,7 +52,7 @@ fn deployed() -> Value {
 }
 
 /// A deployer at work, and a runner that it has deployed.
-async fn with_a_runner(plane: &Plane) -> (Runner, Runner, String) {
+pub(crate) async fn with_a_runner(plane: &Plane) -> (Runner, Runner, String) {
     let deployer = plane.register("deployer").await;
     publish(&deployer).await;
     let identity = identity(plane, &plane.admin.clone()).await;

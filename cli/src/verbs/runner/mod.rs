@@ -27,6 +27,8 @@ pub(crate) enum RunnerVerb {
     Register(RegisterArgs),
     /// Make a runner known, and let a job start it at a cloud
     Deploy(Box<stack::DeployArgs>),
+    /// Let a job give a runner that it started there another image
+    Update(stack::UpdateArgs),
     /// Let a job take away what it started there; the runner is forgotten then
     Destroy(stack::DestroyArgs),
     /// List the runners
@@ -107,6 +109,7 @@ async fn ask(verb: RunnerVerb) -> anyhow::Result<ExitCode> {
         RunnerVerb::Here(_) => unreachable!("has a runtime of its own"),
         RunnerVerb::Register(args) => register(args).await?,
         RunnerVerb::Deploy(args) => return stack::deploy(*args).await,
+        RunnerVerb::Update(args) => return stack::update(args).await,
         RunnerVerb::Destroy(args) => return stack::destroy(args).await,
         RunnerVerb::List(user) => list(&user).await?,
         RunnerVerb::Show(args) => show(&args).await?,

@@ -1,11 +1,11 @@
-//! `runner deploy` and `runner destroy`: a runner that a job makes at a cloud, and takes away again.
+//! `runner deploy`, `runner update` and `runner destroy`: a runner that a job makes at a cloud, changes, and takes away again.
 
 use std::process::ExitCode;
 
 use anstream::println;
 use clap::Args;
 use serde_json::{Map, Value, json};
-use wire::{DeployRunnerRequest, RunnerId, RunnerImage, RunnerMode, RunnerWork, SubmitRequest};
+use wire::{DeployRunnerRequest, RunnerId, RunnerImage, RunnerMode, RunnerWork, SubmitRequest, UpdateRunnerRequest};
 
 use super::{OneRunner, find};
 use crate::api::Api;
@@ -66,6 +66,20 @@ pub(crate) struct DeployArgs {
     by: By,
     #[command(flatten)]
     user: UserArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct UpdateArgs {
+    #[command(flatten)]
+    one: OneRunner,
+    /// The image to go to [default: the plane's --runner-image]
+    #[arg(long, value_name = "REPOSITORY[:TAG]", conflicts_with = "tag")]
+    image: Option<RunnerImage>,
+    /// The tag to go to, of the image that the runner has
+    #[arg(long)]
+    tag: Option<String>,
+    #[command(flatten)]
+    by: By,
 }
 
 #[derive(Args)]
@@ -143,6 +157,18 @@ impl DeployArgs {
         let Value::Object(said) = said else { return Map::new() };
         said.into_iter().filter(|(_, value)| !value.is_null()).collect()
     }
+}
+
+pub(super) async fn update(args: UpdateArgs) -> anyhow::Result<ExitCode> {
+    let (api, runner) = args.one.find().await?;
+    let (image_repository, image_tag) = match args.image {
+        Some(image) => (Some(image.repository), Some(image.tag)),
+        None => (None, args.tag),
+    };
+    let assigned_runner_id = args.by.runner(&api).await?;
+    let request = UpdateRunnerRequest { image_repository, image_tag, assigned_runner_id };
+    let submitted = api.update_runner(runner.id.as_str(), &request).await?;
+    job::submitted(&api, submitted, args.by.follow, args.one.user.json).await
 }
 
 pub(super) async fn destroy(args: DestroyArgs) -> anyhow::Result<ExitCode> {
