@@ -232,11 +232,13 @@ async fn a_lock_held_by_another_is_named_with_its_holder() {
     let lock = Client::builder().no_proxy().build().unwrap().get(format!("{}/api/state/net/lock", rig.plane.origin));
     let lock: Value = lock.basic_auth("me", Some(token.trim())).send().await.unwrap().json().await.unwrap();
     let expected = format!(
-        "the state is locked with id {}, held by job {holder}, attempt 1, on runner {};",
+        "the state is locked with id {}, held by job {holder}, attempt 1, on runner {}, since 2",
         lock["ID"].as_str().unwrap(),
         rig.identity().id
     );
     assert!(text.contains(&expected), "{expected:?} is not in {text:?}");
+    let since = lock["Info"].as_str().unwrap().rsplit_once("since ").unwrap().1;
+    assert!(text.contains(&format!("since {since}, for ")), "{since} is not in {text:?}");
     fs::write(release, "").unwrap();
     succeeded(&rig, &rig.ended(&holder).await).await;
     succeeded(&rig, &rig.ended(&waiting).await).await;

@@ -32,6 +32,12 @@ impl Timestamp {
         self.0.timestamp_micros()
     }
 
+    /// To the second, for a person: `2026-06-19T17:06:37Z`.
+    #[must_use]
+    pub fn to_the_second(self) -> String {
+        self.0.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let exact = DateTime::parse_from_rfc3339(text);
         let lenient = || DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z");

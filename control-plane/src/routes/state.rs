@@ -1,5 +1,5 @@
 //! Terraform's `http` backend. Its client knows 200, 404, and 423 with the holder's lock info. Of that it shows a
-//! person nothing but the id (1.11), so there the id says who holds the state, too.
+//! person nothing but the id (1.11), so there the id says who holds the state and since when, too.
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -136,11 +136,11 @@ async fn refuse_while_at_work(storage: &Storage, org: &str, name: &StateName) ->
     Ok(())
 }
 
-/// Terraform leaves `Info` empty; for the person who has to wait it says who holds the state.
+/// Terraform leaves `Info` empty; for the person who has to wait it says who holds the state and since when.
 fn for_terraform(held: &Held) -> Map<String, Value> {
     let mut document = held.info.document.clone();
     if document.get("Info").is_none_or(|info| info == "") {
-        document.insert("Info".to_owned(), Value::String(who(&held.holder)));
+        document.insert("Info".to_owned(), Value::String(who(held)));
     }
     document
 }
@@ -148,18 +148,20 @@ fn for_terraform(held: &Held) -> Map<String, Value> {
 /// The same for the one who did not get the lock: `ID` is all that terraform shows of it, below "already locked".
 fn for_loser(held: &Held) -> Map<String, Value> {
     let mut document = for_terraform(held);
-    document.insert("ID".to_owned(), Value::String(format!("{} ({})", held.info.id, who(&held.holder))));
+    document.insert("ID".to_owned(), Value::String(format!("{} ({})", held.info.id, who(held))));
     document
 }
 
-fn who(holder: &Actor) -> String {
-    match holder {
+/// For a person. What tells the age of a lock reads what is behind the last comma.
+fn who(held: &Held) -> String {
+    let holder = match &held.holder {
         Actor::User { id } => format!("held by user {id}"),
         Actor::Attempt { job, attempt, runner: Some(runner), .. } => {
             format!("held by job {job}, attempt {attempt}, on runner {runner}")
         }
         Actor::Attempt { job, attempt, runner: None, .. } => format!("held by job {job}, attempt {attempt}"),
-    }
+    };
+    format!("{holder}, since {}", held.since.to_the_second())
 }
 
 impl From<StateError> for Refusal {
@@ -173,7 +175,7 @@ impl From<StateError> for Refusal {
         };
         let mut text = error.to_string();
         if let StateError::Locked(held) = &error {
-            text = format!("{text}, {}", who(&held.holder));
+            text = format!("{text}, {}", who(held));
         }
         Self::new(status, text)
     }

@@ -52,13 +52,17 @@ async fn a_state_is_saved_under_its_lock_and_survives_a_restart() {
     let holder = Caller { plane: &plane, user: "j", password: "1" };
     let other = Caller { plane: &plane, user: "k", password: "1" };
     assert_eq!(holder.serial().await, None);
+    let before = wire::Timestamp::now().to_the_second();
     assert_eq!(holder.lock("L").await.status(), 200);
+    let after = wire::Timestamp::now().to_the_second();
     assert_eq!(holder.lock("L").await.status(), 200, "a lost answer is asked for again");
     let refused = other.lock("M").await;
     assert_eq!(refused.status(), 423);
     let info: Value = refused.json().await.unwrap();
-    assert_eq!(info["ID"], "L (held by job j, attempt 1, on runner runner-1)");
-    assert_eq!((&info["Info"], &info["Who"]), (&json!("held by job j, attempt 1, on runner runner-1"), &json!("me")));
+    let said = info["Info"].as_str().unwrap();
+    let since = said.strip_prefix("held by job j, attempt 1, on runner runner-1, since ").unwrap();
+    assert!((before.as_str()..=after.as_str()).contains(&since), "{since} is not from {before} to {after}");
+    assert_eq!((&info["ID"], &info["Who"]), (&json!(format!("L ({said})")), &json!("me")));
     let asked: Value = other.request(Method::GET, "/lock").send().await.unwrap().json().await.unwrap();
     assert_eq!((&asked["ID"], &asked["Info"]), (&json!("L"), &info["Info"]));
     for (caller, query) in [(&other, ""), (&other, "?ID=L"), (&holder, ""), (&holder, "?ID=M")] {

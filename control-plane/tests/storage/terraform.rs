@@ -112,13 +112,14 @@ async fn terraform_names_the_holder_of_a_lock() {
         "Who": "ann@laptop", "Version": "1.11.4", "Created": "2026-01-02T03:04:05Z", "Path": "", "Info": "" });
     assert_eq!(lock(Method::PUT).json(&info).send().await.unwrap().status(), 200);
     let error = stack.fails(&["apply", "-auto-approve", "-input=false", "-no-color"]).await;
-    // Terraform shows the id and, below it, its own lock info; so the id says who holds the state.
+    // Terraform shows the id and, below it, its own lock info; so the id says who holds the state, and since when.
     let said = error.split_whitespace().collect::<Vec<_>>().join(" ");
-    let holder = "ID=11111111-2222-3333-4444-555555555555 (held by job k, attempt 1, on runner runner-1)";
-    assert!(said.contains(&format!("already locked: {holder}")), "{error}");
     let held: Value = lock(Method::GET).send().await.unwrap().json().await.unwrap();
     assert_eq!((&held["ID"], &held["Who"]), (&info["ID"], &info["Who"]));
-    assert_eq!(held["Info"], "held by job k, attempt 1, on runner runner-1");
+    let holder = held["Info"].as_str().unwrap();
+    assert!(holder.starts_with("held by job k, attempt 1, on runner runner-1, since 20"), "{holder}");
+    let expected = format!("already locked: ID=11111111-2222-3333-4444-555555555555 ({holder})");
+    assert!(said.contains(&expected), "{expected:?} is not in {error}");
     let mut wrong = info.clone();
     wrong["ID"] = Value::from("another");
     assert_eq!(lock(Method::DELETE).json(&wrong).send().await.unwrap().status(), 409);

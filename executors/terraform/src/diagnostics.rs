@@ -36,16 +36,17 @@ impl StateLock {
 impl fmt::Display for StateLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, operation, who, created, info, .. } = self;
+        let age = self.age(SystemTime::now()).map(|age| format!(", for {age}")).unwrap_or_default();
         f.write_str("the state is locked")?;
         if !who.is_empty() {
-            let age = self.age(SystemTime::now()).map(|age| format!(", for {age}")).unwrap_or_default();
             write!(f, " by {who} since {created}{age} ({operation})")?;
         }
         let comma = if info.is_empty() { "" } else { ", " };
-        write!(
-            f,
-            " with id {id}{comma}{info}; wait for its end, or if that process is dead for certain, unlock it by that id"
-        )
+        write!(f, " with id {id}{comma}{info}")?;
+        if who.is_empty() && !created.is_empty() {
+            write!(f, ", since {created}{age}")?;
+        }
+        f.write_str("; wait for its end, or if that process is dead for certain, unlock it by that id")
     }
 }
 
@@ -78,7 +79,7 @@ pub(crate) fn state_lock(stderr: &str) -> Option<StateLock> {
 }
 
 /// The `http` backend shows only the id of the lock that is held (terraform 1.11); the "Lock Info" below it is
-/// terraform's own request. Our plane puts the holder behind the id: `ID=<id> (<holder>)`.
+/// terraform's own request. Our plane puts the holder behind the id: `ID=<id> (<holder>, since <time>)`.
 fn lock_of_http(stderr: &str) -> Option<StateLock> {
     let (_, rest) = stderr.split_once("already locked:")?;
     let message = rest.split("Lock Info:").next().unwrap_or(rest);
@@ -91,7 +92,9 @@ fn lock_of_http(stderr: &str) -> Option<StateLock> {
         Some((id, holder)) => (id, holder.split(')').next().unwrap_or(holder)),
         None => (id.split(' ').next().unwrap_or(id), ""),
     };
-    Some(StateLock { id: id.to_owned(), info: holder.to_owned(), ..StateLock::default() })
+    let (info, created) = holder.rsplit_once(", since ").unwrap_or((holder, ""));
+    let [id, info, created] = [id, info, created].map(str::to_owned);
+    Some(StateLock { id, info, created, ..StateLock::default() })
 }
 
 /// What the other backends print is the holder's own.
@@ -131,7 +134,8 @@ pub(crate) fn hint(stderr: &str) -> Option<&'static str> {
         ),
         (
             "The referenced S3 bucket must",
-            "the runner's operator makes the bucket for states, or names another in ALETHIA_STATE_BUCKET",
+            "the runner's operator makes the bucket for states, names another in ALETHIA_STATE_BUCKET, or lets runners make \
+             it (ALETHIA_STORAGE_AUTO_CREATE_BUCKETS)",
         ),
         ("Inconsistent dependency lock file", "run init locally and commit .terraform.lock.hcl"),
         ("No value for required variable", "give it in `variables`"),
@@ -150,7 +154,8 @@ mod tests {
 │ 
 │ Error message: HTTP remote state already locked:
 │ ID=11111111-2222-3333-4444-555555555555 (held by job
-│ 0192f0c1-5a5b-7c6d-8e9f-000000000001, attempt 2, on runner r-1)
+│ 0192f0c1-5a5b-7c6d-8e9f-000000000001, attempt 2, on runner r-1, since
+│ 2026-11-20T10:00:00Z)
 │ Lock Info:
 │   ID:        6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10
 │   Path:      
@@ -190,9 +195,12 @@ mod tests {
         let lock = state_lock(LOCKED_HTTP).unwrap();
         assert_eq!(lock.id, "11111111-2222-3333-4444-555555555555");
         assert_eq!(lock.info, "held by job 0192f0c1-5a5b-7c6d-8e9f-000000000001, attempt 2, on runner r-1");
-        assert_eq!(lock.who, "");
+        assert_eq!((lock.who.as_str(), lock.created.as_str()), ("", "2026-11-20T10:00:00Z"));
+        let now = humantime::parse_rfc3339("2026-11-20T10:42:05Z").unwrap();
+        assert_eq!(lock.age(now).unwrap(), "42m 5s");
         let text = lock.to_string();
         assert!(text.starts_with("the state is locked with id 11111111-2222-3333-4444-555555555555, held by job"));
+        assert!(text.contains("attempt 2, on runner r-1, since 2026-11-20T10:00:00Z, for "), "{text}");
         let of_another_plane = "already locked:\nID=x-y\n\nLock Info:\n  ID: z\n";
         assert_eq!(state_lock(of_another_plane), Some(StateLock { id: "x-y".to_owned(), ..StateLock::default() }));
     }
