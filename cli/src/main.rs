@@ -5,6 +5,7 @@ mod config;
 mod ending;
 mod follow;
 mod identity_args;
+mod job_text;
 mod leave_requests;
 mod linked;
 mod log_printer;

@@ -2,24 +2,23 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anstream::println;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
-use wire::{Job, JobId, JobStatus, SubmitRequest, Timestamp};
+use wire::{Job, JobId, JobStatus, SubmitRequest};
 
 use crate::api::{Api, Explanation, JobQuery};
 use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::follow::{follow, until_interrupted};
 use crate::log_printer::LogPrinter;
-use crate::output;
 use crate::payload::{JobArgs, name_and_value, state_in_plane};
 use crate::verbs::artifacts::{self, ArtifactsArgs};
 use crate::verbs::identity;
+use crate::{job_text, output};
 
 #[derive(Subcommand)]
 pub(crate) enum JobVerb {
@@ -130,7 +129,7 @@ pub(crate) async fn run(verb: JobVerb) -> anyhow::Result<ExitCode> {
         JobVerb::List(args) => list(args).await?,
         JobVerb::Show(args) => {
             let job = args.user.api()?.job(&args.id).await?;
-            if args.user.json { output::json(&job)? } else { show(&job) }
+            if args.user.json { output::json(&job)? } else { job_text::whole(&job) }
         }
         JobVerb::Cancel(args) => {
             let job = args.one.user.api()?.cancel(&args.one.id, args.force).await?;
@@ -207,33 +206,9 @@ async fn watch(api: &Api, id: &JobId, as_json: bool) -> anyhow::Result<Ending> {
     if as_json {
         output::json(&job)?;
     } else {
-        ended(&job);
+        job_text::ended(&job);
     }
     Ok(Ending::of_job(job.status))
-}
-
-/// How a job ended, and what to do next.
-pub(crate) fn ended(job: &Job) {
-    let metadata = job.execution_metadata.clone().unwrap_or_default();
-    let is_plan = metadata["plan_completed"] == true;
-    if is_plan {
-        output::plan_summary(&metadata);
-    }
-    output::outputs(&metadata);
-    println!("\njob {} {}{}", job.id, output::status(job.status), because(job));
-    if job.log_complete == Some(false) {
-        output::note("its log is not complete");
-    }
-    if is_plan && job.status == JobStatus::Success && metadata["has_changes"] == true {
-        output::note(&format!(
-            "apply exactly this plan: alethia job submit {} --plan {} --follow",
-            job.job_type, job.id
-        ));
-    }
-}
-
-fn because(job: &Job) -> String {
-    job.error_message.as_ref().map(|error| format!(": {error}")).unwrap_or_default()
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<()> {
@@ -246,75 +221,11 @@ async fn list(args: ListArgs) -> anyhow::Result<()> {
         output::note("no such jobs");
         return Ok(());
     }
-    output::table(
-        &["ID", "TYPE", "STATUS", "SUBMITTED", "TOOK", "WHY"],
-        list.jobs.iter().map(|job| {
-            vec![
-                job.id.to_string(),
-                job.job_type.clone(),
-                job.status.to_string(),
-                job.created_at.map(ago).unwrap_or_default(),
-                took(job),
-                job.reason.clone().unwrap_or_default(),
-            ]
-        }),
-    );
+    output::table(&job_text::COLUMNS, list.jobs.iter().map(job_text::row));
     if list.total > list.jobs.len() as u64 {
         output::note(&format!("{} of {}; more with --limit", list.jobs.len(), list.total));
     }
     Ok(())
-}
-
-fn show(job: &Job) {
-    println!("{}  {}  {}{}", job.id, job.job_type, output::status(job.status), because(job));
-    println!("attempt    {}, {}", job.attempt, job.phase.as_str());
-    if let Some(runner) = &job.runner_id {
-        println!("runner     {runner}");
-    }
-    if let Some(plan) = &job.plan_job_id {
-        println!("plan       {plan}");
-    }
-    if let Some(identity) = &job.cloud_identity_id {
-        println!("identity   {identity}");
-    }
-    for (name, at) in [
-        ("submitted", job.created_at),
-        ("claimed", job.claimed_at),
-        ("started", job.started_at),
-        ("ended", job.completed_at),
-    ] {
-        if let Some(at) = at {
-            println!("{name:<10} {at}");
-        }
-    }
-    let complete = match job.log_complete {
-        Some(true) => ", complete",
-        Some(false) => ", not complete",
-        None => "",
-    };
-    println!("log        {} bytes{complete}", job.log_length);
-    let metadata = job.execution_metadata.clone().unwrap_or_default();
-    output::plan_summary(&metadata);
-    output::outputs(&metadata);
-}
-
-fn ago(at: Timestamp) -> String {
-    let seconds = (Timestamp::now().as_micros() - at.as_micros()) / 1_000_000;
-    let passed = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-    format!("{} ago", rounded(passed))
-}
-
-fn took(job: &Job) -> String {
-    let (Some(start), Some(end)) = (job.started_at, job.completed_at) else { return String::new() };
-    let millis = (end.as_micros() - start.as_micros()) / 1000;
-    let took = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
-    if took < Duration::from_secs(1) { format!("{} ms", took.as_millis()) } else { rounded(took) }
-}
-
-/// The two largest units are enough.
-fn rounded(duration: Duration) -> String {
-    let text = humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 async fn logs(args: LogsArgs) -> anyhow::Result<ExitCode> {

@@ -13,10 +13,8 @@ use crate::api::Api;
 use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::follow::{follow, until_interrupted};
-use crate::identity_args;
 use crate::log_printer::LogPrinter;
-use crate::output;
-use crate::verbs::job;
+use crate::{identity_args, job_text, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Provider {
@@ -168,7 +166,7 @@ pub(super) async fn verify(
             if as_json {
                 output::json(&json!({ "identity": identity, "test": ended }))?;
             } else {
-                job::ended(&ended);
+                job_text::ended(&ended);
             }
             return Ok(Ending::of_job(ended.status).into());
         }
