@@ -65,6 +65,15 @@ pub struct StorageSettings {
     pub key_id: String,
     /// `SUPABASE_STORAGE_SECRET_KEY`. A secret.
     pub secret_key: String,
+    /// Whether a bucket for states is made where it is missing (`ALETHIA_STORAGE_AUTO_CREATE_BUCKETS`). The job
+    /// directories of older runners do not say.
+    #[serde(default = "create_buckets")]
+    pub create_buckets: bool,
+}
+
+/// As it is where the operator says nothing.
+fn create_buckets() -> bool {
+    true
 }
 
 impl JobSettings {
@@ -90,5 +99,17 @@ impl JobSettings {
         let storage = self.storage.iter().flat_map(|s| [s.key_id.as_str(), s.secret_key.as_str()]);
         let plane = self.plane.iter().map(|plane| plane.state_token.as_str());
         storage.chain(plane).chain(self.infracost_api_key.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_directory_of_an_older_runner_can_be_read() {
+        let older = serde_json::json!({ "endpoint": "e", "region": "r", "key_id": "k", "secret_key": "s" });
+        let storage: StorageSettings = serde_json::from_value(older).unwrap();
+        assert!(storage.create_buckets);
     }
 }

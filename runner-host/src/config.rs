@@ -218,7 +218,19 @@ impl Variables {
             region: either("SUPABASE_S3_REGION", "ALETHIA_STORAGE_REGION")?,
             key_id: either("SUPABASE_STORAGE_KEY_ID", "ALETHIA_STORAGE_ACCESS_KEY_ID")?,
             secret_key: either("SUPABASE_STORAGE_SECRET_KEY", "ALETHIA_STORAGE_SECRET_ACCESS_KEY")?,
+            // Who says something that cannot be read wants something else than what is done anyway.
+            create_buckets: self.create_buckets().unwrap_or(false),
         })
+    }
+
+    /// Whether a bucket for states is made where it is missing. More words than other switches have: the contract's.
+    fn create_buckets(&self) -> Result<bool, String> {
+        let Some(text) = self.get("ALETHIA_STORAGE_AUTO_CREATE_BUCKETS") else { return Ok(true) };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(format!("ALETHIA_STORAGE_AUTO_CREATE_BUCKETS is true or false, not {text:?}")),
+        }
     }
 }
 

@@ -102,6 +102,7 @@ fn what_is_malformed_is_named_with_its_remedy() {
         ("ALETHIA_TOFU", "./tofu", "absolute path"),
         ("ALETHIA_CACHE_DIR", "cache", "absolute path"),
         ("SUPABASE_S3_ENDPOINT", "https://s3", "SUPABASE_STORAGE_SECRET_KEY"),
+        ("ALETHIA_STORAGE_AUTO_CREATE_BUCKETS", "nope", "true or false"),
     ] {
         let problem = only_problem(&[(variable, value)]);
         let named = problem.contains(variable) || problem.starts_with("the S3 storage is set in part");
@@ -158,6 +159,29 @@ fn the_later_names_are_read_too_and_the_seeds_win() {
     let config = Config::read(&StartArgs::default(), &own).unwrap();
     assert_eq!(config.job_settings.storage.unwrap().key_id, "k");
     assert_eq!(read(&[("ALETHIA_RUNNER_ID", "later")]).unwrap().runner_id.as_str(), "runner-1");
+}
+
+#[test]
+fn a_bucket_for_states_is_made_unless_the_operator_says_no() {
+    let storage =
+        ["SUPABASE_S3_ENDPOINT", "SUPABASE_S3_REGION", "SUPABASE_STORAGE_KEY_ID", "SUPABASE_STORAGE_SECRET_KEY"];
+    let said = |word: &str| {
+        let mut changes = storage.map(|name| (name, "x")).to_vec();
+        changes.push(("ALETHIA_STORAGE_AUTO_CREATE_BUCKETS", word));
+        read(&changes).map(|config| config.job_settings.storage.unwrap().create_buckets)
+    };
+    for word in ["", "true", "1", "YES", "On"] {
+        assert_eq!(said(word), Ok(true), "{word:?}");
+    }
+    for word in ["false", "0", "No", "OFF"] {
+        assert_eq!(said(word), Ok(false), "{word:?}");
+    }
+    for word in ["2", "nope", "f", " false"] {
+        assert!(
+            said(word).unwrap_err()[0].starts_with("ALETHIA_STORAGE_AUTO_CREATE_BUCKETS is true or false"),
+            "{word:?}"
+        );
+    }
 }
 
 #[test]

@@ -199,6 +199,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.problems.extend(self.variables.plan_ttl().err());
+        self.problems.extend(self.variables.create_buckets().err());
         let pairs = [
             ("SUPABASE_S3_ENDPOINT", "ALETHIA_STORAGE_ENDPOINT"),
             ("SUPABASE_S3_REGION", "ALETHIA_STORAGE_REGION"),

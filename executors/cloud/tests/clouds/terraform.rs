@@ -34,7 +34,8 @@ async fn a_plan_and_its_apply_keep_state_and_provider_apart() {
             let key_id = "AKIASTORAGE".to_owned();
             let secret_key = "storage-secret-canary".to_owned();
             let region = "eu-north-1".to_owned();
-            settings.storage = Some(StorageSettings { endpoint: moto.url.clone(), region, key_id, secret_key });
+            let (endpoint, create_buckets) = (moto.url.clone(), true);
+            settings.storage = Some(StorageSettings { endpoint, region, key_id, secret_key, create_buckets });
         })
     };
     let planned = prepare(&payload).build().unwrap();

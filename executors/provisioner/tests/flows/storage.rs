@@ -43,6 +43,7 @@ impl Bucket {
                 region: "us-east-1".to_owned(),
                 key_id: "AKIASTORAGE".to_owned(),
                 secret_key: CANARY.to_owned(),
+                create_buckets: false,
             });
         });
         builder.build().unwrap()
