@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::bucket;
 use crate::files::{quoted, write_private};
 
 /// Where the state is kept.
@@ -44,8 +45,12 @@ impl Backend {
                 "/backend/name",
                 "a state's name has 1 to 128 letters, digits, '.', '_', '-'",
             )),
-            Self::S3 { bucket, .. } if !is_word(bucket, ".-", 63) => {
-                Err(ExecutorError::invalid("/backend/bucket", "a bucket's name has 1 to 63 letters, digits, '.', '-'"))
+            // `..` would be another place in the storage.
+            Self::S3 { bucket, .. } if !is_word(bucket, ".-", 63) || !is_word(&bucket[..1], "", 1) => {
+                Err(ExecutorError::invalid(
+                    "/backend/bucket",
+                    "a bucket's name has 1 to 63 letters, digits, '.', '-', and begins with a letter or a digit",
+                ))
             }
             Self::S3 { key, .. } if !is_word(key, "._-/", 512) || key.starts_with('/') || key.contains("..") => {
                 Err(ExecutorError::invalid(
@@ -77,6 +82,14 @@ impl Backend {
                 "local state would stay behind on the runner; use plane or s3",
             )),
             Self::Local { .. } => Ok(Prepared::default()),
+        }
+    }
+
+    /// Sees to it that what terraform does not make by itself is there.
+    pub(crate) async fn find_or_make(&self, job: &JobContext) -> Result<(), ExecutorError> {
+        match (self, &job.settings().storage) {
+            (Self::S3 { bucket, .. }, Some(storage)) => bucket::find_or_make(job, storage, bucket).await,
+            _ => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! nothing. What a payload says reaches the program through files, or as `-key=value`, never as an option of its own.
 
 mod backend;
+mod bucket;
 mod configuration;
 mod diagnostics;
 mod files;
@@ -17,6 +18,7 @@ mod program;
 mod providers;
 mod saved_plan;
 mod stack;
+mod storage;
 mod summary;
 mod terraform;
 

@@ -54,6 +54,7 @@ impl<'a> Stack<'a> {
     ) -> Result<Self, ExecutorError> {
         backend.check()?;
         terraform.use_backend(backend.prepare(job, job.work_dir())?);
+        backend.find_or_make(job).await?;
         terraform.init().await?;
         Ok(Self { job, terraform, backend: backend.clone() })
     }

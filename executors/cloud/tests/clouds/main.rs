@@ -13,4 +13,5 @@ mod moto;
 mod runner;
 mod secrets;
 mod stand_in;
+mod storage;
 mod terraform;

@@ -1,7 +1,7 @@
 //! The state in the operator's S3 storage, with its native lock. Moto plays S3.
 
 use executor_api::StorageSettings;
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, TestJobBuilder};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -36,17 +36,20 @@ impl Bucket {
     }
 
     fn job(&self, place: &Place, kind: &str, payload: &Value) -> TestJob {
-        let builder = place.builder(kind, payload).settings(|settings| {
+        self.builder(place, kind, payload, true).build().unwrap()
+    }
+
+    fn builder(&self, place: &Place, kind: &str, payload: &Value, create_buckets: bool) -> TestJobBuilder {
+        place.builder(kind, payload).settings(|settings| {
             settings.state_bucket = Some(self.name.clone());
             settings.storage = Some(StorageSettings {
                 endpoint: self.moto.clone(),
                 region: "us-east-1".to_owned(),
                 key_id: "AKIASTORAGE".to_owned(),
                 secret_key: CANARY.to_owned(),
-                create_buckets: false,
+                create_buckets,
             });
-        });
-        builder.build().unwrap()
+        })
     }
 }
 
@@ -56,13 +59,13 @@ async fn the_state_is_where_the_contract_says_and_its_lock_is_respected() {
     let place = Place::new();
     let name = format!("states-{}", executor_api::JobId::generate());
     let bucket = Bucket { moto, name };
-    let nowhere = bucket.job(&place, "PLAN", &payload(&json!({})));
+    let nowhere = bucket.builder(&place, "PLAN", &payload(&json!({})), false).build().unwrap();
     let error = place.refused(&nowhere).await;
     assert!(error.contains("does not exist") && error.contains("ALETHIA_STATE_BUCKET"), "{error}");
-    assert!(bucket.ask(Method::PUT, "", String::new()).await.status().is_success());
 
     let deployed = bucket.job(&place, "DEPLOY", &payload(&json!({})));
     place.done(&deployed).await;
+    assert!(deployed.log().contains(&format!("made the bucket {} for states", bucket.name)), "{}", deployed.log());
     let state: Value = bucket.ask(Method::GET, KEY, String::new()).await.json().await.unwrap();
     assert_eq!(state["resources"].as_array().unwrap().len(), 2);
     assert!(!place.state().exists(), "there is one state");
