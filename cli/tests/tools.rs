@@ -187,7 +187,7 @@ async fn the_list_says_what_is_pinned_installed_used_and_in_range() {
     let document: Value = serde_json::from_str(&said.out).unwrap();
     let terraform = document["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "terraform").unwrap();
     let newest = &terraform["versions"][0];
-    assert_eq!(terraform["needed"], json!([">=1.11, <2", ">=1.5, <2"]), "runners that deploy runners need more");
+    assert_eq!(terraform["needed"], json!([">=1.11, <2", ">=1.5, <2", ">=1.7, <2"]), "our templates need more");
     assert_eq!(terraform["program"], installed.to_str().unwrap());
     assert_eq!(
         (&newest["version"], &newest["pinned"], &newest["used"]),

@@ -22,8 +22,7 @@ pub mod tfvars;
 
 use std::time::Duration;
 
-use executor_api::{ExecutorPlugin, LossPolicy, inventory, minutes};
-use executor_terraform::TOOLS;
+use executor_api::{ExecutorPlugin, LossPolicy, Tool, inventory, minutes};
 
 pub use bootstrap::Bootstrap;
 pub use deploy::Deploy;
@@ -41,6 +40,13 @@ const ENVIRONMENT: &[&str] = &["/project_name", "/environment_stage", "/region"]
 
 /// As long as terraform's own kind: it finishes what it has begun, and saves its state.
 const GRACE: Duration = minutes(10);
+
+/// What the least demanding of the templates needs. What a job's own needs is asked of the program before `init`.
+const VERSIONS: &str = ">=1.7, <2";
+const TOOLS: &[Tool] = &[
+    Tool { name: "terraform", versions: VERSIONS, version_args: &["version", "-json"] },
+    Tool { name: "tofu", versions: VERSIONS, version_args: &["version", "-json"] },
+];
 
 const fn kind(plugin: ExecutorPlugin) -> ExecutorPlugin {
     plugin.timeout(minutes(120)).grace(GRACE).needs_any(TOOLS).exclusive("environment", ENVIRONMENT)

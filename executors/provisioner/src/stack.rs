@@ -5,7 +5,7 @@ use executor_terraform::{Backend, Options, Stack};
 use serde_json::Value;
 
 use crate::snapshot::Snapshot;
-use crate::stack_template::Templates;
+use crate::stack_template::{self, Templates};
 use crate::state_place::{self, StateNames};
 
 /// How environments are made: the same for all of them, but for tests.
@@ -33,7 +33,12 @@ impl Setup {
     /// The environment's own template, ready to be planned.
     pub(crate) async fn open<'a>(&self, job: &'a JobContext, snapshot: &Snapshot) -> Result<Stack<'a>, ExecutorError> {
         self.templates.unpack(snapshot.provider, job.work_dir())?;
-        Stack::open(job, &self.options(snapshot), &backend(job, snapshot)?).await
+        let mut options = self.options(snapshot);
+        // Terraform would say it, too, but not that another version can be put beside the one that is there.
+        let needed = stack_template::required_version(job.work_dir())?;
+        let wanted: Vec<_> = options.version.into_iter().chain(needed).collect();
+        options.version = (!wanted.is_empty()).then(|| wanted.join(", "));
+        Stack::open(job, &options, &backend(job, snapshot)?).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! A plan is applied by the version of the program that made it, or not at all.
 
+use executor_api::Executor;
+use executor_provisioner::{Plan, Setup, Templates};
 use serde_json::json;
 
 use crate::harness::{Place, payload, script};
@@ -47,4 +49,48 @@ async fn the_version_that_a_snapshot_wants_is_looked_for() {
     let job = place.job("PLAN", &payload(&json!({ "terraform_version": ">=99" })));
     let error = place.refused(&job).await;
     assert!(error.contains("the job wants terraform >=99"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_too_old_for_the_template_is_named_before_it_is_run() {
+    let place = Place::new();
+    let old = place.path("terraform-of-yesterday");
+    let ran = place.path("ran");
+    let text = "if [ \"$1\" = version ]; then echo '{\"terraform_version\": \"1.10.5\"}'; exit; fi";
+    script(&old, &format!("{text}\ntouch {}\nexit 1", ran.display()));
+    let job = place.builder("PLAN", &payload(&json!({}))).settings(|settings| {
+        settings.tools.insert("terraform".to_owned(), old.clone());
+    });
+    let job = job.build().unwrap();
+    let plan = Plan(Setup { templates: Templates::Embedded, ..place.setup() });
+    let error = plan.execute(&job.context).await.unwrap_err().to_string();
+    assert!(error.contains("the job wants terraform >= 1.11, and the runner has 1.10.5"), "{error}");
+    assert!(error.contains("`alethia tools install terraform@VERSION`"), "{error}");
+    assert!(!ran.exists(), "it was asked for its version, and for nothing else");
+}
+
+#[tokio::test]
+async fn a_version_that_the_template_needs_is_taken_where_it_is_beside_the_usual_one() {
+    let place = Place::new();
+    let template = std::fs::read_to_string(place.path("template").join("main.tf")).unwrap();
+    place.template(&format!("terraform {{\n  required_version = \">= 1.8\"\n}}\n{template}"));
+    let old = plays(&place, "terraform-of-yesterday", "1.7.5");
+    plays(&place, "installed/terraform/1.9.8/terraform", "1.9.8");
+    let job = |wanted: &str| {
+        let payload = payload(&json!({ "terraform_version": wanted }));
+        let job = place.builder("PLAN", &payload).settings(|settings| {
+            settings.tools.insert("terraform".to_owned(), old.clone());
+            settings.tools_dir = Some(place.path("installed"));
+        });
+        job.build().unwrap()
+    };
+    let taken = job(">=1.6");
+    place.done(&taken).await;
+    assert!(
+        taken.log().contains("as the job wants terraform >=1.6, >= 1.8 and the runner has 1.7.5"),
+        "{}",
+        taken.log()
+    );
+    let error = place.refused(&job("<1.8")).await;
+    assert!(error.contains("the job wants terraform <1.8, >= 1.8, and the runner has 1.7.5"), "{error}");
 }
