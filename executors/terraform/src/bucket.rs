@@ -113,7 +113,8 @@ impl Missing<'_> {
         }
         let said = format!("{host} answered {}", answer.text());
         match answer.status {
-            StatusCode::CONFLICT => self.error(
+            // Of what is being made or taken away nobody says whose it is.
+            StatusCode::CONFLICT if answer.code != "OperationAborted" => self.error(
                 &format!("belongs to somebody else: {said}"),
                 "name another, for environments and runners in ALETHIA_STATE_BUCKET",
             ),

@@ -192,7 +192,7 @@ impl StandIn {
 
 #[tokio::test]
 async fn what_cannot_be_made_is_named_with_its_remedy() {
-    let cases: [(Play, &[&str]); 7] = [
+    let cases: [(Play, &[&str]); 8] = [
         (
             |method, _, _| if method == "HEAD" { (404, "") } else { (403, "<Error><Code>AccessDenied</Code></Error>") },
             &["is not there, and the runner's key may not make it", "answered 403 AccessDenied", "s3:CreateBucket"],
@@ -202,6 +202,12 @@ async fn what_cannot_be_made_is_named_with_its_remedy() {
                 if method == "HEAD" { (404, "") } else { (409, "<Error><Code>BucketAlreadyExists</Code></Error>") }
             },
             &["belongs to somebody else", "answered 409 BucketAlreadyExists", "ALETHIA_STATE_BUCKET"],
+        ),
+        (
+            |method, _, _| {
+                if method == "HEAD" { (404, "") } else { (409, "<Error><Code>OperationAborted</Code></Error>") }
+            },
+            &["is not there, and cannot be made", "answered 409 OperationAborted"],
         ),
         (
             |method, _, _| if method == "HEAD" { (404, "") } else { (200, HTML) },
