@@ -32,7 +32,7 @@ fn read(dir: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() && !["tests", "target", "xtask", "templates"].contains(&name) && !name.starts_with('.') {
+        if path.is_dir() && !["tests", "testing", "target", "xtask", "templates"].contains(&name) && !name.starts_with('.') {
             read(&path, found);
         } else if name.ends_with(".rs") && !name.contains("tests") && !path.ends_with(LIST) {
             let text = fs::read_to_string(&path).unwrap();
