@@ -16,7 +16,7 @@ use crate::{
     LogSink, LogWriter, StopSignal, StopTrigger,
 };
 
-pub use machine::{aws_provider, kubeconfig, missing, variable};
+pub use machine::{aws_provider, kubeconfig, missing, moto, variable};
 
 /// A job under test and all that it did.
 pub struct TestJob {

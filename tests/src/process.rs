@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+pub use executor_api::testing::{aws_provider, missing, moto, variable};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -133,22 +134,6 @@ fn listen(name: String, stream: Option<impl AsyncRead + Unpin + Send + 'static>,
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test is a program");
     test.parent().and_then(Path::parent).expect("a target folder").join(name)
-}
-
-/// One variable of whoever started the tests.
-#[must_use]
-pub fn variable(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-    std::env::var(name).ok()
-}
-
-/// Says in the output that something could not be tested here. With `ALETHIA_REQUIRE_TOOLS` that is a failure.
-///
-/// # Panics
-/// If `ALETHIA_REQUIRE_TOOLS` is set.
-pub fn skipped(why: &str) {
-    println!("SKIPPED: {why}");
-    assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "SKIPPED, but ALETHIA_REQUIRE_TOOLS is set: {why}");
 }
 
 /// Waits for a condition that nobody announces.

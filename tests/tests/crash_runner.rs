@@ -188,7 +188,7 @@ async fn with_its_job_after_the_commit_point() {
 #[tokio::test]
 async fn a_real_apply_does_not_notice() {
     if system_tests::process::find("terraform").is_none() {
-        return system_tests::process::skipped("terraform is not on the PATH");
+        return system_tests::process::missing("terraform is not on the PATH");
     }
     let scene = Scene::new().await;
     let mut runner = scene.home.started().await;

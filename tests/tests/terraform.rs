@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use system_tests::process::{skipped, variable};
+use system_tests::process::{missing, variable};
 use system_tests::rig::Rig;
 
 const STACK: &str = r#"
@@ -24,7 +24,7 @@ output "secret" {
 async fn rig() -> Option<Rig> {
     let path = variable("PATH").unwrap_or_default();
     if std::env::split_paths(&path).all(|dir| !dir.join("terraform").is_file()) {
-        skipped("terraform is not on PATH");
+        missing("terraform is not on PATH");
         return None;
     }
     Some(Rig::with(|home| home.with_args(&["--slots", "2"])).await.started().await)

@@ -198,7 +198,7 @@ fn assert_every_byte_is_there_or_counted(log: &[u8], written: &[u8]) {
 #[tokio::test]
 async fn a_disk_that_is_full_costs_log_and_nothing_else() {
     let Some(disk) = SmallDisk::of("1m").await else {
-        return system_tests::process::skipped("a small disk cannot be mounted here; root may");
+        return system_tests::process::missing("a small disk cannot be mounted here; root may");
     };
     let mut scene = Scene::new().await;
     scene.home = scene.home.with_state_dir(&disk.0.path().join("state"));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use system_tests::process::{find, skipped, variable};
+use system_tests::process::{aws_provider, find, missing, variable};
 
 use crate::charts::Charts;
 use crate::desk::{Desk, Said, leaves};
@@ -36,16 +36,14 @@ impl World {
         let [Some(moto), Some(kubeconfig), Some(_)] =
             ["ALETHIA_TEST_MOTO", "ALETHIA_TEST_KUBECONFIG", "ALETHIA_TEST_ARGOCD_SERVER"].map(variable)
         else {
-            skipped("there is no test cluster with Argo CD, or no moto; `cargo xtask test` starts them");
+            missing("there is no test cluster with Argo CD, or no moto; `cargo xtask test` starts them");
             return None;
         };
-        let folder = variable("ALETHIA_TEST_PROVIDERS").unwrap_or_default();
-        let mirror = PathBuf::from(folder);
-        if find("terraform").is_none() || !mirror.join("registry.terraform.io/hashicorp/aws").is_dir() {
-            // No package registry has it, so nobody can be asked to install it.
-            println!("SKIPPED: there is no terraform AWS provider in {}", mirror.display());
+        if find("terraform").is_none() {
+            missing("no terraform on PATH");
             return None;
         }
+        let mirror = aws_provider()?;
         Some(Self { moto, mirror, kubeconfig, charts: Charts::serve(None).await })
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use system_tests::process::{eventually, find, skipped};
+use system_tests::process::{eventually, find, missing};
 
 use crate::desk::{Desk, leaves};
 
@@ -21,7 +21,7 @@ const BROKEN: &str = "resource \"terraform_data\" {}\n";
 fn has_terraform() -> bool {
     let there = find("terraform").is_some();
     if !there {
-        skipped("terraform is not on PATH");
+        missing("terraform is not on PATH");
     }
     there
 }

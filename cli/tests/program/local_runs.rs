@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use serde_json::json;
-use system_tests::process::{find, skipped, variable};
+use system_tests::process::{aws_provider, find, missing, moto};
 
 use crate::desk::Desk;
 
@@ -18,7 +17,7 @@ resource "terraform_data" "endless" {
 #[tokio::test]
 async fn a_run_out_of_time_has_failed_and_says_so() {
     if find("terraform").is_none() {
-        return skipped("terraform is not on PATH");
+        return missing("terraform is not on PATH");
     }
     let desk = Desk::new();
     let dir = desk.stack("endless", ENDLESS);
@@ -32,11 +31,7 @@ async fn a_run_out_of_time_has_failed_and_says_so() {
 
 #[tokio::test]
 async fn a_role_is_assumed_from_a_file_or_by_flags() {
-    let Some(moto) = variable("ALETHIA_TEST_MOTO") else {
-        return skipped(
-            "no moto; start `python -m moto.server -p PORT` and set ALETHIA_TEST_MOTO=http://127.0.0.1:PORT",
-        );
-    };
+    let Some(moto) = moto() else { return };
     let mut desk = Desk::new();
     desk.set("AWS_ENDPOINT_URL", &moto);
     desk.set("AWS_ACCESS_KEY_ID", "AKIARUNNER");
@@ -81,7 +76,7 @@ resource "terraform_data" "a" { input = var.text }
 #[tokio::test]
 async fn a_plan_that_one_run_kept_is_applied_by_another_and_by_nobody_if_it_was_changed() {
     if find("terraform").is_none() {
-        return skipped("terraform is not on PATH");
+        return missing("terraform is not on PATH");
     }
     let desk = Desk::new();
     let dir = desk.stack("small", SMALL);
@@ -112,17 +107,13 @@ async fn a_plan_that_one_run_kept_is_applied_by_another_and_by_nobody_if_it_was_
 
 #[tokio::test]
 async fn an_environment_lives_without_a_control_plane() {
-    let Some(moto) = variable("ALETHIA_TEST_MOTO") else { return skipped("no moto; set ALETHIA_TEST_MOTO") };
-    let providers = variable("ALETHIA_TEST_PROVIDERS").unwrap_or_default();
-    if !Path::new(&providers).join("registry.terraform.io/hashicorp/aws").is_dir() {
-        return skipped("no terraform AWS provider; set ALETHIA_TEST_PROVIDERS");
-    }
+    let (Some(moto), Some(providers)) = (moto(), aws_provider()) else { return };
     let mut desk = Desk::new();
     desk.set("AWS_ENDPOINT_URL", &moto);
     desk.set("AWS_ACCESS_KEY_ID", "AKIARUNNER");
     desk.set("AWS_SECRET_ACCESS_KEY", "runner-secret");
     desk.set("AWS_REGION", "eu-north-1");
-    desk.set("ALETHIA_PROVIDER_MIRROR", &providers);
+    desk.set("ALETHIA_PROVIDER_MIRROR", providers.to_str().unwrap());
     let data = desk.arg("data");
     desk.set("XDG_DATA_HOME", &data);
     let env = |cidr: &str| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use system_tests::process::variable;
+use system_tests::process::{aws_provider, moto};
 
 use crate::desk::{Desk, leaves};
 use crate::stand_in::StandIn;
@@ -127,16 +127,7 @@ async fn what_cannot_be_deployed_is_said_at_once() {
 
 /// What plays AWS, and a folder of provider packages.
 fn aws() -> Option<(String, PathBuf)> {
-    let (moto, providers) = (variable("ALETHIA_TEST_MOTO"), variable("ALETHIA_TEST_PROVIDERS"));
-    let providers = providers.map_or_else(PathBuf::new, PathBuf::from);
-    let has_aws = providers.join("registry.terraform.io/hashicorp/aws").is_dir();
-    match moto.filter(|_| has_aws) {
-        Some(moto) => Some((moto, providers)),
-        None => {
-            eprintln!("SKIPPED: no moto (ALETHIA_TEST_MOTO) or no terraform AWS provider (ALETHIA_TEST_PROVIDERS)");
-            None
-        }
-    }
+    Some((moto()?, aws_provider()?))
 }
 
 /// A call that moto does not check.

@@ -12,6 +12,9 @@ const LIST: &str = "config/names.rs";
 /// Set by us for a program that we start, and read by nobody else.
 const OURS_ALONE: [&str; 2] = ["ALETHIA_GIT_SSH", "ALETHIA_GIT_SSH_CONFIG"];
 
+/// Folders of what is no product.
+const ELSEWHERE: [&str; 5] = ["tests", "testing", "target", "xtask", "templates"];
+
 /// The names in the first column of the tables.
 fn documented() -> BTreeSet<String> {
     let text = fs::read_to_string(Path::new(ROOT).join("docs/environment-variables.md")).unwrap();
@@ -32,7 +35,7 @@ fn read(dir: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() && !["tests", "testing", "target", "xtask", "templates"].contains(&name) && !name.starts_with('.') {
+        if path.is_dir() && !ELSEWHERE.contains(&name) && !name.starts_with('.') {
             read(&path, found);
         } else if name.ends_with(".rs") && !name.contains("tests") && !path.ends_with(LIST) {
             let text = fs::read_to_string(&path).unwrap();

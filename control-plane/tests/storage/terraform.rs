@@ -41,6 +41,7 @@ impl Stack {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let terraform = std::env::split_paths(&path).map(|dir| dir.join("terraform")).find(|file| file.is_file());
         let Some(terraform) = terraform else {
+            assert!(std::env::var_os("ALETHIA_REQUIRE_TOOLS").is_none(), "no terraform on PATH");
             eprintln!("SKIPPED: terraform is not on PATH");
             return None;
         };

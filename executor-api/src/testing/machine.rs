@@ -34,6 +34,20 @@ pub fn kubeconfig() -> Option<PathBuf> {
     found
 }
 
+/// The address of moto, which plays AWS; none, and a visible line, where there is none.
+///
+/// # Panics
+/// If `ALETHIA_REQUIRE_TOOLS` is set and there is no moto.
+#[must_use]
+#[track_caller]
+pub fn moto() -> Option<String> {
+    let found = variable("ALETHIA_TEST_MOTO");
+    if found.is_none() {
+        missing("no moto; run this with `cargo xtask cluster --without-argocd -- cargo test`");
+    }
+    found
+}
+
 /// A folder of terraform's providers with that of AWS; `cargo xtask` finds one that the machine has
 /// (`ALETHIA_TEST_PROVIDERS`). No package registry has it, so nobody can be asked to install it.
 #[must_use]

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use executor_api::testing::{TestJob, missing, variable};
+use executor_api::testing::{TestJob, moto};
 use executor_api::{ExecutorError, ExecutorRegistry, JobId, Outcome, Stop, StopReason, StorageSettings};
 use executor_terraform as _;
 use reqwest::Method;
@@ -19,14 +19,6 @@ const KEY_ID: &str = "AKIASTORAGE";
 const SECRET: &str = "storage-secret-canary";
 const NO_BUCKET: (u16, &str) = (404, "<Error><Code>NoSuchBucket</Code><Message>no</Message></Error>");
 const HTML: &str = "<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>";
-
-fn moto() -> Option<String> {
-    let found = variable("ALETHIA_TEST_MOTO");
-    if found.is_none() {
-        missing("no moto; run this with `cargo xtask cluster -- cargo test`");
-    }
-    found
-}
 
 /// A bucket that nobody else has, in a storage.
 struct Place {

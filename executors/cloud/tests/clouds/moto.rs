@@ -1,6 +1,6 @@
 //! moto, which plays AWS. `ALETHIA_TEST_MOTO` says where it is. Every test has an account of its own in it.
 
-use executor_api::testing::{missing, variable};
+use executor_api::testing::moto;
 use reqwest::Client;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -33,10 +33,7 @@ impl Moto {
     }
 
     fn at(turn: Turn) -> Option<Self> {
-        let Some(url) = variable("ALETHIA_TEST_MOTO") else {
-            missing("no moto; start `python -m moto.server -p PORT` and set ALETHIA_TEST_MOTO=http://127.0.0.1:PORT");
-            return None;
-        };
+        let url = moto()?;
         Some(Self { url, http: Client::new(), _turn: turn })
     }
 

@@ -1,7 +1,7 @@
 //! The state in the operator's S3 storage, with its native lock. Moto plays S3.
 
 use executor_api::StorageSettings;
-use executor_api::testing::{TestJob, TestJobBuilder};
+use executor_api::testing::{TestJob, TestJobBuilder, moto};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -10,17 +10,6 @@ use crate::killed::{endless, run_and_kill};
 
 const KEY: &str = "default/shop-staging-eu-north-1/terraform.tfstate";
 const CANARY: &str = "storage-secret-canary";
-
-#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-fn moto() -> Option<String> {
-    let found = std::env::var("ALETHIA_TEST_MOTO").ok();
-    if found.is_none() {
-        eprintln!("SKIPPED: no moto; set ALETHIA_TEST_MOTO");
-        let must = std::env::var("ALETHIA_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
-        assert!(!must, "ALETHIA_TEST_MOTO is not set");
-    }
-    found
-}
 
 /// A bucket of a moto that checks no signature.
 struct Bucket {

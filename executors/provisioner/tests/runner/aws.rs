@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use executor_api::testing::{TestJob, TestJobBuilder, aws_provider, missing, variable};
+use executor_api::testing::{TestJob, TestJobBuilder, aws_provider, moto};
 use executor_api::{ExecutorError, ExecutorRegistry, JobContext, JobId, Outcome};
 use executor_provisioner as _;
 use serde_json::{Value, json};
@@ -73,14 +73,6 @@ impl Aws {
         let task = self.ask("ecs", &format!("{target}.DescribeTaskDefinition"), &wanted).await;
         (service, task["taskDefinition"].clone())
     }
-}
-
-fn moto() -> Option<String> {
-    let url = variable("ALETHIA_TEST_MOTO");
-    if url.is_none() {
-        missing("no moto; `cargo xtask cluster --without-argocd -- cargo test -p executor-provisioner` starts one");
-    }
-    url
 }
 
 pub(crate) async fn run(job: &JobContext) -> Result<Outcome, ExecutorError> {

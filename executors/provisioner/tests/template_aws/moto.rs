@@ -1,6 +1,6 @@
 //! An account at moto. It checks neither signatures nor policies.
 
-use executor_api::testing::{missing, variable};
+use executor_api::testing::moto;
 use reqwest::Client;
 
 pub(crate) const REGION: &str = "eu-north-1";
@@ -15,10 +15,7 @@ pub(crate) struct Account {
 impl Account {
     /// An account that nobody else has. None if there is no moto.
     pub(crate) async fn new() -> Option<Self> {
-        let Some(url) = variable("ALETHIA_TEST_MOTO") else {
-            missing("no moto; start `python -m moto.server -p PORT` and set ALETHIA_TEST_MOTO=http://127.0.0.1:PORT");
-            return None;
-        };
+        let url = moto()?;
         let digits =
             executor_api::JobId::generate().as_str().bytes().fold(7_u64, |n, b| n.wrapping_mul(31) + u64::from(b));
         let id = format!("{:012}", digits % 900_000_000_000 + 1);
