@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use executor_api::{CloudIdentity, Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome};
-use executor_terraform::{Planned, SavedPlan, Stack};
+use executor_terraform::{PlanSummary, Planned, SavedPlan, Stack};
 use serde_json::{Map, Value, json};
 
 use crate::after_apply;
@@ -21,6 +21,9 @@ const AGAIN: &str = "what was done stays done; DEPLOY again goes on from there";
 /// The same where it had a plan: that is used up.
 const PLAN_AGAIN: &str =
     "what was done stays done; its plan is used, so PLAN again, or DEPLOY without one, goes on from there";
+
+/// Karpenter's role in `templates/environment/aws/service_accounts.tf`.
+const KARPENTERS_ROLE: &str = "aws_iam_role.service_account[\"karpenter\"]";
 
 #[async_trait]
 impl Executor for Deploy {
@@ -106,7 +109,11 @@ impl Ready<'_> {
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
         let again = if job.job().plan_job_id.is_some() { PLAN_AGAIN } else { AGAIN };
-        let applied = self.apply(job, steps).await;
+        let applied = async {
+            self.end_machines(job, steps, snapshot).await?;
+            self.apply(job, steps).await
+        };
+        let applied = applied.await;
         let (outputs, mut told) = applied.map_err(|error| steps.explain(error, again))?;
         told.extend(self.told);
         told.insert("plan_summary".to_owned(), json!(self.planned.summary()));
@@ -116,6 +123,20 @@ impl Ready<'_> {
         let after = after_apply::run(job, steps, snapshot, &outputs).await;
         told.extend(after.map_err(|error| steps.explain(error, again))?);
         Ok(Outcome { metadata: told })
+    }
+
+    /// Karpenter cannot end its machines without its role, and terraform knows nothing of them.
+    async fn end_machines(
+        &self,
+        job: &JobContext,
+        steps: &mut Steps<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<(), ExecutorError> {
+        if !takes_karpenters_role(&self.planned.summary()) {
+            return Ok(());
+        }
+        let before = self.stack.outputs().await?.plain;
+        after_apply::end_machines(job, steps, snapshot, &before).await
     }
 
     async fn apply(
@@ -143,6 +164,10 @@ impl Ready<'_> {
     }
 }
 
+fn takes_karpenters_role(summary: &PlanSummary) -> bool {
+    summary.resources.iter().any(|change| change.address == KARPENTERS_ROLE && change.action == "delete")
+}
+
 /// What is fetched for what comes after the apply. The job's identity, which may say which cloud it is and which
 /// account, is not known yet; a payload that is wrong is refused when it is.
 pub(crate) fn inputs(job: &Job) -> Vec<Input> {
@@ -157,4 +182,26 @@ pub(crate) fn inputs(job: &Job) -> Vec<Input> {
 
 fn none() -> CloudIdentity {
     CloudIdentity::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use executor_terraform::ResourceChange;
+
+    use super::*;
+
+    #[test]
+    fn karpenters_role_is_that_of_the_template() {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates/environment/aws/service_accounts.tf");
+        let template = std::fs::read_to_string(template).unwrap();
+        assert!(
+            template.contains("resource \"aws_iam_role\" \"service_account\" {") && template.contains("    karpenter ")
+        );
+        let role = |action: &str| PlanSummary {
+            resources: vec![ResourceChange { address: KARPENTERS_ROLE.to_owned(), action: action.to_owned() }],
+            ..PlanSummary::default()
+        };
+        assert!(takes_karpenters_role(&role("delete")));
+        assert!(!takes_karpenters_role(&role("update")) && !takes_karpenters_role(&PlanSummary::default()));
+    }
 }

@@ -109,6 +109,11 @@ output "node_iam_role_name" {
   value       = one(aws_iam_role.node[*].name)
 }
 
+output "node_architecture" {
+  description = "What machines the nodes are, as Kubernetes calls it."
+  value       = var.provision_eks ? (local.is_graviton ? "arm64" : "amd64") : null
+}
+
 output "node_security_group" {
   description = "The security group of cluster and nodes."
   value       = local.cluster_security_group

@@ -40,14 +40,19 @@ impl Known {
 
 /// All that are there, those that come last first. `kubectl` works where Argo CD lives. None if Argo CD is not there.
 pub(super) async fn read(kubectl: &Kubectl<'_>) -> Result<Option<Vec<Known>>, ExecutorError> {
-    let kind = Resource::parse(&format!("customresourcedefinitions.apiextensions.k8s.io/{APPLICATIONS}"));
-    if kubectl.get_one(kind.map_err(ExecutorError::Other)?).await?.is_none() {
+    if !has_kind(kubectl, APPLICATIONS).await? {
         return Ok(None);
     }
     let all = Targets::Kinds { kinds: vec![APPLICATIONS.to_owned()], selector: None };
     let mut known: Vec<_> = kubectl.get(&all).await?.iter().filter_map(Known::of).collect();
     known.sort_by_key(|one| (std::cmp::Reverse(one.wave), one.name.clone()));
     Ok(Some(known))
+}
+
+/// Whether somebody has brought a kind into the cluster.
+pub(super) async fn has_kind(kubectl: &Kubectl<'_>, kind: &str) -> Result<bool, ExecutorError> {
+    let definition = Resource::parse(&format!("customresourcedefinitions.apiextensions.k8s.io/{kind}"));
+    Ok(kubectl.get_one(definition.map_err(ExecutorError::Other)?).await?.is_some())
 }
 
 /// An Application of that name which belongs to another environment would be taken over.

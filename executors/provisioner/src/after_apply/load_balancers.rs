@@ -8,11 +8,13 @@ use executor_kubectl::{Kubectl, Resource, Targets};
 use serde_json::Value;
 
 use super::deadline::Deadline;
+use super::known;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Machines of Karpenter: its NodePools, and what is made of them.
-const MACHINES: [&str; 2] = ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh"];
+const LOAD_BALANCERS: [&str; 2] = ["services", "ingresses.networking.k8s.io"];
+/// Machines of Karpenter: its NodePools, what is made of them, and what they are made like, which has an instance profile.
+const MACHINES: [&str; 3] = ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"];
 
 /// An object with something of the cloud behind it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +27,11 @@ struct Costly {
 impl Costly {
     fn of(object: &Value) -> Option<Self> {
         let kind = match object["kind"].as_str()? {
-            "Service" if object["spec"]["type"] == "LoadBalancer" => "services",
-            "Ingress" => "ingresses.networking.k8s.io",
+            "Service" if object["spec"]["type"] == "LoadBalancer" => LOAD_BALANCERS[0],
+            "Ingress" => LOAD_BALANCERS[1],
             "NodePool" => MACHINES[0],
             "NodeClaim" => MACHINES[1],
+            "EC2NodeClass" => MACHINES[2],
             _ => return None,
         };
         let metadata = &object["metadata"];
@@ -44,21 +47,54 @@ impl std::fmt::Display for Costly {
     }
 }
 
-/// Takes away all of it in the whole cluster, and waits until it is gone; how much there was. `has_machines`: Karpenter is
-/// there, and it makes machines.
+/// Takes away all load balancers of the cluster, and waits until they are gone; how many there were.
 pub(super) async fn take_away(
     job: &JobContext,
     kubectl: &Kubectl<'_>,
-    has_machines: bool,
     deadline: Deadline,
 ) -> Result<usize, ExecutorError> {
-    let mut kinds = vec!["services", "ingresses.networking.k8s.io"];
-    if has_machines && is_known(kubectl, MACHINES[0]).await? {
-        kinds.extend(MACHINES);
+    take_away_all(job, kubectl, &LOAD_BALANCERS, deadline).await
+}
+
+/// Whether the cluster knows of machines that Karpenter makes.
+pub(super) async fn has_machines(kubectl: &Kubectl<'_>) -> Result<bool, ExecutorError> {
+    known::has_kind(kubectl, MACHINES[0]).await
+}
+
+/// The same for all machines of Karpenter. Nobody but Karpenter ends them: where it does not run, or may not, they are
+/// still there at the deadline, and that is an error.
+pub(super) async fn take_away_machines(
+    job: &JobContext,
+    kubectl: &Kubectl<'_>,
+    deadline: Deadline,
+) -> Result<usize, ExecutorError> {
+    let mut kinds = Vec::new();
+    for kind in MACHINES {
+        if known::has_kind(kubectl, kind).await? {
+            kinds.push(kind);
+        }
     }
+    if kinds.is_empty() {
+        return Ok(0);
+    }
+    take_away_all(job, kubectl, &kinds, deadline).await.map_err(|error| match error {
+        ExecutorError::Unsuccessful(text) => ExecutorError::Unsuccessful(format!(
+            "{text}\nKarpenter ends its machines as long as it runs and has its role; its log in the namespace karpenter says \
+             why it does not"
+        )),
+        other => other,
+    })
+}
+
+async fn take_away_all(
+    job: &JobContext,
+    kubectl: &Kubectl<'_>,
+    kinds: &[&str],
+    deadline: Deadline,
+) -> Result<usize, ExecutorError> {
     let mut asked = std::collections::BTreeSet::new();
     loop {
-        let left = look(kubectl, &kinds).await?;
+        let left = look(kubectl, kinds).await?;
         if left.is_empty() {
             return Ok(asked.len());
         }
@@ -76,11 +112,6 @@ pub(super) async fn take_away(
         }
         deadline.rest(job, PAUSE).await?;
     }
-}
-
-async fn is_known(kubectl: &Kubectl<'_>, kind: &str) -> Result<bool, ExecutorError> {
-    let kind = Resource::parse(&format!("customresourcedefinitions.apiextensions.k8s.io/{kind}"));
-    Ok(kubectl.get_one(kind.map_err(ExecutorError::Other)?).await?.is_some())
 }
 
 async fn look(kubectl: &Kubectl<'_>, kinds: &[&str]) -> Result<Vec<Costly>, ExecutorError> {

@@ -16,6 +16,7 @@ mod rollout;
 mod target;
 
 use executor_api::{ExecutorError, Input, JobContext};
+use executor_kubectl::Kubectl;
 use serde_json::{Map, Value};
 
 use crate::snapshot::Snapshot;
@@ -89,6 +90,32 @@ pub async fn run(
     }
     told.extend(rollout.run(steps, &wanted).await?);
     Ok(told)
+}
+
+/// Takes Karpenter's machines away while its role is still there: for a plan that takes the role. `outputs` are those of
+/// before.
+///
+/// # Errors
+/// If one of them is left at the deadline, or nobody can tell.
+pub async fn end_machines(
+    job: &JobContext,
+    steps: &mut Steps<'_>,
+    snapshot: &Snapshot,
+    outputs: &Map<String, Value>,
+) -> Result<(), ExecutorError> {
+    if !snapshot.argocd.enabled || !snapshot.applications.enabled {
+        job.log().system("machines of Karpenter stay behind: the snapshot leaves Argo CD or the applications alone");
+        return Ok(());
+    }
+    let Some(target) = Target::of(&Facts::new(snapshot, outputs))? else { return Ok(()) };
+    let Some(access) = steps.take("cluster", "Reach the cluster", target.reach(job)).await? else { return Ok(()) };
+    let kubectl = Kubectl::find(job, &access)?;
+    if !load_balancers::has_machines(&kubectl).await? {
+        return Ok(());
+    }
+    let work = load_balancers::take_away_machines(job, &kubectl, Deadline::after(snapshot.applications.deadline));
+    steps.take("remove_machines", "Take away Karpenter's machines", work).await?;
+    Ok(())
 }
 
 /// Takes away what the applications made in the cloud, which terraform knows nothing of. A cluster that is not there is

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use executor_api::{ExecutorError, JobContext};
-use executor_kubectl::{ApplyOptions, Kubectl, ManifestFiles};
+use executor_kubectl::{ApplyOptions, Kubectl, ManifestFiles, Resource};
 use serde_json::{Value, json};
 
+use super::applications::Object;
 use super::deadline::Deadline;
+use super::known;
 
 /// Between two tries while what a kind needs is not there yet.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -16,13 +18,20 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) async fn apply(
     job: &JobContext,
     kubectl: &Kubectl<'_>,
-    manifests: &[&Value],
+    objects: &[&Object],
     deadline: Deadline,
 ) -> Result<(), ExecutorError> {
+    let mut manifests = Vec::new();
+    for object in objects {
+        match who_has_the_say(kubectl, object).await? {
+            None => manifests.push(&object.manifest),
+            Some(other) => job.log().system(format!("{} is not made: there is {other}", name(&object.manifest))),
+        }
+    }
     if manifests.is_empty() {
         return Ok(());
     }
-    let files = written(job, manifests)?;
+    let files = written(job, &manifests)?;
     let options = ApplyOptions { force_conflicts: true, ..ApplyOptions::default() };
     loop {
         let before = kubectl.look(&files).await?;
@@ -37,6 +46,30 @@ pub(super) async fn apply(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// What is in the cluster already in place of an object that is made only once.
+async fn who_has_the_say(kubectl: &Kubectl<'_>, object: &Object) -> Result<Option<String>, ExecutorError> {
+    for unless in object.unless {
+        let kind = unless.split('/').next().unwrap_or(unless);
+        if !known::has_kind(kubectl, kind).await? {
+            continue;
+        }
+        let other = match Resource::parse(unless) {
+            Ok(one) => kubectl.get_one(one).await?,
+            Err(_) => kubectl.get_everywhere(&[kind]).await?.pop(),
+        };
+        if let Some(other) = other {
+            return Ok(Some(name(&other)));
+        }
+    }
+    Ok(None)
+}
+
+/// For a person.
+fn name(manifest: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{} {}", text(&manifest["kind"]), text(&manifest["metadata"]["name"]))
 }
 
 fn written(job: &JobContext, manifests: &[&Value]) -> Result<ManifestFiles, ExecutorError> {

@@ -8,7 +8,7 @@ use executor_argocd::{ArgoCd, Cascade};
 use executor_kubectl::Kubectl;
 use serde_json::{Map, Value, json};
 
-use super::applications::OWNERS_WAVE;
+use super::applications::{KARPENTER, OWNERS_WAVE};
 use super::argocd::NAMESPACE;
 use super::deadline::Deadline;
 use super::known::{self, Known};
@@ -30,6 +30,7 @@ pub(super) struct Removal<'a> {
     deadline: Deadline,
     removed: Vec<String>,
     load_balancers: usize,
+    machines: usize,
     volumes: Vec<String>,
 }
 
@@ -51,6 +52,7 @@ impl<'a> Removal<'a> {
             deadline,
             removed: Vec::new(),
             load_balancers: 0,
+            machines: 0,
             volumes: Vec::new(),
         })
     }
@@ -58,7 +60,8 @@ impl<'a> Removal<'a> {
     /// What was taken away goes into the metadata, however it ends.
     pub(super) async fn run(mut self, steps: &mut Steps<'_>) -> Result<Map<String, Value>, ExecutorError> {
         let ended = self.all(steps).await;
-        let mut told = json!({ "removed": { "applications": self.removed, "load_balancers": self.load_balancers } });
+        let mut told = json!({ "removed": { "applications": self.removed, "load_balancers": self.load_balancers,
+                                            "machines": self.machines } });
         if !self.volumes.is_empty() {
             told["volumes_left"] = json!(self.volumes);
         }
@@ -73,14 +76,18 @@ impl<'a> Removal<'a> {
     async fn all(&mut self, steps: &mut Steps<'_>) -> Result<(), ExecutorError> {
         let known = self.known().await?;
         let has = |name: &str| known.iter().any(|one| one.name == name);
-        let (has_names, has_machines) = (has("external-dns"), has("karpenter"));
+        let (has_names, has_karpenter) = (has("external-dns"), has(KARPENTER));
         if known.iter().any(|one| one.wave >= OWNERS_WAVE) {
             steps.take("remove_apps", "Take away the owner's applications", self.owners(known)).await?;
         }
         if self.is_ours {
-            let work = self.load_balancers(has_names, has_machines);
+            let work = self.load_balancers(has_names);
             steps.take("remove_load_balancers", "Take away load balancers and their names", work).await?;
             self.look_for_volumes().await?;
+        }
+        // Of a cluster that goes, whoever runs Karpenter there; else with ours, whose kinds go with it.
+        if (self.is_ours || has_karpenter) && load_balancers::has_machines(&self.kubectl).await? {
+            steps.take("remove_machines", "Take away Karpenter's machines", self.machines()).await?;
         }
         let known = self.known().await?;
         if known.is_empty() {
@@ -107,8 +114,13 @@ impl<'a> Removal<'a> {
         forget_repository(&self.kubectl).await
     }
 
-    async fn load_balancers(&mut self, has_names: bool, has_machines: bool) -> Result<(), ExecutorError> {
-        let gone = load_balancers::take_away(self.job, &self.kubectl, has_machines, self.deadline).await?;
+    async fn machines(&mut self) -> Result<(), ExecutorError> {
+        self.machines = load_balancers::take_away_machines(self.job, &self.kubectl, self.deadline).await?;
+        Ok(())
+    }
+
+    async fn load_balancers(&mut self, has_names: bool) -> Result<(), ExecutorError> {
+        let gone = load_balancers::take_away(self.job, &self.kubectl, self.deadline).await?;
         self.load_balancers = gone;
         if has_names && (gone > 0 || !self.removed.is_empty()) {
             let seconds = NAMES_ARE_GONE_AFTER.as_secs();

@@ -6,10 +6,11 @@ use executor_argocd::{ArgoCd, Awaited, Cascade};
 use executor_kubectl::{Kubectl, Resource, Targets};
 use serde_json::{Map, Value, json};
 
-use super::applications::{Application, Wanted};
+use super::applications::{Application, KARPENTER, Wanted};
 use super::argocd::NAMESPACE;
 use super::deadline::Deadline;
 use super::known::{self, Known};
+use super::load_balancers;
 use super::repository;
 use crate::steps::Steps;
 
@@ -89,19 +90,32 @@ impl<'a> Rollout<'a> {
             let later = wanted.applications.iter().filter(|one| one.wave > wave).map(|one| one.name);
             return Err(unhealthy(self.deadline, &awaited, &later.collect::<Vec<_>>()));
         }
-        let objects = wanted.objects.iter().filter(|object| object.after_wave == wave);
-        let manifests: Vec<_> = objects.map(|object| &object.manifest).collect();
-        super::objects::apply(self.job, &self.kubectl, &manifests, self.deadline).await
+        let objects: Vec<_> = wanted.objects.iter().filter(|object| object.after_wave == wave).collect();
+        super::objects::apply(self.job, &self.kubectl, &objects, self.deadline).await
     }
 
     async fn prune(&self, gone: &[Known]) -> Result<(), ExecutorError> {
         // What became healthy may have taken all the time there was.
         let deadline = Deadline::after(self.deadline.limit());
+        if gone.iter().any(|one| one.name == KARPENTER) {
+            load_balancers::take_away_machines(self.job, &self.kubectl, deadline).await.map_err(with_remedy)?;
+        }
         for one in gone {
             self.job.log().system(format!("{} is no longer wanted", one.name));
             self.argocd.delete(&one.name, Cascade::Foreground, deadline.left()).await?;
         }
         if gone.iter().any(|one| one.name == "apps") { forget_repository(&self.kubectl).await } else { Ok(()) }
+    }
+}
+
+/// Terraform has taken Karpenter's role away by then.
+fn with_remedy(error: ExecutorError) -> ExecutorError {
+    match error {
+        ExecutorError::Unsuccessful(text) => ExecutorError::Unsuccessful(format!(
+            "{text}\nits role goes with enable_karpenter: DEPLOY with true again, delete the NodePools, and when their nodes \
+             are gone DEPLOY with false"
+        )),
+        other => other,
     }
 }
 

@@ -16,6 +16,12 @@ fn dns() -> Value {
     json!({ "enabled": true, "domain_name": "shop.example.com" })
 }
 
+/// What Karpenter is told: the NodePool, and what its machines are like.
+fn machines() -> (Value, Value) {
+    let spec = |kind: &str| json_of(&["get", kind, "default"])["spec"].clone();
+    (spec("nodepools.karpenter.sh"), spec("ec2nodeclasses.karpenter.k8s.aws"))
+}
+
 fn standing(told: &Map<String, Value>, name: &str) -> (Value, Value, Value) {
     let one = &told["applications"][name];
     (one["sync"].clone(), one["health"].clone(), one["message"].clone())
@@ -69,13 +75,24 @@ async fn an_environment_on_aws_comes_changes_and_goes() {
     assert_eq!(store["spec"]["provider"]["aws"], json!({ "service": "SecretsManager", "region": "eu-west-1" }));
     assert!(has(&["storageclass", "gp3"]) && has(&["configmap", "web", "--namespace=default"]));
 
-    // Once more, and nothing is other than before; then without karpenter.
+    let (pool, class) = machines();
+    assert_eq!(
+        (&pool["template"]["spec"]["nodeClassRef"]["name"], &class["role"]),
+        (&json!("default"), &json!("eks-euw1-dev-shop-node"))
+    );
+
+    // Once more, and nothing is other than before, but for what somebody has changed who may; then without karpenter.
+    kubectl(&["patch", "nodepool", "default", "--type=merge", "--patch={\"spec\":{\"limits\":{\"cpu\":\"7\"}}}"]);
     let (job, _) = deployed(&snapshot, &outputs).await;
     assert!(job.log().contains("external-dns is as it should be"), "{}", job.log());
+    assert!(job.log().contains("NodePool default is not made: there is NodePool default"), "{}", job.log());
+    assert_eq!(machines().0["limits"]["cpu"], "7");
     let mut without = world.snapshot("aws", json!({ "dns": dns(), "cluster": nodes(false) }));
     without.apps_destination_repo.clone_from(&snapshot.apps_destination_repo);
     let (job, _) = deployed(&without, &outputs).await;
-    assert!(job.log().contains("karpenter is no longer wanted"), "{}", job.log());
+    let said = job.log();
+    let machines_go = said.find("taking away nodepools.karpenter.sh default").expect(&said);
+    assert!(machines_go < said.find("karpenter is no longer wanted").expect(&said), "{said}");
     assert!(!applications().contains(&"karpenter".to_owned()));
     assert!(!has(&["configmap", "values-of-karpenter", "--namespace=karpenter"]));
     assert!(has(&["secret", "repo-apps", "--namespace=argocd"]));

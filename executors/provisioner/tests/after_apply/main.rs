@@ -8,5 +8,6 @@ mod failing;
 #[path = "../../../argocd/tests/real/git_host.rs"]
 mod git_host;
 mod life;
+mod machines;
 mod refusing;
 mod world;

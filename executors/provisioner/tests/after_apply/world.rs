@@ -12,6 +12,12 @@ use crate::charts::{Charts, LABEL};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
+const KARPENTERS_KINDS: [(&str, &str, &str); 3] = [
+    ("karpenter.sh", "NodePool", "nodepools"),
+    ("karpenter.sh", "NodeClaim", "nodeclaims"),
+    ("karpenter.k8s.aws", "EC2NodeClass", "ec2nodeclasses"),
+];
+
 /// The cluster as a test has it, without anything of another test.
 pub(crate) struct World {
     pub(crate) kubeconfig: String,
@@ -29,6 +35,7 @@ pub(crate) async fn world(hopeless: Option<&str>) -> Option<World> {
     };
     let guard = ONE_AT_A_TIME.lock().await;
     clean();
+    with_karpenters_kinds().await;
     let kubeconfig = std::fs::read_to_string(kubeconfig).unwrap();
     Some(World { kubeconfig, charts: Charts::serve(hopeless).await, _guard: guard })
 }
@@ -80,6 +87,7 @@ pub(crate) fn aws_outputs() -> Map<String, Value> {
         "eks_irsa_external_secrets_arn": "arn:aws:iam::123456789012:role/secrets",
         "eks_irsa_cluster_autoscaler_arn": "arn:aws:iam::123456789012:role/autoscaler",
         "karpenter_sa_role": "arn:aws:iam::123456789012:role/karpenter", "karpenter_queue_name": "queue-of-shop",
+        "node_iam_role_name": "eks-euw1-dev-shop-node", "node_security_group": "sg-0123", "node_architecture": "arm64",
     });
     outputs.as_object().unwrap().clone()
 }
@@ -166,6 +174,21 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Karpenter's kinds, once for all tests: while three kinds come or go at once, Argo CD 3.2 may do nothing for minutes. So its
+/// chart does not bring them here. What an object of them may hold is not checked.
+async fn with_karpenters_kinds() {
+    for (group, kind, plural) in KARPENTERS_KINDS {
+        let schema = json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+        let version = json!({ "name": "v1beta1", "served": true, "storage": true, "schema": schema });
+        let name = format!("{plural}.{group}");
+        apply(&json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                       "metadata": { "name": name },
+                       "spec": { "group": group, "scope": "Cluster", "versions": [version],
+                                 "names": { "kind": kind, "plural": plural, "singular": kind.to_lowercase() } } }));
+        until("condition=Established", "default", &format!("customresourcedefinition/{name}")).await;
+    }
+}
+
 /// What another test may have left.
 fn clean() {
     let delete = |args: &[&str]| kubectl(&[&["delete", "--ignore-not-found"], args].concat());
@@ -185,6 +208,15 @@ fn clean() {
     delete(&["secrets", argocd, "--selector=owner=helm"]);
     delete(&["secrets", argocd, "repo-apps"]);
     delete(&["deployments,configmaps,services,ingresses,persistentvolumes", "--all-namespaces", "--selector", LABEL]);
+    for (group, _, plural) in KARPENTERS_KINDS {
+        let kind = format!("{plural}.{group}");
+        if has(&["customresourcedefinitions", &kind]) {
+            for one in kubectl(&["get", &kind, "--output=name"]).lines() {
+                kubectl(&["patch", one, "--type=merge", "--patch={\"metadata\":{\"finalizers\":null}}"]);
+            }
+            kubectl(&["delete", &kind, "--all"]);
+        }
+    }
     delete(&["customresourcedefinitions", "--selector", LABEL]);
     delete(&["storageclasses", "gp3"]);
 }

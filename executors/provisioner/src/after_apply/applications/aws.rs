@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::chart::Chart;
 use super::everywhere::{external_dns, external_secrets, secret_store, service_account};
-use super::{Object, Wanted};
+use super::{Object, Wanted, machines};
 use crate::after_apply::facts::Facts;
 
 /// The annotation by which a service account is a role.
@@ -39,7 +39,7 @@ const CLUSTER_AUTOSCALER: Chart = Chart {
 };
 
 const KARPENTER: Chart = Chart {
-    name: "karpenter",
+    name: super::KARPENTER,
     repository: "public.ecr.aws/karpenter",
     chart: "karpenter",
     version: "0.37.0",
@@ -65,7 +65,7 @@ pub(super) fn add_to(wanted: &mut Wanted, facts: &Facts<'_>) -> Result<(), Execu
         karpenter(wanted, facts)?;
     }
     if facts.snapshot.cluster.provision {
-        wanted.objects.push(Object { after_wave: 0, manifest: storage_class() });
+        wanted.objects.push(Object { after_wave: 0, manifest: storage_class(), unless: &[] });
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn karpenter(wanted: &mut Wanted, facts: &Facts<'_>) -> Result<(), ExecutorError
     }
     let values = json!({ "settings": settings, "serviceAccount": service_account("karpenter", ROLE, role) });
     wanted.applications.push(KARPENTER.with(facts, values));
-    Ok(())
+    machines::add_to(wanted, facts, name, KARPENTER.wave)
 }
 
 /// Volumes where nothing else is said. Its driver is an addon of the cluster.

@@ -48,7 +48,7 @@ pub(super) fn external_secrets(facts: &Facts<'_>, more: Value) -> Application {
 pub(super) fn secret_store(name: &str, provider: &Value) -> Object {
     let manifest = json!({ "apiVersion": "external-secrets.io/v1beta1", "kind": "ClusterSecretStore",
                            "metadata": { "name": name }, "spec": { "provider": provider } });
-    Object { after_wave: EXTERNAL_SECRETS.wave, manifest }
+    Object { after_wave: EXTERNAL_SECRETS.wave, manifest, unless: &[] }
 }
 
 /// The service account, named so that roles can trust it, and who it is at the cloud.

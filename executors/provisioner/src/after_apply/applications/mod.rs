@@ -7,6 +7,7 @@ mod azure;
 mod chart;
 mod everywhere;
 mod gcp;
+mod machines;
 mod owner;
 mod project;
 
@@ -23,6 +24,8 @@ use crate::snapshot::Provider;
 pub(super) const ENVIRONMENT: &str = "alethia/environment";
 /// The annotation of an application that says in which wave it comes, and goes in reverse.
 pub(super) const WAVE: &str = "argocd.argoproj.io/sync-wave";
+/// The application that makes machines of its own.
+pub(super) const KARPENTER: &str = "karpenter";
 /// The wave of the owner's applications: all of ours are there before.
 pub(super) const OWNERS_WAVE: u8 = 3;
 
@@ -47,6 +50,9 @@ pub(super) struct Object {
     /// It comes when this wave is healthy: its kind may be of an application in it.
     pub(super) after_wave: u8,
     pub(super) manifest: Value,
+    /// Made only while the cluster has nothing of these, each a kind or `kind/name`: it is the owner's then. Of most there
+    /// is nothing here: they are as they should be after every DEPLOY.
+    pub(super) unless: &'static [&'static str],
 }
 
 /// `repository`: where the owner's applications are.
@@ -121,6 +127,8 @@ mod tests {
             "eks_irsa_alb_controller_arn": "arn:aws:iam::1:role/alb", "eks_irsa_external_dns_arn": "arn:aws:iam::1:role/dns",
             "eks_irsa_external_secrets_arn": "arn:aws:iam::1:role/secrets", "karpenter_sa_role": "arn:aws:iam::1:role/karpenter",
             "eks_irsa_cluster_autoscaler_arn": "arn:aws:iam::1:role/autoscaler",
+            "node_iam_role_name": "eks-euw1-dev-shop-node", "node_security_group": "sg-1", "node_architecture": "arm64",
+            "subnet1": "subnet-1", "subnet2": "subnet-2", "subnet3": "subnet-3",
             "karpenter_queue_name": "queue", "gke_cluster_name": "gke", "project_id": "my-project",
             "external_dns_service_account": "dns@my-project.iam.gserviceaccount.com",
             "external_secrets_service_account": "eso@my-project.iam.gserviceaccount.com",
@@ -196,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_hostile_fact_gets_nowhere() {
-        for output in ["vpc_id", "eks_irsa_external_dns_arn", "karpenter_queue_name"] {
+        for output in ["vpc_id", "eks_irsa_external_dns_arn", "karpenter_queue_name", "node_iam_role_name"] {
             for hostile in ["a\nserviceAccount: {}", "\"}", "{{ .Release.Name }}", "$(id)", "'a'"] {
                 let mut outputs = outputs();
                 outputs.insert(output.to_owned(), json!(hostile));
