@@ -16,7 +16,7 @@ async fn what_is_not_healthy_at_the_deadline_is_named_with_its_reason() {
     let job = job();
     let error = deploy(&job, &snapshot, &aws_outputs()).await.unwrap_err().to_string();
     assert!(
-        error.starts_with("after 60s these applications are not synced and healthy:\n  metrics-server: "),
+        error.starts_with("after 1m these applications are not synced and healthy:\n  metrics-server: "),
         "{error}"
     );
     assert!(error.contains("Degraded") && error.contains("metrics-server-of-a-test"), "{error}");
