@@ -24,8 +24,25 @@ pub struct JobPaths {
     pub inputs: PathBuf,
     /// HOME of every tool.
     pub home: PathBuf,
-    /// TMPDIR of every tool.
+    /// Temporary files.
     pub temp: PathBuf,
+    /// TMPDIR of every tool: the same folder, by a name that is short enough for the sockets in it.
+    pub tmpdir: PathBuf,
+}
+
+impl JobPaths {
+    /// The folders of the run in `root`.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        let temp = root.join("tmp");
+        Self {
+            work: root.join("work"),
+            inputs: root.join("inputs"),
+            home: root.join("home"),
+            tmpdir: temp.clone(),
+            temp,
+        }
+    }
 }
 
 /// An artifact to keep for the job.
@@ -290,7 +307,7 @@ impl JobContext {
         for (name, value) in who.into_iter().flat_map(Environment::iter) {
             env.set(name, value);
         }
-        env.set("HOME", &self.0.paths.home).set("TMPDIR", &self.0.paths.temp);
+        env.set("HOME", &self.0.paths.home).set("TMPDIR", &self.0.paths.tmpdir);
         Command::new(program, env, self.work_dir())
     }
 }

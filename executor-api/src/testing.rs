@@ -146,12 +146,7 @@ impl TestJobBuilder {
     /// If a folder cannot be made.
     pub fn build(self) -> std::io::Result<TestJob> {
         let folder = tempfile::tempdir()?;
-        let paths = JobPaths {
-            work: folder.path().join("work"),
-            inputs: folder.path().join("inputs"),
-            home: folder.path().join("home"),
-            temp: folder.path().join("tmp"),
-        };
+        let paths = JobPaths::below(folder.path());
         for path in [&paths.work, &paths.inputs, &paths.home, &paths.temp] {
             std::fs::create_dir(path)?;
         }

@@ -20,6 +20,7 @@ use crate::config::Variables;
 use crate::directory_backend::DirectoryBackend;
 use crate::job_directory::{CLAIM, Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, STOP};
 use crate::job_log::{FrameWriter, LogTotals};
+use crate::short_name::ShortName;
 use crate::stand_in_outcome::status_for;
 use crate::{cloud, oidc_token, time_limit};
 
@@ -98,9 +99,11 @@ async fn run_job(
         Ok(plugin) => {
             let limit = time_limit::of(&claimed.job, plugin);
             let backend = Arc::new(DirectoryBackend::new(directory.clone()));
+            let mut paths = directory.paths();
+            let _name = ShortName::give(&mut paths, &log);
             let context = JobContext::new(JobContextParts {
                 job: claimed.job,
-                paths: directory.paths(),
+                paths,
                 settings: claimed.settings,
                 log: log.clone(),
                 stop: stopped.clone(),

@@ -39,6 +39,7 @@ mod oidc_token;
 mod registry;
 mod remedy;
 mod runner;
+mod short_name;
 mod shutdown;
 mod stand_in_outcome;
 mod state_directory;

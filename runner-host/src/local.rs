@@ -14,6 +14,7 @@ use executor_api::{
 use serde_json::{Map, Value};
 use wire::{HIDDEN, Job, JobId, JobStatus, secret_places};
 
+use crate::short_name::ShortName;
 use crate::{Variables, cloud, time_limit};
 
 /// The record of a job that succeeded, beside its artifacts: with it, a later run may apply the plan among them.
@@ -98,14 +99,11 @@ impl LocalRun {
         let backend = Arc::new(backend);
         let log = LogSink::new(log);
         let deaf = self.signal.clone();
+        let mut paths = JobPaths::below(&self.folder);
+        let _name = ShortName::give(&mut paths, &log);
         let context = JobContext::new(JobContextParts {
             job: self.job,
-            paths: JobPaths {
-                work: self.folder.join("work"),
-                inputs: self.folder.join("inputs"),
-                home: self.folder.join("home"),
-                temp: self.folder.join("tmp"),
-            },
+            paths,
             settings: self.settings,
             log: log.clone(),
             stop: self.signal,

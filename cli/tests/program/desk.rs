@@ -10,6 +10,9 @@ use system_tests::process::{Process, variable};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+/// The runner's state directory. There is no room left for the name of a socket below it, and providers need one.
+const DEEP: &str = "a-runner-whose-state-directory-has-a-name-that-is-longer-than-most-people-would-choose";
+
 pub(crate) fn alethia() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_alethia"))
 }
@@ -111,7 +114,7 @@ impl Desk {
             let (name, value) = line.split_once('=')?;
             Some((name.to_owned(), value.trim_matches('\'').to_owned()))
         }));
-        let args = ["runner", "start", "--state-dir", &self.arg("runner")].map(str::to_owned);
+        let args = ["runner", "start", "--state-dir", &self.arg(DEEP)].map(str::to_owned);
         let runner = Process::start(&alethia(), &args, &env);
         runner.until_said("ready for jobs").await;
         runner

@@ -9,6 +9,8 @@ use executor_api::JobPaths;
 use rustix::fs::{FallocateFlags, fallocate};
 use wire::{AttemptNo, JobId, Phase};
 
+use crate::short_name;
+
 use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME};
 
 /// Room for the outcome on a full disk.
@@ -90,12 +92,7 @@ impl JobDirectory {
     }
 
     pub(crate) fn paths(&self) -> JobPaths {
-        JobPaths {
-            work: self.root.join("work"),
-            inputs: self.root.join("inputs"),
-            home: self.root.join("home"),
-            temp: self.root.join("tmp"),
-        }
+        JobPaths::below(&self.root)
     }
 
     /// How far the run has come, by the files that are there.
@@ -115,6 +112,7 @@ impl JobDirectory {
 
     /// All is delivered: nothing of the run stays behind. Tools leave folders without write permission.
     pub(crate) fn remove(&self) -> io::Result<()> {
+        short_name::remove(&self.paths().temp);
         if fs::remove_dir_all(&self.root).is_ok() {
             return Ok(());
         }

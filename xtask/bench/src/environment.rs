@@ -1,10 +1,7 @@
 //! An environment on the AWS that moto plays, as jobs of the product plan and deploy it: with the real terraform and the
 //! real provider, and the state in S3.
 
-use std::os::unix::fs::symlink;
-
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use wire::Job;
 
 use crate::clock;
@@ -23,8 +20,6 @@ pub(crate) struct Environment {
     /// Ends before those it speaks to.
     _runner: Running,
     system: System,
-    /// How the runner finds its state: providers make sockets in a job's TMPDIR, and a socket's path has 107 bytes.
-    _short: TempDir,
     tool_clock: ToolClock,
     snapshot: Value,
     _moto: Moto,
@@ -77,15 +72,11 @@ impl Environment {
             ("SUPABASE_STORAGE_KEY_ID", "AKIASTATES"),
             ("SUPABASE_STORAGE_SECRET_KEY", "states"),
         ];
-        let (short, mut runner) = (TempDir::new()?, system.register("environment").await?);
-        let jobs = system.folder().join("runner");
-        std::fs::create_dir(&jobs)?;
-        runner.state = short.path().join("s");
-        symlink(&jobs, &runner.state)?;
+        let runner = system.register("environment").await?;
         let running = system.product_runner_in(&runner, &[&moto::environment(&endpoint)[..], &more[..]].concat())?;
         system.online(&runner).await?;
         let snapshot = serde_json::from_str(SNAPSHOT)?;
-        Ok(Self { _runner: running, system, _short: short, tool_clock, snapshot, _moto: moto })
+        Ok(Self { _runner: running, system, tool_clock, snapshot, _moto: moto })
     }
 
     /// Runs a job of a kind to its end.
