@@ -44,7 +44,12 @@ output "secret_versions" {
 
 output "storage" {
   description = "The storage of terraform states that it was given."
-  value       = local.has_storage ? { endpoint = var.storage_endpoint, region = var.storage_region } : null
+  value = local.has_storage ? {
+    endpoint       = var.storage_endpoint
+    region         = var.storage_region
+    bucket         = var.storage_bucket
+    create_buckets = var.storage_create_buckets
+  } : null
 }
 
 output "deployment" {

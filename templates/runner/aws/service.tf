@@ -35,7 +35,12 @@ locals {
       AWS_REGION            = var.region
     },
     length(var.labels) > 0 ? { ALETHIA_LABELS = join(",", [for name, value in var.labels : "${name}=${value}"]) } : {},
-    local.has_storage ? { SUPABASE_S3_ENDPOINT = var.storage_endpoint, SUPABASE_S3_REGION = var.storage_region } : {},
+    local.has_storage ? {
+      SUPABASE_S3_ENDPOINT                = var.storage_endpoint
+      SUPABASE_S3_REGION                  = var.storage_region
+      ALETHIA_STORAGE_AUTO_CREATE_BUCKETS = tostring(var.storage_create_buckets)
+    } : {},
+    local.has_storage && var.storage_bucket != "" ? { ALETHIA_STATE_BUCKET = var.storage_bucket } : {},
   )
 
   secrets = merge(

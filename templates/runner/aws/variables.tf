@@ -123,6 +123,18 @@ variable "storage_region" {
   default     = ""
 }
 
+variable "storage_bucket" {
+  description = "The bucket in it for the states of environments and runners; empty: the runner's usual one."
+  type        = string
+  default     = ""
+}
+
+variable "storage_create_buckets" {
+  description = "Whether the runner may make a bucket that is missing."
+  type        = bool
+  default     = true
+}
+
 variable "infracost" {
   description = "Whether there is a key of Infracost."
   type        = bool

@@ -88,6 +88,10 @@ pub struct StorageParams {
     pub endpoint: String,
     /// Its region.
     pub region: String,
+    /// The bucket for the states of environments and runners; the program's usual one if missing.
+    pub bucket: Option<String>,
+    /// Whether the runner may make a bucket that is missing; true if missing.
+    pub create_buckets: Option<bool>,
     /// The key's name.
     #[schemars(extend("writeOnly" = true))]
     pub key_id: String,

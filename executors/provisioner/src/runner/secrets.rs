@@ -15,8 +15,8 @@ pub(super) struct Secrets {
 }
 
 struct Storage {
-    endpoint: String,
-    region: String,
+    /// Where it is, and which bucket: as `storage` of the template's outputs has it.
+    place: Value,
     key_id: String,
     secret_key: String,
 }
@@ -28,14 +28,14 @@ impl Secrets {
         let settings = job.settings();
         let own = !settings.cloud.is_shared;
         let of_payload = wanted.storage.as_ref().map(|storage| Storage {
-            endpoint: storage.endpoint.clone(),
-            region: storage.region.clone(),
+            place: place(&storage.endpoint, &storage.region, storage.bucket.as_ref(), storage.create_buckets),
             key_id: storage.key_id.clone(),
             secret_key: storage.secret_key.clone(),
         });
+        // With the same bucket: in another, the new runner would find no environment of this one.
+        let bucket = settings.state_bucket.as_ref();
         let of_runner = settings.storage.as_ref().filter(|_| own).map(|storage| Storage {
-            endpoint: storage.endpoint.clone(),
-            region: storage.region.clone(),
+            place: place(&storage.endpoint, &storage.region, bucket, Some(storage.create_buckets)),
             key_id: storage.key_id.clone(),
             secret_key: storage.secret_key.clone(),
         });
@@ -81,22 +81,25 @@ impl Secrets {
         let storage_key = self.storage.as_ref().map(|storage| format!("{} {}", storage.key_id, storage.secret_key));
         let storage = number("storage", storage_key.as_ref());
         let infracost = number("infracost", self.infracost.as_ref());
-        let (endpoint, region) = match &self.storage {
-            Some(storage) => (json!(storage.endpoint), json!(storage.region)),
-            None => {
-                let known = before.get("storage").cloned().unwrap_or_default();
-                (known["endpoint"].clone(), known["region"].clone())
-            }
+        let place = match &self.storage {
+            Some(storage) => storage.place.clone(),
+            None => before.get("storage").cloned().unwrap_or_default(),
         };
-        let or_nothing = |value: Value| if value.is_null() { json!("") } else { value };
+        let or = |value: &Value, default: Value| if value.is_null() { default } else { value.clone() };
         let variables = json!({
             "infracost": !infracost.is_null(),
-            "storage_endpoint": or_nothing(endpoint),
-            "storage_region": or_nothing(region),
+            "storage_endpoint": or(&place["endpoint"], json!("")),
+            "storage_region": or(&place["region"], json!("")),
+            "storage_bucket": or(&place["bucket"], json!("")),
+            "storage_create_buckets": or(&place["create_buckets"], json!(true)),
             "secret_versions": { "runner_token": token, "storage": storage, "infracost": infracost },
         });
         Ok(variables.as_object().cloned().unwrap_or_default())
     }
+}
+
+fn place(endpoint: &str, region: &str, bucket: Option<&String>, create_buckets: Option<bool>) -> Value {
+    json!({ "endpoint": endpoint, "region": region, "bucket": bucket, "create_buckets": create_buckets })
 }
 
 /// Another number for another value. Of its digest just enough to tell two of them apart: the number is in the state.
@@ -116,6 +119,8 @@ mod tests {
         let variables = Secrets::default().variables("r-1", before.as_object().unwrap()).unwrap();
         assert_eq!(variables["secret_versions"], json!({ "runner_token": 7, "storage": 8, "infracost": null }));
         assert_eq!((&variables["storage_endpoint"], &variables["infracost"]), (&json!("https://s"), &json!(false)));
+        // A runner of before these two could be said.
+        assert_eq!((&variables["storage_bucket"], &variables["storage_create_buckets"]), (&json!(""), &json!(true)));
         let error = Secrets::default().variables("r-1", &Map::new()).unwrap_err().to_string();
         assert!(error.starts_with("/runner_token: is missing"), "{error}");
     }

@@ -46,7 +46,8 @@ async fn a_runner_is_deployed_changed_and_taken_away() {
         create_buckets: true,
     };
     let storage_of_payload = json!({ "endpoint": storage.endpoint, "region": storage.region,
-                                     "key_id": storage.key_id, "secret_key": storage.secret_key });
+                                     "key_id": storage.key_id, "secret_key": storage.secret_key,
+                                     "create_buckets": false });
     let wanted = payload(
         &id,
         &json!({ "storage": storage_of_payload, "infracost_api_key": "infracost-canary",
@@ -72,6 +73,7 @@ async fn a_runner_is_deployed_changed_and_taken_away() {
         ("ALETHIA_DRAIN_TIMEOUT", "45s"),
         ("ALETHIA_LABELS", "zone=a"),
         ("SUPABASE_S3_ENDPOINT", "https://storage.example.com"),
+        ("ALETHIA_STORAGE_AUTO_CREATE_BUCKETS", "false"),
     ] {
         assert_eq!(env(&task, name), value, "{task}");
     }
@@ -233,6 +235,8 @@ async fn a_state_in_the_operators_storage_has_the_whole_id_and_the_new_runner_is
     assert_eq!(config["state"]["key"], format!("runners/{id}/terraform.tfstate"));
     let (_, task) = aws.service(&id).await;
     assert_eq!(env(&task, "SUPABASE_S3_ENDPOINT"), aws.url);
+    assert_eq!(env(&task, "ALETHIA_STATE_BUCKET"), bucket);
+    assert_eq!(env(&task, "ALETHIA_STORAGE_AUTO_CREATE_BUCKETS"), "true");
     assert!(!stands_in(deployed.context.work_dir(), "canary") && !deployed.log().contains("canary"));
 
     // A runner without that storage would find nothing, and say that nothing is left.
