@@ -58,6 +58,12 @@ pub fn records(count: u64) -> Vec<u8> {
     (0..count).flat_map(|number| record(number).into_bytes()).collect()
 }
 
+/// Whether there is the file. Without its folder the test is over, and a tool that outlived its runner with it.
+fn is_there(folder: &Path, file: &str) -> io::Result<bool> {
+    folder.metadata()?;
+    Ok(folder.join(file).exists())
+}
+
 /// Does the steps: output to `out`, marks and files in `folder`. Returns the number of the next record.
 ///
 /// # Errors
@@ -74,12 +80,12 @@ pub fn carry_out(steps: &[Step], mut next: u64, folder: &Path, out: &mut impl Wr
             }
             Step::Wait(file) => {
                 out.flush()?;
-                while !folder.join(file).exists() {
+                while !is_there(folder, file)? {
                     std::thread::sleep(PACE);
                 }
             }
             Step::Flow(file) => {
-                while !folder.join(file).exists() {
+                while !is_there(folder, file)? {
                     out.write_all(record(next).as_bytes())?;
                     out.flush()?;
                     next += 1;
