@@ -1,7 +1,6 @@
 //! A short name for a job's temporary folder. Programs meet at sockets in it, terraform and its providers for one, and the
 //! name of a socket has its limit: where the runner's state is kept decides about no job.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -28,10 +27,7 @@ impl ShortName {
     /// Gives `paths` a TMPDIR that is short enough. Where that cannot be done the log says so, and the job goes on: most
     /// programs need no socket.
     pub(crate) fn give(paths: &mut JobPaths, log: &LogSink) -> Self {
-        if is_short(&paths.temp) {
-            return Self { link: None };
-        }
-        let link = link_of(&paths.temp);
+        let Some(link) = link_of(&paths.temp) else { return Self { link: None } };
         match make(&link, &paths.temp) {
             Ok(()) => {
                 paths.tmpdir.clone_from(&link);
@@ -60,19 +56,20 @@ impl Drop for ShortName {
 
 /// Takes away what a process that was killed has left.
 pub(crate) fn remove(temp: &Path) {
-    let link = link_of(temp);
-    if is_ours(&link, temp).is_ok_and(|ours| ours) {
+    if let Some(link) = link_of(temp)
+        && matches!(is_ours(&link, temp), Ok(true))
+    {
         let _ = fs::remove_file(link);
     }
 }
 
-fn is_short(temp: &Path) -> bool {
-    temp.as_os_str().len() + BEHIND <= LONGEST_SOCKET
-}
-
-fn link_of(temp: &Path) -> PathBuf {
-    let digest = hex::encode(Sha256::digest(temp.as_os_str().as_bytes()));
-    Path::new(LINKS).join(format!("alethia-{}", &digest[..16]))
+/// None where the folder's own name is short enough.
+fn link_of(temp: &Path) -> Option<PathBuf> {
+    let name = temp.as_os_str();
+    (name.len() + BEHIND > LONGEST_SOCKET).then(|| {
+        let digest = hex::encode(Sha256::digest(name.as_bytes()));
+        Path::new(LINKS).join(format!("alethia-{}", &digest[..16]))
+    })
 }
 
 fn make(link: &Path, temp: &Path) -> io::Result<()> {
@@ -88,7 +85,7 @@ fn make(link: &Path, temp: &Path) -> io::Result<()> {
 /// Everybody may make links there, and whoever owns one says where it leads.
 fn is_ours(link: &Path, temp: &Path) -> io::Result<bool> {
     let leads = fs::read_link(link)?;
-    Ok(leads.as_os_str() == OsStr::new(temp) && fs::symlink_metadata(link)?.uid() == geteuid().as_raw())
+    Ok(leads.as_os_str() == temp.as_os_str() && fs::symlink_metadata(link)?.uid() == geteuid().as_raw())
 }
 
 #[cfg(test)]
@@ -165,7 +162,7 @@ mod tests {
     fn a_link_of_somebody_else_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let mut paths = long(folder.path());
-        let link = link_of(&paths.temp);
+        let link = link_of(&paths.temp).unwrap();
         symlink(folder.path(), &link).unwrap();
         let said = Said::default();
         let name = ShortName::give(&mut paths, &said.log());
