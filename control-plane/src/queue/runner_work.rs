@@ -64,7 +64,7 @@ impl Queue {
         let runner = self.named(user, &request.config_snapshot)?;
         check_token(&runner, &request.config_snapshot)?;
         match work {
-            RunnerWork::Deploy => self.add_image(&mut request.config_snapshot)?,
+            RunnerWork::Deploy => request.config_snapshot.as_object_mut().map_or(Ok(()), |all| self.add_image(all))?,
             RunnerWork::Update | RunnerWork::Destroy => add_what_is_known(&runner, request)?,
         }
         // Not the caller's to choose: jobs of both spellings must not run at once.
@@ -73,8 +73,7 @@ impl Queue {
     }
 
     /// Gives a payload that names no image the plane's. A tag that it names stays: it is one of the same image.
-    pub(crate) fn add_image(&self, payload: &mut Value) -> Result<(), PlaneError> {
-        let Some(payload) = payload.as_object_mut() else { return Ok(()) };
+    pub(crate) fn add_image(&self, payload: &mut Map<String, Value>) -> Result<(), PlaneError> {
         let says = |name: &str| payload.get(name).is_some_and(|value| !value.is_null());
         if says("image_repository") {
             return Ok(());

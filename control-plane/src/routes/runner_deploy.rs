@@ -78,9 +78,8 @@ fn job(
     runner: &Runner,
     token: &str,
 ) -> Result<SubmitRequest, PlaneError> {
-    let mut payload = Value::Object(request.settings);
+    let mut payload = request.settings;
     plane.queue.add_image(&mut payload).map_err(in_this_body)?;
-    let mut payload = payload.as_object().cloned().unwrap_or_default();
     let says = |name: &str| payload.get(name).is_some_and(|value| !value.is_null());
     if !says("alethia_url") && !says("trellis_url") {
         let url = plane.public_url.clone().ok_or_else(|| {

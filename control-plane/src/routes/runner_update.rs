@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wire::{RunnerWork, SubmitAnswer, SubmitRequest, UpdateRunnerRequest};
 
 use super::runner_deploy::in_this_body;
@@ -47,9 +47,9 @@ pub(crate) async fn update(
 fn image(queue: &Queue, repository: Option<String>, tag: Option<String>) -> Result<Value, PlaneError> {
     match (repository, tag) {
         (None, None) => {
-            let mut payload = json!({});
+            let mut payload = Map::new();
             queue.add_image(&mut payload)?;
-            Ok(payload)
+            Ok(Value::Object(payload))
         }
         (None, Some(tag)) => Ok(json!({ "image_tag": tag })),
         // The tag that the runner has is one of another image.
