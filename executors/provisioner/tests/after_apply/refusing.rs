@@ -1,9 +1,9 @@
 //! The right cluster or none, and nothing hostile in it.
 
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, variable};
 use serde_json::{Map, Value, json};
 
-use crate::world::{applications, aws_outputs, deploy, destroy, has, job, variable, world};
+use crate::world::{applications, aws_outputs, deploy, destroy, has, job, world};
 
 fn is_untouched() -> bool {
     applications().is_empty() && !has(&["secrets", "--namespace=argocd", "--selector=owner=helm"])

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use executor_api::testing::TestJob;
+use executor_api::testing::{TestJob, missing, variable};
 use executor_api::{ExecutorError, Input};
 use executor_provisioner::{Snapshot, Steps, after_apply};
 use serde_json::{Map, Value, json};
@@ -29,8 +29,7 @@ pub(crate) struct World {
 pub(crate) async fn world(hopeless: Option<&str>) -> Option<World> {
     let names = ["ALETHIA_TEST_KUBECONFIG", "ALETHIA_TEST_ARGOCD_SERVER"];
     let [Some(kubeconfig), Some(_)] = names.map(variable) else {
-        assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "{names:?} are not set; `cargo xtask cluster` sets them");
-        eprintln!("SKIPPED: there is no test cluster with Argo CD; `cargo xtask cluster` starts one");
+        missing("no test cluster with Argo CD; `cargo xtask cluster` starts one");
         return None;
     };
     let guard = ONE_AT_A_TIME.lock().await;
@@ -167,11 +166,6 @@ fn command(args: &[&str]) -> Command {
     let mut command = Command::new("kubectl");
     command.args(args).env("KUBECONFIG", variable("ALETHIA_TEST_KUBECONFIG").unwrap()).stdin(Stdio::null());
     command
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test runs in the environment of whoever started it")]
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Karpenter's kinds, once for all tests: while three kinds come or go at once, Argo CD 3.2 may do nothing for minutes. So its
