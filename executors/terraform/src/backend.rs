@@ -46,7 +46,7 @@ impl Backend {
                 "a state's name has 1 to 128 letters, digits, '.', '_', '-'",
             )),
             // `..` would be another place in the storage.
-            Self::S3 { bucket, .. } if !is_word(bucket, ".-", 63) || !is_word(&bucket[..1], "", 1) => {
+            Self::S3 { bucket, .. } if !is_word(bucket, ".-", 63) || bucket.starts_with(['.', '-']) => {
                 Err(ExecutorError::invalid(
                     "/backend/bucket",
                     "a bucket's name has 1 to 63 letters, digits, '.', '-', and begins with a letter or a digit",
