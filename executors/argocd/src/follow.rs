@@ -17,6 +17,9 @@ const SOON: Duration = Duration::from_millis(500);
 /// Between two looks, while nothing moves.
 const LATER: Duration = Duration::from_secs(5);
 const SLOWER: f32 = 1.4;
+/// After so long without news Argo CD is asked to look for itself. It misses changes that come while it looks (a
+/// CustomResourceDefinition that is established, for one), and by itself it looks again only after two to three minutes.
+const STILL: Duration = Duration::from_secs(15);
 
 /// When we give up.
 #[derive(Clone, Copy)]
@@ -83,16 +86,23 @@ impl<'w> Watch<'w> {
         let mut last = None;
         let mut is_silent = false;
         let mut pauses = pauses();
+        let mut news = Instant::now();
         loop {
             let is_last_look = self.deadline.is_over();
             match self.api.get(When::Working, self.name).await {
                 Ok(application) => {
                     if self.tell(&application, ours) {
                         pauses = self::pauses();
+                        news = Instant::now();
                     }
                     is_silent = false;
                     if let Some(wanted) = seen(&application).map_err(Failure::from)? {
                         return Ok(wanted);
+                    }
+                    if news.elapsed() >= STILL && !application.is_busy() {
+                        // Who may not ask for it waits for Argo CD's own look.
+                        let _ = self.api.refresh(self.name).await;
+                        news = Instant::now();
                     }
                     last = Some(Box::new(application));
                 }

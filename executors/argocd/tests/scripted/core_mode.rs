@@ -210,3 +210,15 @@ async fn unhealthy_resources_say_themselves_what_is_wrong() {
                       Deployment x/web: ProgressDeadlineExceeded: too long"
     );
 }
+
+#[tokio::test]
+async fn what_argocd_did_not_notice_it_is_asked_to_look_at_again() {
+    // The first is asked for when the wait begins, and sees what is not well yet.
+    let player = Player::new(r#"case "$1" in patch) [ "$(count patch)" -ge 2 ] && become after ;; esac"#);
+    player.says("app", &application("Synced", "Degraded", None, json!({})));
+    player.says("after", &application("Synced", "Healthy", None, json!({})));
+    let job = player.job(&core_payload("wait", json!({})));
+    assert_eq!(run(&job).await.unwrap().metadata["health_status"], "Healthy");
+    let refresh = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
+    assert_eq!(documents(&player), [refresh.clone(), refresh]);
+}
