@@ -27,8 +27,7 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
     let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100));
     let mut pauses = pauses.with_max_delay(Duration::from_secs(15)).without_max_times().with_jitter().build();
     loop {
-        let heartbeat = Heartbeat { kinds: Some(runner.capabilities.usable().to_vec()), ..heartbeat(runner) };
-        match runner.client.heartbeat(&heartbeat).await {
+        match runner.client.heartbeat(&heartbeat(runner)).await {
             Ok(answer) => {
                 obey(runner, &answer);
                 return Ok(());
@@ -56,15 +55,19 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
 
 /// From then on.
 pub(crate) async fn run(runner: Arc<Runner>) {
-    let mut failed = false;
+    // With their schemas they are large: the first claim does not wait for them.
+    let mut kinds = Some(runner.capabilities.usable().to_vec());
     loop {
+        let answered = send(&runner, &Heartbeat { kinds: kinds.clone(), ..heartbeat(&runner) }).await;
+        if answered {
+            kinds = None;
+        }
         tokio::select! {
-            () = tokio::time::sleep(pause(&runner, failed)) => {}
+            () = tokio::time::sleep(pause(&runner, !answered)) => {}
             // A change waits for nobody; a failure is not worth more haste.
             () = runner.beat_now.notified() => {}
             () = took_a_job(&runner) => {}
         }
-        failed = !beat(&runner).await;
     }
 }
 
@@ -83,9 +86,14 @@ fn pause(runner: &Runner, failed: bool) -> Duration {
     }
 }
 
-/// One heartbeat; false if there was no answer.
-pub(crate) async fn beat(runner: &Runner) -> bool {
-    match runner.client.heartbeat(&heartbeat(runner)).await {
+/// One more, out of turn.
+pub(crate) async fn beat(runner: &Runner) {
+    send(runner, &heartbeat(runner)).await;
+}
+
+/// False if there was no answer.
+async fn send(runner: &Runner, heartbeat: &Heartbeat) -> bool {
+    match runner.client.heartbeat(heartbeat).await {
         Ok(answer) => {
             obey(runner, &answer);
             true

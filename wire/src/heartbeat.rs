@@ -53,7 +53,7 @@ pub struct Heartbeat {
     pub instance_id: Option<String>,
     /// All jobs it holds, whose leases it asks to extend.
     pub jobs: Vec<HeldJob>,
-    /// The kinds that it links, sent with its first heartbeat only.
+    /// The kinds that it links, sent once, when the plane has answered the first heartbeat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kinds: Option<Vec<KindInfo>>,
 }

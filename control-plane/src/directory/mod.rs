@@ -167,12 +167,24 @@ impl Directory {
         }
     }
 
-    /// Every kind that a runner has published, newest runner first.
+    /// The kinds that runners have published, newest runner first.
     #[must_use]
-    pub fn published_kinds(&self, org: &str) -> Vec<KindInfo> {
+    pub fn published_kinds(&self, org: &str) -> Vec<Arc<[KindInfo]>> {
         let mut runners = self.runners_of(org);
         runners.sort_by_key(|runner| std::cmp::Reverse(runner.last_heartbeat));
-        runners.into_iter().flat_map(|runner| runner.kinds).collect()
+        runners.into_iter().map(|runner| runner.kinds).collect()
+    }
+
+    /// A runner has said what it links. Of two that say so at once the later one is kept, in memory and in the database.
+    pub(crate) async fn publish_kinds(&self, id: &RunnerId, kinds: Vec<KindInfo>) -> Result<(), PlaneError> {
+        let kinds: Arc<[KindInfo]> = kinds.into();
+        match write(&self.0.runners).get_mut(id) {
+            Some(runner) if runner.kinds == kinds => return Ok(()),
+            Some(runner) => runner.kinds = kinds,
+            None => return Err(PlaneError::NotFound("runner")),
+        }
+        let (directory, id) = (self.clone(), id.clone());
+        self.0.database.writer.change(|connection| Box::pin(publish_now(connection, directory, id))).await
     }
 
     /// Saves a runner as it is when its turn comes, so that of two changes the later one is kept.
@@ -185,6 +197,13 @@ impl Directory {
 async fn save_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), PlaneError> {
     match directory.runner(&id) {
         Some(runner) => runner_rows::update(connection, &runner).await,
+        None => Ok(()),
+    }
+}
+
+async fn publish_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), PlaneError> {
+    match directory.runner(&id) {
+        Some(runner) => runner_rows::publish(connection, &id, &runner.kinds).await,
         None => Ok(()),
     }
 }

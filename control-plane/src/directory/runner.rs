@@ -1,5 +1,6 @@
 //! A runner that was registered, as the plane knows it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -22,8 +23,8 @@ pub struct Runner {
     pub(crate) token_hash: String,
     /// What it offers.
     pub labels: Map<String, Value>,
-    /// The kinds that it links.
-    pub kinds: Vec<KindInfo>,
+    /// The kinds that it links. Shared: every request of a runner copies what is known of it.
+    pub kinds: Arc<[KindInfo]>,
     /// Its version.
     pub version: Option<String>,
     /// What it said of itself last.
@@ -57,7 +58,7 @@ impl Runner {
             mode,
             token_hash: tokens::digest(token),
             labels: Map::new(),
-            kinds: Vec::new(),
+            kinds: Arc::default(),
             version: None,
             said: RunnerStatus::Offline,
             last_heartbeat: None,
@@ -93,7 +94,7 @@ impl Runner {
             version: self.version.clone(),
             labels: self.labels.clone(),
             cloud_identity_id: self.cloud_identity_id.clone(),
-            kinds: self.kinds.clone(),
+            kinds: self.kinds.to_vec(),
             jobs,
             metadata: self.metadata.clone(),
             deploy_config: self.deploy_config.clone(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use wire::{RunnerId, Timestamp};
+use wire::{KindInfo, RunnerId, Timestamp};
 
 use super::Runner;
 use crate::error::PlaneError;
@@ -60,15 +60,25 @@ pub(crate) async fn deployed(
     Ok(())
 }
 
+/// The kinds that it links. Apart from [`update`], because they are large and change with a new version only.
+pub(super) async fn publish(
+    connection: &mut SqliteConnection,
+    id: &RunnerId,
+    kinds: &[KindInfo],
+) -> Result<(), PlaneError> {
+    let kinds = serde_json::to_string(kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let update = sqlx::query("UPDATE runners SET kinds = ? WHERE id = ?");
+    update.bind(kinds).bind(id.as_str()).execute(connection).await?;
+    Ok(())
+}
+
 pub(super) async fn update(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), PlaneError> {
-    let kinds = serde_json::to_string(&runner.kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query(
-        "UPDATE runners SET token_hash = ?, labels = ?, kinds = ?, version = ?, said = ?, last_heartbeat = ?, \
+        "UPDATE runners SET token_hash = ?, labels = ?, version = ?, said = ?, last_heartbeat = ?, \
          instance_id = ?, drain = ?, metadata = ? WHERE id = ?",
     )
     .bind(&runner.token_hash)
     .bind(Value::Object(runner.labels.clone()).to_string())
-    .bind(kinds)
     .bind(&runner.version)
     .bind(runner.said.as_str())
     .bind(runner.last_heartbeat.map(Timestamp::as_micros))
@@ -92,7 +102,7 @@ pub(super) fn read(found: &SqliteRow) -> Result<Runner, PlaneError> {
         token_hash: found.try_get("token_hash")?,
         labels: labels.as_object().cloned().unwrap_or_default(),
         // Kinds of an older form are published again with the next heartbeat.
-        kinds: serde_json::from_value(kinds).unwrap_or_default(),
+        kinds: serde_json::from_value::<Vec<KindInfo>>(kinds).unwrap_or_default().into(),
         version: found.try_get("version")?,
         said: columns::worded(found, "said")?,
         last_heartbeat: found.try_get::<Option<i64>, _>("last_heartbeat")?.map(Timestamp::from_micros),

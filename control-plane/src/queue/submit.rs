@@ -1,5 +1,8 @@
 //! New jobs, lists of jobs, and the end that a person asks for.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
@@ -105,16 +108,16 @@ impl Queue {
 
     /// A kind, as this program links it or as a runner has published it.
     pub(crate) fn kind(&self, org: &str, name: &str) -> Result<KindInfo, PlaneError> {
-        let kinds = self.kinds(org);
-        if let Some(kind) = kinds.iter().find(|kind| kind.kind == name) {
+        let published = self.0.directory.published_kinds(org);
+        if let Some(kind) = self.known(&published).find(|kind| kind.kind == name) {
             return Ok(kind.clone());
         }
-        let known: Vec<_> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
-        let remedy = match known.as_slice() {
-            [] => "no kind is known yet: start a runner, it brings its kinds".to_owned(),
-            known => {
-                format!("known are: {}; a runner that links another makes it known when it connects", known.join(", "))
-            }
+        let known: BTreeSet<_> = self.known(&published).map(|kind| kind.kind.as_str()).collect();
+        let remedy = if known.is_empty() {
+            "no kind is known yet: start a runner, it brings its kinds".to_owned()
+        } else {
+            let known = Vec::from_iter(known).join(", ");
+            format!("known are: {known}; a runner that links another makes it known when it connects")
         };
         Err(PlaneError::invalid("/job_type", format!("unknown kind {name:?}; {remedy}")))
     }
@@ -122,12 +125,18 @@ impl Queue {
     /// All kinds that are known to an organisation, by name.
     #[must_use]
     pub fn kinds(&self, org: &str) -> Vec<KindInfo> {
-        // What a runner links decides how it reads a payload; our own copy is for the time before any runner.
-        let mut kinds = self.0.directory.published_kinds(org);
-        kinds.extend(self.0.linked.iter().cloned());
-        kinds.sort_by(|one, two| one.kind.cmp(&two.kind));
-        kinds.dedup_by(|later, first| later.kind == first.kind);
-        kinds
+        let published = self.0.directory.published_kinds(org);
+        let mut kinds: BTreeMap<&str, &KindInfo> = BTreeMap::new();
+        for kind in self.known(&published) {
+            kinds.entry(&kind.kind).or_insert(kind);
+        }
+        kinds.into_values().cloned().collect()
+    }
+
+    /// The first of a name counts: what a runner links decides how it reads a payload; our own copy is for the time before
+    /// any runner.
+    fn known<'k>(&'k self, published: &'k [Arc<[KindInfo]>]) -> impl Iterator<Item = &'k KindInfo> {
+        published.iter().flat_map(|kinds| kinds.iter()).chain(&self.0.linked)
     }
 
     async fn check_references(

@@ -55,14 +55,16 @@ pub(crate) async fn heartbeat(
     AuthenticatedRunner(runner): AuthenticatedRunner,
     request_body: Body,
 ) -> Result<Json<HeartbeatAnswer>, Refusal> {
-    let heartbeat: Heartbeat = body::json_or_default(&body::read(request_body, STATUS_BYTES).await?)?;
+    let mut heartbeat: Heartbeat = body::json_or_default(&body::read(request_body, STATUS_BYTES).await?)?;
     refuse_twin(&plane, &runner, &heartbeat)?;
+    if let Some(kinds) = heartbeat.kinds.take() {
+        plane.directory.publish_kinds(&runner.id, kinds).await?;
+    }
     let said = heartbeat.clone();
     let runner = sign_of_life(&plane, &runner.id, move |runner| {
         runner.said = said.status;
         runner.version = Some(said.version).filter(|version| !version.is_empty()).or(runner.version.take());
         runner.instance_id = said.instance_id.or(runner.instance_id.take());
-        runner.kinds = said.kinds.unwrap_or_else(|| std::mem::take(&mut runner.kinds));
         // What it was asked for is done when it is gone.
         runner.drain &= said.status != RunnerStatus::Offline;
     })
@@ -98,9 +100,7 @@ async fn sign_of_life(plane: &Plane, id: &RunnerId, change: impl FnOnce(&mut Run
     };
     let durable = |before: &Runner, after: &Runner| {
         let at = |runner: &Runner| runner.last_heartbeat.map_or(0, Timestamp::as_micros);
-        let facts = |runner: &Runner| {
-            (runner.said, runner.version.clone(), runner.instance_id.clone(), runner.drain, runner.kinds.clone())
-        };
+        let facts = |runner: &Runner| (runner.said, runner.version.clone(), runner.instance_id.clone(), runner.drain);
         facts(before) != facts(after) || at(after) - at(before) > WRITTEN_AGAIN_AFTER
     };
     plane.directory.update(id, alive, durable).await

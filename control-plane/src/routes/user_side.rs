@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wire::{Job, JobList, JobStatus, KindInfo, SubmitAnswer, SubmitRequest};
+use wire::{Job, JobList, JobStatus, SubmitAnswer, SubmitRequest};
 
 use super::body;
 use crate::access::{Refusal, User};
@@ -122,8 +122,8 @@ pub(crate) async fn schema(
     AuthenticatedUser(user): AuthenticatedUser,
     Path(kind): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let kind: Option<KindInfo> = plane.queue.kinds(&user.org).into_iter().find(|known| known.kind == kind);
-    Ok(Json(kind.ok_or_else(|| Refusal::not_found("kind"))?.schema))
+    let kind = plane.queue.kind(&user.org, &kind).map_err(|_| Refusal::not_found("kind"))?;
+    Ok(Json(kind.schema))
 }
 
 /// `GET /readyz`: the database answers.
