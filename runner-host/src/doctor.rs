@@ -61,7 +61,7 @@ fn about_kind(kind: &KindHere) -> (Finding, String) {
     if let Some(why) = remedy::of_kind(kind) {
         return (
             Finding::Warning,
-            format!("kind {} is not offered: {why}, then start the runner again", kind.info.kind),
+            format!("kind {} is not offered: {why}, then start the runner again", kind.plugin.kind()),
         );
     }
     let tools: Vec<_> = kind
@@ -73,7 +73,7 @@ fn about_kind(kind: &KindHere) -> (Finding, String) {
         })
         .collect();
     let with = if tools.is_empty() { String::new() } else { format!(": {}", tools.join(", ")) };
-    (Finding::Good, format!("kind {}{with}", kind.info.kind))
+    (Finding::Good, format!("kind {}{with}", kind.plugin.kind()))
 }
 
 impl Finding {
@@ -88,13 +88,25 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+    use executor_api::{Executor, ExecutorError, ExecutorPlugin, JobContext, Outcome};
+
     use super::*;
     use crate::tool_probe::FoundTool;
 
-    fn kind(name: &str, one_is_enough: bool, tools: Vec<FoundTool>) -> KindHere {
-        let info = serde_json::json!({ "kind": name, "summary": "", "schema": {}, "loss": "requeue",
-                                       "timeout_s": 1, "grace_s": 1 });
-        KindHere { info: serde_json::from_value(info).unwrap(), tools, one_is_enough }
+    struct Idle;
+
+    #[async_trait]
+    impl Executor for Idle {
+        async fn execute(&self, _: &JobContext) -> Result<Outcome, ExecutorError> {
+            Ok(Outcome::success())
+        }
+    }
+
+    fn kind(name: &'static str, one_is_enough: bool, tools: Vec<FoundTool>) -> KindHere {
+        let plugin = ExecutorPlugin::new::<()>(name, &Idle);
+        let plugin = if one_is_enough { plugin.needs_any(&[]) } else { plugin };
+        KindHere { plugin: Box::leak(Box::new(plugin)), tools }
     }
 
     fn tool(name: &'static str, version: Option<&str>, problem: Option<&str>) -> FoundTool {

@@ -56,7 +56,7 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
 /// From then on.
 pub(crate) async fn run(runner: Arc<Runner>) {
     // With their schemas they are large: the first claim does not wait for them.
-    let mut kinds = Some(runner.capabilities.usable().to_vec());
+    let mut kinds = Some(runner.capabilities.published());
     loop {
         let answered = send(&runner, &Heartbeat { kinds: kinds.clone(), ..heartbeat(&runner) }).await;
         if answered {

@@ -24,9 +24,9 @@ pub(crate) async fn print(registry: &ExecutorRegistry, settings: &JobSettings, j
 /// What each kind publishes, and what this machine has for it.
 fn document(kinds: &[KindHere]) -> String {
     let kind = |kind: &KindHere| {
-        let mut document = json!(kind.info);
+        let mut document = json!(kind.info());
         document["tools"] = kind.tools.iter().map(tool).collect();
-        document["one_tool_is_enough"] = json!(kind.one_is_enough);
+        document["one_tool_is_enough"] = json!(kind.plugin.needs_any_tool());
         document["offered"] = json!(kind.why_not().is_none());
         document["why_not"] = json!(kind.why_not());
         document
@@ -53,7 +53,7 @@ fn people(kinds: &[KindHere]) -> String {
     table.set_header(["KIND", "OFFERED", "TOOL", "FOUND", "NEEDED", "IN RANGE", "PROGRAM"]);
     for kind in kinds {
         let offered = if kind.why_not().is_none() { "yes" } else { "no" };
-        let mut names = [kind.info.kind.as_str(), offered];
+        let mut names = [kind.plugin.kind(), offered];
         if kind.tools.is_empty() {
             table.add_row(names.into_iter().chain(["-"; 5]));
         }
@@ -85,5 +85,5 @@ fn cells(tool: &FoundTool) -> [String; 5] {
 
 /// Why a kind is not offered, and what to do about it.
 fn hints(kinds: &[KindHere]) -> impl Iterator<Item = String> {
-    kinds.iter().filter_map(|kind| Some(format!("{} is not offered: {}", kind.info.kind, remedy::of_kind(kind)?)))
+    kinds.iter().filter_map(|kind| Some(format!("{} is not offered: {}", kind.plugin.kind(), remedy::of_kind(kind)?)))
 }

@@ -10,23 +10,15 @@ use crate::known_versions::KnownVersions;
 use crate::tool_probe::{FoundTool, look};
 
 /// A kind, and what this machine has for it.
-#[derive(Clone, Debug)]
 pub(crate) struct KindHere {
-    /// What it publishes, with the versions found.
-    pub(crate) info: KindInfo,
+    /// The kind.
+    pub(crate) plugin: &'static ExecutorPlugin,
     /// Its tools, in its order.
     pub(crate) tools: Vec<FoundTool>,
-    /// One of them is enough.
-    pub(crate) one_is_enough: bool,
 }
 
 /// What this machine can run.
-#[derive(Debug, Default)]
-pub(crate) struct Capabilities {
-    kinds: Vec<KindHere>,
-    usable: Vec<KindInfo>,
-    missing: BTreeMap<String, String>,
-}
+pub(crate) struct Capabilities(Vec<KindHere>);
 
 /// All tools that the linked kinds need, sorted by name: one entry for each range that a kind asks for.
 pub async fn find_tools(registry: &ExecutorRegistry, settings: &JobSettings) -> Vec<FoundTool> {
@@ -49,69 +41,64 @@ impl Capabilities {
     /// Looks for every tool of every kind.
     pub(crate) async fn probe(registry: &ExecutorRegistry, settings: &JobSettings, known: &KnownVersions) -> Self {
         let found = look_for(registry, settings, known).await;
-        let mut capabilities = Self::default();
-        for plugin in registry.iter() {
-            let tools = plugin.tools().iter().filter_map(|tool| found.get(&(tool.name, tool.versions)).cloned());
-            capabilities.add(KindHere::new(plugin, tools.collect()));
-        }
-        capabilities
-    }
-
-    fn add(&mut self, kind: KindHere) {
-        match kind.why_not() {
-            None => self.usable.push(kind.info.clone()),
-            Some(why) => {
-                self.missing.insert(kind.info.kind.clone(), why);
-            }
-        }
-        self.kinds.push(kind);
+        let tools_of = |plugin: &ExecutorPlugin| {
+            let tools = plugin.tools().iter();
+            tools.filter_map(|tool| found.get(&(tool.name, tool.versions)).cloned()).collect()
+        };
+        Self(registry.iter().map(|plugin| KindHere { plugin, tools: tools_of(plugin) }).collect())
     }
 
     /// All linked kinds, whether they can run here or not.
     pub(crate) fn all(&self) -> &[KindHere] {
-        &self.kinds
+        &self.0
     }
 
-    /// The kinds that can run here.
-    pub(crate) fn usable(&self) -> &[KindInfo] {
-        &self.usable
+    fn usable(&self) -> impl Iterator<Item = &KindHere> {
+        self.0.iter().filter(|here| here.why_not().is_none())
     }
 
-    /// Their names.
+    /// The names of the kinds that can run here.
     pub(crate) fn kinds(&self) -> Vec<String> {
-        self.usable.iter().map(|info| info.kind.clone()).collect()
+        self.usable().map(|here| here.plugin.kind().to_owned()).collect()
+    }
+
+    /// What is published of them. Made when it is asked for: with their schemas they are large.
+    pub(crate) fn published(&self) -> Vec<KindInfo> {
+        self.usable().map(KindHere::info).collect()
     }
 
     /// All that cannot run here, and why.
-    pub(crate) fn all_missing(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.missing.iter().map(|(kind, why)| (kind.as_str(), why.as_str()))
+    pub(crate) fn all_missing(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().filter_map(|here| Some((here.plugin.kind(), here.why_not()?)))
     }
 
     /// The programs that were chosen over the PATH for a kind, by tool: its jobs are to get the same.
     pub(crate) fn chosen_for(&self, kind: &str) -> impl Iterator<Item = (String, PathBuf)> {
-        let tools = self.kinds.iter().filter(move |here| here.info.kind == kind).flat_map(|here| &here.tools);
+        let tools = self.0.iter().filter(move |here| here.plugin.kind() == kind).flat_map(|here| &here.tools);
         let chosen = tools.filter(|tool| tool.is_installed && tool.problem.is_none());
         chosen.filter_map(|tool| Some((tool.name.to_owned(), tool.program.clone()?)))
     }
 }
 
 impl KindHere {
-    fn new(plugin: &ExecutorPlugin, tools: Vec<FoundTool>) -> Self {
-        let mut info = plugin.info();
-        for (tool, shown) in tools.iter().zip(&mut info.tools) {
+    /// What it publishes, with the versions found.
+    pub(crate) fn info(&self) -> KindInfo {
+        let mut info = self.plugin.info();
+        for (tool, shown) in self.tools.iter().zip(&mut info.tools) {
             shown.found = tool.version.as_ref().filter(|_| tool.problem.is_none()).map(ToString::to_string);
         }
-        Self { info, tools, one_is_enough: plugin.needs_any_tool() }
+        info
     }
 
     /// Why it cannot run here; none if it can.
     pub(crate) fn why_not(&self) -> Option<String> {
         let problems: Vec<_> = self.tools.iter().filter_map(|tool| tool.problem.as_deref()).collect();
-        let one_is_there = self.one_is_enough && problems.len() < self.tools.len();
+        let one_is_enough = self.plugin.needs_any_tool();
+        let one_is_there = one_is_enough && problems.len() < self.tools.len();
         if problems.is_empty() || one_is_there {
             return None;
         }
-        Some(problems.join(if self.one_is_enough { " and " } else { "; " }))
+        Some(problems.join(if one_is_enough { " and " } else { "; " }))
     }
 }
 
@@ -176,7 +163,7 @@ mod tests {
         assert_eq!(chosen("new"), [("one".to_owned(), one), ("two".to_owned(), two.clone())].into());
         assert_eq!(chosen("any"), [("two".to_owned(), two)].into());
         assert_eq!(chosen("old"), BTreeMap::new(), "what is on the PATH will do");
-        let published = here.usable().iter().find(|info| info.kind == "any").unwrap();
+        let published = here.published().into_iter().find(|info| info.kind == "any").unwrap();
         let found: Vec<_> = published.tools.iter().map(|tool| tool.found.as_deref()).collect();
         assert_eq!(found, [Some("0.1.0"), Some("1.0.0")]);
     }

@@ -10,7 +10,7 @@ use crate::tool_probe::FoundTool;
 pub(crate) fn of_kind(kind: &KindHere) -> Option<String> {
     kind.why_not()?;
     let lacking = kind.tools.iter().filter_map(|tool| Some(format!("{}; {}", tool.problem.as_ref()?, of(tool))));
-    Some(lacking.collect::<Vec<_>>().join(if kind.one_is_enough { ". Or: " } else { ". And: " }))
+    Some(lacking.collect::<Vec<_>>().join(if kind.plugin.needs_any_tool() { ". Or: " } else { ". And: " }))
 }
 
 /// What to do, in the words of whoever may do it.

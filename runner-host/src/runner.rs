@@ -103,7 +103,7 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
 
 fn check_capabilities(capabilities: &Capabilities) -> Result<(), RunError> {
     let missing: Vec<String> = capabilities.all_missing().map(|(kind, why)| format!("{kind}: {why}")).collect();
-    if capabilities.usable().is_empty() {
+    if capabilities.kinds().is_empty() {
         return Err(RunError::Config(format!("no kind of job can run here: {}", missing.join("; "))));
     }
     for kind in missing {

@@ -32,7 +32,8 @@ impl Directory {
     pub(crate) async fn load(database: Database) -> Result<Self, PlaneError> {
         let mut runners = HashMap::new();
         for found in sqlx::query("SELECT * FROM runners").fetch_all(&database.pool).await? {
-            let runner = runner_rows::read(&found)?;
+            let mut runner = runner_rows::read(&found)?;
+            runner.kinds = shared(&runners, runner.kinds);
             runners.insert(runner.id.clone(), runner);
         }
         let mut users = HashMap::new();
@@ -175,16 +176,18 @@ impl Directory {
         runners.into_iter().map(|runner| runner.kinds).collect()
     }
 
-    /// A runner has said what it links. Of two that say so at once the later one is kept, in memory and in the database.
+    /// A runner has said what it links.
     pub(crate) async fn publish_kinds(&self, id: &RunnerId, kinds: Vec<KindInfo>) -> Result<(), PlaneError> {
-        let kinds: Arc<[KindInfo]> = kinds.into();
-        match write(&self.0.runners).get_mut(id) {
-            Some(runner) if runner.kinds == kinds => return Ok(()),
-            Some(runner) => runner.kinds = kinds,
-            None => return Err(PlaneError::NotFound("runner")),
+        let kinds = shared(&read(&self.0.runners), kinds.into());
+        if self.runner(id).is_some_and(|runner| runner.kinds == kinds) {
+            return Ok(());
         }
-        let (directory, id) = (self.clone(), id.clone());
-        self.0.database.writer.change(|connection| Box::pin(publish_now(connection, directory, id))).await
+        let (of, new) = (id.clone(), Arc::clone(&kinds));
+        self.0.database.writer.change(|connection| Box::pin(runner_rows::publish(connection, of, new))).await?;
+        if let Some(runner) = write(&self.0.runners).get_mut(id) {
+            runner.kinds = kinds;
+        }
+        Ok(())
     }
 
     /// Saves a runner as it is when its turn comes, so that of two changes the later one is kept.
@@ -201,11 +204,10 @@ async fn save_now(connection: &mut SqliteConnection, directory: Directory, id: R
     }
 }
 
-async fn publish_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), PlaneError> {
-    match directory.runner(&id) {
-        Some(runner) => runner_rows::publish(connection, &id, &runner.kinds).await,
-        None => Ok(()),
-    }
+/// Runners of one version link the same kinds, and a copy for each would be most of what the plane holds of it.
+fn shared(runners: &HashMap<RunnerId, Runner>, kinds: Arc<[KindInfo]>) -> Arc<[KindInfo]> {
+    let known = runners.values().find(|runner| runner.kinds == kinds);
+    known.map_or(kinds, |runner| Arc::clone(&runner.kinds))
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

@@ -1,5 +1,7 @@
 //! Runners as SQLite keeps them.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -63,10 +65,10 @@ pub(crate) async fn deployed(
 /// The kinds that it links. Apart from [`update`], because they are large and change with a new version only.
 pub(super) async fn publish(
     connection: &mut SqliteConnection,
-    id: &RunnerId,
-    kinds: &[KindInfo],
+    id: RunnerId,
+    kinds: Arc<[KindInfo]>,
 ) -> Result<(), PlaneError> {
-    let kinds = serde_json::to_string(kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let kinds = serde_json::to_string(&*kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let update = sqlx::query("UPDATE runners SET kinds = ? WHERE id = ?");
     update.bind(kinds).bind(id.as_str()).execute(connection).await?;
     Ok(())
