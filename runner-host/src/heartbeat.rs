@@ -59,8 +59,9 @@ pub(crate) async fn run(runner: Arc<Runner>) {
     let mut kinds = Some(runner.capabilities.published());
     loop {
         let answered = send(&runner, &Heartbeat { kinds: kinds.clone(), ..heartbeat(&runner) }).await;
-        if answered {
-            kinds = None;
+        // From then on a job of any of them can be submitted.
+        if answered && kinds.take().is_some() {
+            tracing::info!(runner.id = %runner.config.runner_id, slots = runner.config.slots, "ready for jobs");
         }
         tokio::select! {
             () = tokio::time::sleep(pause(&runner, !answered)) => {}

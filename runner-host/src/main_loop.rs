@@ -41,7 +41,6 @@ pub async fn run(config: Config, registry: ExecutorRegistry, mut signals: Shutdo
     loops.spawn(heartbeat::run(Arc::clone(&runner)));
     loops.spawn(events::run(Arc::clone(&runner)));
     loops.spawn(protect_task(Arc::clone(&runner)));
-    tracing::info!(runner.id = %runner.config.runner_id, slots = runner.config.slots, "ready for jobs");
 
     let leaving = Main {
         runner: Arc::clone(&runner),

@@ -235,18 +235,24 @@ async fn a_plane_that_is_not_well_at_the_start_is_waited_for() {
         (HEARTBEAT, 1) => Some(Answer::Json(json!("nonsense"))),
         (HEARTBEAT, 2) => Some(Answer::Cut),
         (HEARTBEAT, 3) => Some(Answer::Status(404, "no such route yet")),
+        // What a runner links follows its first words.
+        (HEARTBEAT, 4) => Some(Answer::Status(500, "not well")),
         _ => None,
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
     let runner = Runner::start(&origin, folder.path());
     plane.until(CLAIM, 1).await;
-    let heartbeats = plane.calls_of(HEARTBEAT);
-    assert_eq!(heartbeats.last().unwrap().body["kinds"][0]["kind"], "quiet", "the kinds go with the first that works");
+    let heartbeats = plane.until(HEARTBEAT, 6).await;
+    assert_eq!(heartbeats[3].body.get("kinds"), None, "a claim does not wait for them");
+    for published in &heartbeats[4..6] {
+        assert_eq!(published.body["kinds"][0]["kind"], "quiet", "until they have arrived");
+    }
     runner.leave().await;
     let heartbeats = plane.calls_of(HEARTBEAT);
     assert_eq!(statuses(&heartbeats).last(), Some(&"OFFLINE"));
     assert!(statuses(&heartbeats).contains(&"ONLINE"));
+    assert_eq!(heartbeats.last().unwrap().body.get("kinds"), None, "once");
 }
 
 #[tokio::test]
