@@ -85,11 +85,14 @@ impl Backend {
         }
     }
 
-    /// Sees to it that what terraform does not make by itself is there.
-    pub(crate) async fn find_or_make(&self, job: &JobContext) -> Result<(), ExecutorError> {
+    /// What is not there, and terraform does not make by itself.
+    pub(crate) async fn missing<'b>(
+        &'b self,
+        job: &'b JobContext,
+    ) -> Result<Option<bucket::Missing<'b>>, ExecutorError> {
         match (self, &job.settings().storage) {
-            (Self::S3 { bucket, .. }, Some(storage)) => bucket::find_or_make(job, storage, bucket).await,
-            _ => Ok(()),
+            (Self::S3 { bucket, .. }, Some(storage)) => bucket::missing(job, storage, bucket).await,
+            _ => Ok(None),
         }
     }
 

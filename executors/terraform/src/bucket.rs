@@ -12,28 +12,29 @@ const XMLNS: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 const VERSIONING: &str = "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
                           <Status>Enabled</Status></VersioningConfiguration>";
 
-/// Sees to it that there is a bucket, if the operator lets us make one: one request where it is there.
+/// The bucket, if it is not there and the operator lets us make one. Only looks: one request.
 ///
 /// # Errors
-/// If it is missing and cannot be made, or the storage does not answer. What the runner's key may not see is left to
-/// terraform, which says it better.
-pub(crate) async fn find_or_make(job: &JobContext, storage: &StorageSettings, name: &str) -> Result<(), ExecutorError> {
+/// If the storage does not answer. What the runner's key may not see is left to terraform, which says it better.
+pub(crate) async fn missing<'a>(
+    job: &'a JobContext,
+    storage: &'a StorageSettings,
+    name: &'a str,
+) -> Result<Option<Missing<'a>>, ExecutorError> {
     if !storage.create_buckets {
-        return Ok(());
+        return Ok(None);
     }
     let bucket = Bucket::of(storage, name).map_err(|error| ExecutorError::Other(error.to_string()))?;
     let missing = Missing { job, bucket, name, region: &storage.region };
     let mut stop = job.stop();
-    let found = tokio::select! {
-        found = missing.look() => found?,
-        stop = stop.changed_from(None) => return Err(ExecutorError::Stopped(stop.reason)),
-    };
-    // Not to be stopped half way: a bucket that is there is never touched again, and would stay without versioning.
-    if found { Ok(()) } else { missing.make().await }
+    tokio::select! {
+        found = missing.look() => Ok((!found?).then_some(missing)),
+        stop = stop.changed_from(None) => Err(ExecutorError::Stopped(stop.reason)),
+    }
 }
 
 /// A bucket that may be missing.
-struct Missing<'a> {
+pub(crate) struct Missing<'a> {
     job: &'a JobContext,
     bucket: Bucket<'a>,
     name: &'a str,
@@ -54,8 +55,12 @@ impl Missing<'_> {
         }
     }
 
-    /// Nobody but its owner sees into a bucket unless somebody says so: private is what is left out.
-    async fn make(&self) -> Result<(), ExecutorError> {
+    /// Nobody but its owner sees into a bucket unless somebody says so: private is what is left out. Not to be stopped half
+    /// way: a bucket that is there is never touched again, and would stay without versioning.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(crate) async fn make(&self) -> Result<(), ExecutorError> {
         let made = self.bucket.ask(Method::PUT, "", &self.configuration()).await;
         let answer = made.map_err(|error| self.unanswered(&error))?;
         let (name, host) = (self.name, &self.bucket.host);

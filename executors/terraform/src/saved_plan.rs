@@ -106,9 +106,12 @@ impl SavedPlan {
         let Some(MadeBy { engine, version: Some(version) }) = made_by else {
             return refuse(format!("job {} does not say which program made its plan; plan again", self.job.id));
         };
-        let terraform = Terraform::of_plan(job, options, engine, &version).await?;
-        job_source::unpack(&self.workspace, job.work_dir(), "/plan_job_id").await?;
-        let stack = Stack::open_with(job, terraform, backend).await?;
+        let ready = async {
+            let terraform = Terraform::of_plan(job, options, engine, &version).await?;
+            job_source::unpack(&self.workspace, job.work_dir(), "/plan_job_id").await?;
+            Ok(terraform)
+        };
+        let stack = Stack::open_with(job, ready, backend).await?;
         job.log().system(format!("this is exactly the plan of job {}", self.job.id));
         Ok(stack)
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use executor_api::{ArtifactBody, ExecutorError, JobContext};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use tokio::join;
+use tokio::{join, try_join};
 
 use crate::backend::Backend;
 use crate::files::digest;
@@ -44,17 +44,21 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// If there is no program, the backend cannot be used here, or `init` fails.
     pub async fn open(job: &'a JobContext, options: &Options, backend: &Backend) -> Result<Self, ExecutorError> {
-        Self::open_with(job, Terraform::find(job, options).await?, backend).await
+        Self::open_with(job, Terraform::find(job, options), backend).await
     }
 
     pub(crate) async fn open_with(
         job: &'a JobContext,
-        mut terraform: Terraform<'a>,
+        terraform: impl Future<Output = Result<Terraform<'a>, ExecutorError>>,
         backend: &Backend,
     ) -> Result<Self, ExecutorError> {
         backend.check()?;
+        // The bucket is asked for while the program says its version: neither changes anything.
+        let (mut terraform, missing) = try_join!(terraform, backend.missing(job))?;
         terraform.use_backend(backend.prepare(job, job.work_dir())?);
-        backend.find_or_make(job).await?;
+        if let Some(bucket) = missing {
+            bucket.make().await?;
+        }
         terraform.init().await?;
         Ok(Self { job, terraform, backend: backend.clone() })
     }

@@ -13,7 +13,7 @@ use executor_api::testing::{TestJob, moto};
 use executor_api::{ExecutorError, ExecutorRegistry, JobId, Outcome, Stop, StopReason, StorageSettings};
 use executor_terraform as _;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const KEY_ID: &str = "AKIASTORAGE";
 const SECRET: &str = "storage-secret-canary";
@@ -34,9 +34,16 @@ impl Place {
     }
 
     fn job(&self, key: &str, create_buckets: bool) -> TestJob {
+        self.job_of(&self.payload(key), create_buckets)
+    }
+
+    fn payload(&self, key: &str) -> Value {
         let stack = "resource \"terraform_data\" \"a\" {}\n";
-        let payload = json!({ "action": "apply", "source": { "files": { "main.tf": stack } },
-                              "backend": { "type": "s3", "bucket": self.bucket, "key": key } });
+        json!({ "action": "apply", "source": { "files": { "main.tf": stack } },
+                "backend": { "type": "s3", "bucket": self.bucket, "key": key } })
+    }
+
+    fn job_of(&self, payload: &Value, create_buckets: bool) -> TestJob {
         let storage = StorageSettings {
             endpoint: self.endpoint.clone(),
             region: self.region.to_owned(),
@@ -44,7 +51,7 @@ impl Place {
             secret_key: SECRET.to_owned(),
             create_buckets,
         };
-        TestJob::builder("terraform", &payload).settings(|settings| settings.storage = Some(storage)).build().unwrap()
+        TestJob::builder("terraform", payload).settings(|settings| settings.storage = Some(storage)).build().unwrap()
     }
 
     /// Asks a moto that checks no signature.
@@ -246,6 +253,17 @@ async fn a_race_that_was_lost_is_won_and_a_busy_storage_is_asked_again() {
     let versioned = format!("PUT {path}?versioning");
     let (head, put) = (format!("HEAD {path}"), format!("PUT {path}"));
     assert_eq!(stand_in.asked(), [&head, &put, &put, &head, &versioned, &versioned].map(String::as_str));
+}
+
+#[tokio::test]
+async fn where_there_is_no_program_that_will_do_no_bucket_is_made() {
+    let stand_in = StandIn::start(|method, _, _| if method == "HEAD" { (404, "") } else { (200, "") }).await;
+    let place = Place::at(&stand_in.url, "us-east-1");
+    let mut payload = place.payload("a");
+    payload["version"] = json!(">=99");
+    let error = refused(&place.job_of(&payload, true)).await;
+    assert!(error.contains("the job wants terraform >=99"), "{error}");
+    assert!(stand_in.asked().iter().all(|asked| asked.starts_with("HEAD ")), "{:?}", stand_in.asked());
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ pub(crate) struct Environment {
 
 /// A job that succeeded.
 pub(crate) struct Timed {
+    /// When it was submitted, as of [`clock::now_ns`].
+    begun_ns: i64,
     /// From submit to the end of its live log.
     pub(crate) total_ms: f64,
     /// Each call of terraform in it.
@@ -48,7 +50,11 @@ impl Timed {
 
     /// For the raw samples.
     pub(crate) fn raw(&self) -> Value {
-        let calls: Vec<_> = self.calls.iter().map(|call| json!({"verb": call.verb, "ms": call.ms()})).collect();
+        let call = |call: &Call| {
+            let at = clock::ms_between(self.begun_ns, call.begun_ns);
+            json!({"verb": call.verb, "at_ms": at, "ms": call.ms()})
+        };
+        let calls: Vec<_> = self.calls.iter().map(call).collect();
         json!({"total_ms": self.total_ms, "own_ms": self.own_ms(), "terraform": calls})
     }
 }
@@ -86,6 +92,6 @@ impl Environment {
         let ended = self.system.client.follow(&job).await?.ended_ns;
         let calls = self.tool_clock.calls(begun, ended)?;
         let job = self.system.client.job(job.id.as_str()).await?;
-        Ok(Timed { total_ms: clock::ms_between(begun, ended), calls, job })
+        Ok(Timed { begun_ns: begun, total_ms: clock::ms_between(begun, ended), calls, job })
     }
 }
