@@ -37,6 +37,9 @@ mod azure;
 #[cfg(feature = "gcp")]
 mod gcp;
 
+#[cfg(not(any(feature = "aws", feature = "azure", feature = "gcp")))]
+compile_error!("choose a cloud: the features `aws`, `azure`, `gcp`");
+
 use executor_api::{ExecutorPlugin, HiddenVerb, LossPolicy, inventory, minutes};
 
 pub use found::{FetchError, Found, Read};
