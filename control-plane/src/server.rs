@@ -127,6 +127,7 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         timings: config.timings,
         linked: config.kinds,
         runner_image: config.runner_image,
+        issues_tokens: config.public_url.is_some(),
     });
     queue.renew_all().await?;
     queue.remember_who_leaves().await?;

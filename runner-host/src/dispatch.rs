@@ -36,6 +36,7 @@ pub(crate) async fn run_claim(runner: Arc<Runner>, claim: Claim) -> Option<Claim
     }
     let mut settings = runner.config.job_settings.clone();
     settings.tools.extend(runner.capabilities.chosen_for(&job.job_type));
+    let issues_tokens = claim.access.as_ref().and_then(|access| access.issues_tokens);
     settings.plane = claim
         .access
         .map(|access| PlaneAccess { origin: runner.config.origin.clone(), state_token: access.state_token });
@@ -43,7 +44,8 @@ pub(crate) async fn run_claim(runner: Arc<Runner>, claim: Claim) -> Option<Claim
     let cloud_identity = claim.cloud_identity;
     let log_limit_bytes = runner.config.log_limit_bytes;
     let boot_id = boot_id().unwrap_or_default();
-    let claimed = Arc::new(Claimed { format: FORMAT, boot_id, job, log_limit_bytes, cloud_identity, settings });
+    let claimed = Claimed { format: FORMAT, boot_id, job, log_limit_bytes, cloud_identity, issues_tokens, settings };
+    let claimed = Arc::new(claimed);
     let directory = JobDirectory::of(&runner.jobs_dir, &claimed);
     let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
     let (made, claim) = (directory.clone(), Arc::clone(&claimed));

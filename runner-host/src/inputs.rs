@@ -24,6 +24,9 @@ pub(crate) fn needed(runner: &Runner, claimed: &Claimed) -> Result<Vec<Input>, (
     let cloud = &runner.config.job_settings.cloud;
     let inputs = plugin.executor().inputs(&claimed.job).and_then(|mut inputs| {
         inputs.extend(credential_inputs(claimed.cloud_identity.as_ref(), cloud)?);
+        if claimed.issues_tokens == Some(false) {
+            inputs.retain(|input| !matches!(input, Input::OidcToken { .. }));
+        }
         Ok(inputs)
     });
     inputs.map_err(|error| (error.reason(), crate::chain(&error)))

@@ -382,6 +382,22 @@ async fn a_token_is_asked_for_in_the_name_of_the_attempt() {
 }
 
 #[tokio::test]
+async fn a_plane_that_says_it_vouches_for_nobody_is_not_asked() {
+    let (plane, _) = report_of(|name, before| match (name, before) {
+        (CLAIM, 0) => {
+            let Answer::Json(mut claim) = one_job("quiet") else { unreachable!("it is a document") };
+            claim["access"] = json!({ "state_token": "t", "issues_tokens": false });
+            Some(Answer::Json(claim))
+        }
+        _ if name.starts_with("GET /api/sources/") => Some(Answer::Status(404, "there is no such source")),
+        _ => None,
+    })
+    .await;
+    assert_eq!(plane.calls_of("POST /api/jobs/j-1/git-token").len(), 1);
+    assert_eq!(plane.calls_of("POST /api/jobs/j-1/oidc-token").len(), 0);
+}
+
+#[tokio::test]
 async fn a_job_that_is_cancelled_while_its_inputs_are_fetched_never_starts() {
     let (_, report) = report_of(|name, before| match (name, before) {
         (CLAIM, 0) => Some(one_job("quiet")),

@@ -39,6 +39,9 @@ pub struct Claim {
 pub struct JobAccess {
     /// Valid for this attempt only, for terraform state and nothing else. A secret.
     pub state_token: String,
+    /// Whether the plane vouches for who the job is, with tokens that clouds trust. One that does not say so is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issues_tokens: Option<bool>,
 }
 
 impl std::fmt::Debug for JobAccess {

@@ -219,7 +219,8 @@ impl Queue {
             },
             None => None,
         };
-        Ok(Claim { job: Some(row.job), cloud_identity, access: Some(JobAccess { state_token }) })
+        let access = JobAccess { state_token, issues_tokens: Some(self.0.issues_tokens) };
+        Ok(Claim { job: Some(row.job), cloud_identity, access: Some(access) })
     }
 
     /// A later attempt's log begins after what the earlier ones wrote, and after a line that says why there is one.

@@ -88,6 +88,7 @@ struct Shared {
     linked: Vec<wire::KindInfo>,
     /// What a runner runs that is deployed without an image of its own.
     runner_image: Option<wire::RunnerImage>,
+    issues_tokens: bool,
     holdings: Holdings,
     /// The last sign of life since the last change of the row.
     seen: Mutex<HashMap<JobId, Timestamp>>,
@@ -110,12 +111,15 @@ pub(crate) struct QueueParts {
     pub(crate) timings: Timings,
     pub(crate) linked: Vec<wire::KindInfo>,
     pub(crate) runner_image: Option<wire::RunnerImage>,
+    /// The plane can vouch for who a job is.
+    pub(crate) issues_tokens: bool,
 }
 
 impl Queue {
     pub(crate) fn new(parts: QueueParts) -> Self {
         let QueueParts { store, logs, states, directory, wake, deriver, vault, identities, .. } = parts;
-        let (timings, linked, runner_image) = (parts.timings, parts.linked, parts.runner_image);
+        let (timings, linked) = (parts.timings, parts.linked);
+        let (runner_image, issues_tokens) = (parts.runner_image, parts.issues_tokens);
         let (holdings, seen, beginning, runner_work) = Default::default();
         let shared = Shared {
             store,
@@ -129,6 +133,7 @@ impl Queue {
             timings,
             linked,
             runner_image,
+            issues_tokens,
             holdings,
             seen,
             beginning,

@@ -342,7 +342,8 @@ async fn the_plane_vouches_for_a_job_to_its_runner_while_it_runs() {
     let plane = Plane::start().await;
     let (runner, other) = (plane.register("one").await, plane.register("two").await);
     let job = plane.submit("read").await;
-    runner.claim_id().await;
+    let claim = runner.claim(json!({})).await;
+    assert_eq!(claim.access.unwrap().issues_tokens, Some(true), "a runner need not ask a plane that cannot");
     let ask = async |who: &crate::plane::Runner, attempt: u32, audience: &str| {
         let call = who.call(Method::POST, &format!("/api/jobs/{job}/oidc-token")).header("X-Job-Attempt", attempt);
         let answer = call.json(&json!({ "audience": audience })).send().await.unwrap();

@@ -41,6 +41,9 @@ pub(crate) struct Claimed {
     pub(crate) job: Job,
     pub(crate) log_limit_bytes: u64,
     pub(crate) cloud_identity: Option<CloudIdentity>,
+    /// Whether the plane vouches for who the job is; one that did not say is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) issues_tokens: Option<bool>,
     /// What the operator set, as far as the job may know it.
     pub(crate) settings: JobSettings,
 }
@@ -51,7 +54,8 @@ impl Claimed {
     pub(crate) fn of(job: Value) -> Self {
         let (format, boot_id) = (super::FORMAT, "of a test".to_owned());
         let (job, settings) = (serde_json::from_value(job).unwrap(), JobSettings::default());
-        Self { format, boot_id, job, log_limit_bytes: u64::MAX, cloud_identity: None, settings }
+        let (log_limit_bytes, cloud_identity, issues_tokens) = (u64::MAX, None, None);
+        Self { format, boot_id, job, log_limit_bytes, cloud_identity, issues_tokens, settings }
     }
 }
 

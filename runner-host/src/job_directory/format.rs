@@ -69,7 +69,8 @@ impl JobDirectory {
         }
         let FormerClaim { job, log_limit_bytes, cloud_identity } = serde_json::from_value(claim)?;
         let settings = self.read(FORMER_SETTINGS)?.unwrap_or_default();
-        Ok(Claimed { format: FORMER, boot_id: String::new(), job, log_limit_bytes, cloud_identity, settings })
+        let (format, boot_id, issues_tokens) = (FORMER, String::new(), None);
+        Ok(Claimed { format, boot_id, job, log_limit_bytes, cloud_identity, issues_tokens, settings })
     }
 
     /// Makes a directory of the format before, which no process has worked in, one of this format.
