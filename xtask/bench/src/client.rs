@@ -81,9 +81,18 @@ impl Client {
         args: &[&str],
         identity: &str,
     ) -> anyhow::Result<Job> {
+        self.submit_as("program", json!({"program": program, "args": args}), identity).await
+    }
+
+    pub(crate) async fn submit_as(
+        &self,
+        job_type: &str,
+        config_snapshot: Value,
+        identity: &str,
+    ) -> anyhow::Result<Job> {
         let body = SubmitRequest {
-            job_type: "program".to_owned(),
-            config_snapshot: json!({"program": program, "args": args}),
+            job_type: job_type.to_owned(),
+            config_snapshot,
             cloud_identity_id: Some(identity.to_owned()),
             ..SubmitRequest::default()
         };

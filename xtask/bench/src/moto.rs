@@ -56,6 +56,30 @@ impl Moto {
         asked.send().await?.error_for_status().map(drop).with_context(|| format!("moto makes no bucket {name}"))
     }
 
+    /// The regions that it knows.
+    pub(crate) async fn regions(&self) -> anyhow::Result<Vec<String>> {
+        let text = self.ec2("us-east-1", "DescribeRegions").await?;
+        let names = text.split("<regionName>").skip(1).filter_map(|rest| rest.split("</regionName>").next());
+        let names: Vec<_> = names.map(str::to_owned).collect();
+        if names.is_empty() { bail!("moto knows no region: {text}") } else { Ok(names) }
+    }
+
+    /// Makes networks in a region.
+    pub(crate) async fn make_vpcs(&self, region: &str, count: usize) -> anyhow::Result<()> {
+        for number in 0..count {
+            self.ec2(region, &format!("CreateVpc&CidrBlock=10.{number}.0.0/16")).await?;
+        }
+        Ok(())
+    }
+
+    async fn ec2(&self, region: &str, action: &str) -> anyhow::Result<String> {
+        let asked = self.http.post(format!("http://{}", self.host_port));
+        let scope = signed("ec2").replace("us-east-1", region);
+        let asked = asked.header("authorization", scope).header("content-type", "application/x-www-form-urlencoded");
+        let answer = asked.body(format!("Action={action}&Version=2016-11-15")).send().await?.error_for_status();
+        Ok(answer.with_context(|| format!("moto refuses {action} in {region}"))?.text().await?)
+    }
+
     /// One bare `AssumeRole` on a connection of its own, as each job makes it, in milliseconds.
     pub(crate) async fn assume_role(&self) -> anyhow::Result<f64> {
         let body = format!("Action=AssumeRole&Version=2011-06-15&RoleArn={ROLE}&RoleSessionName=bench");

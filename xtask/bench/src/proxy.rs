@@ -1,6 +1,7 @@
-//! Stands between a runner and the plane and counts the requests. Never in an arm whose time counts.
+//! Stands between a runner and the plane and counts the requests; in an arm whose time counts only to play the distance.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,13 +29,22 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Forwards to `host_port`.
     pub(crate) async fn start(host_port: String) -> anyhow::Result<Self> {
+        Self::at_a_distance(host_port, Duration::ZERO).await
+    }
+
+    /// The same as far away as a round trip takes: that long for a connection, and that long for each request on it.
+    pub(crate) async fn at_a_distance(host_port: String, round_trip: Duration) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let (seen, arrived) = (Arc::default(), Arc::default());
         let (log, bell) = (Arc::clone(&seen), Arc::clone(&arrived));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, host_port.clone(), Arc::clone(&log), Arc::clone(&bell)));
+                let (host_port, log, bell) = (host_port.clone(), Arc::clone(&log), Arc::clone(&bell));
+                tokio::spawn(async move {
+                    travel(round_trip).await;
+                    forward(client, host_port, log, bell, round_trip).await;
+                });
             }
         });
         Ok(Self { origin, seen, arrived, task })
@@ -63,7 +73,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn forward(client: TcpStream, plane: String, seen: Arc<Mutex<Vec<Seen>>>, bell: Arc<tokio::sync::Notify>) {
+/// A timer is coarser than nothing.
+async fn travel(round_trip: Duration) {
+    if !round_trip.is_zero() {
+        tokio::time::sleep(round_trip).await;
+    }
+}
+
+async fn forward(
+    client: TcpStream,
+    plane: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    bell: Arc<tokio::sync::Notify>,
+    round_trip: Duration,
+) {
     let Ok(server) = TcpStream::connect(plane).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
@@ -73,6 +96,7 @@ async fn forward(client: TcpStream, plane: String, seen: Arc<Mutex<Vec<Seen>>>, 
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
             note(&buffer[..read], &seen);
             bell.notify_waiters();
+            travel(round_trip).await;
             if to_server.write_all(&buffer[..read]).await.is_err() {
                 break;
             }

@@ -2,6 +2,7 @@
 
 mod clouds;
 mod deploy;
+mod discovery;
 mod dispatch;
 mod flood;
 mod footprint;
@@ -41,6 +42,8 @@ pub enum Figure {
     Footprint,
     /// Submit to the first instruction of the tool under an assumed role, against moto; questions to STS
     Role,
+    /// FETCH_RESOURCES over all regions, beside the slowest region alone, against moto
+    Discovery,
     /// What the clouds add to an idle runner's memory
     Clouds,
     /// What a PLAN of an environment takes beside terraform, against moto
@@ -118,6 +121,7 @@ pub async fn run(only: &[Figure], size: Size, brought: Brought, results: PathBuf
             Figure::Terraform => terraform::measure(&bench).await,
             Figure::Footprint => footprint::measure(&bench).await,
             Figure::Role => role::measure(&bench).await,
+            Figure::Discovery => discovery::measure(&bench).await,
             Figure::Clouds => clouds::measure(&bench).await,
             Figure::Plan => plan::measure(&bench).await,
             Figure::Deploy => deploy::measure(&bench).await,
