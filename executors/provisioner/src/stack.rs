@@ -36,9 +36,18 @@ impl Setup {
         let mut options = self.options(snapshot);
         // Terraform would say it, too, but not that another version can be put beside the one that is there.
         let needed = stack_template::required_version(job.work_dir())?;
+        let who = match (&options.version, &needed) {
+            (Some(wanted), Some(needed)) => {
+                format!("; {wanted} is the snapshot's terraform_version, {needed} what the template needs")
+            }
+            _ => String::new(),
+        };
         let wanted: Vec<_> = options.version.into_iter().chain(needed).collect();
         options.version = (!wanted.is_empty()).then(|| wanted.join(", "));
-        Stack::open(job, &options, &backend(job, snapshot)?).await
+        Stack::open(job, &options, &backend(job, snapshot)?).await.map_err(|error| match error {
+            ExecutorError::ToolMissing(text) => ExecutorError::ToolMissing(format!("{text}{who}")),
+            other => other,
+        })
     }
 }
 

@@ -2,12 +2,12 @@
 
 mod applications;
 mod argocd;
+mod costly;
 mod deadline;
 #[cfg(test)]
 mod example;
 mod facts;
 mod known;
-mod load_balancers;
 mod objects;
 mod options;
 mod removal;
@@ -110,10 +110,10 @@ pub async fn end_machines(
     let Some(target) = Target::of(&Facts::new(snapshot, outputs))? else { return Ok(()) };
     let Some(access) = steps.take("cluster", "Reach the cluster", target.reach(job)).await? else { return Ok(()) };
     let kubectl = Kubectl::find(job, &access)?;
-    if !load_balancers::has_machines(&kubectl).await? {
+    if !costly::has_machines(&kubectl).await? {
         return Ok(());
     }
-    let work = load_balancers::take_away_machines(job, &kubectl, Deadline::after(snapshot.applications.deadline));
+    let work = costly::take_away_machines(job, &kubectl, Deadline::after(snapshot.applications.deadline));
     steps.take("remove_machines", "Take away Karpenter's machines", work).await?;
     Ok(())
 }

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::applications::{KARPENTER, OWNERS_WAVE};
 use super::argocd::NAMESPACE;
+use super::costly;
 use super::deadline::Deadline;
 use super::known::{self, Known};
-use super::load_balancers;
 use super::rollout::forget_repository;
 use crate::steps::Steps;
 
@@ -86,7 +86,7 @@ impl<'a> Removal<'a> {
             self.look_for_volumes().await?;
         }
         // Of a cluster that goes, whoever runs Karpenter there; else with ours, whose kinds go with it.
-        if (self.is_ours || has_karpenter) && load_balancers::has_machines(&self.kubectl).await? {
+        if (self.is_ours || has_karpenter) && costly::has_machines(&self.kubectl).await? {
             steps.take("remove_machines", "Take away Karpenter's machines", self.machines()).await?;
         }
         let known = self.known().await?;
@@ -115,12 +115,12 @@ impl<'a> Removal<'a> {
     }
 
     async fn machines(&mut self) -> Result<(), ExecutorError> {
-        self.machines = load_balancers::take_away_machines(self.job, &self.kubectl, self.deadline).await?;
+        self.machines = costly::take_away_machines(self.job, &self.kubectl, self.deadline).await?;
         Ok(())
     }
 
     async fn load_balancers(&mut self, has_names: bool) -> Result<(), ExecutorError> {
-        let gone = load_balancers::take_away(self.job, &self.kubectl, self.deadline).await?;
+        let gone = costly::take_away_load_balancers(self.job, &self.kubectl, self.deadline).await?;
         self.load_balancers = gone;
         if has_names && (gone > 0 || !self.removed.is_empty()) {
             let seconds = NAMES_ARE_GONE_AFTER.as_secs();

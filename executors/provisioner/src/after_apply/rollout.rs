@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::applications::{Application, KARPENTER, Wanted};
 use super::argocd::NAMESPACE;
+use super::costly;
 use super::deadline::Deadline;
 use super::known::{self, Known};
-use super::load_balancers;
 use super::repository;
 use crate::steps::Steps;
 
@@ -98,7 +98,7 @@ impl<'a> Rollout<'a> {
         // What became healthy may have taken all the time there was.
         let deadline = Deadline::after(self.deadline.limit());
         if gone.iter().any(|one| one.name == KARPENTER) {
-            load_balancers::take_away_machines(self.job, &self.kubectl, deadline).await.map_err(with_remedy)?;
+            costly::take_away_machines(self.job, &self.kubectl, deadline).await.map_err(with_remedy)?;
         }
         for one in gone {
             self.job.log().system(format!("{} is no longer wanted", one.name));

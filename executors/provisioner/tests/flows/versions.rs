@@ -93,4 +93,5 @@ async fn a_version_that_the_template_needs_is_taken_where_it_is_beside_the_usual
     );
     let error = place.refused(&job("<1.8")).await;
     assert!(error.contains("the job wants terraform <1.8, >= 1.8, and the runner has 1.7.5"), "{error}");
+    assert!(error.ends_with("; <1.8 is the snapshot's terraform_version, >= 1.8 what the template needs"), "{error}");
 }

@@ -28,7 +28,7 @@ pub(super) fn add_to(
     let Some(role) = wanted.needs(needs, facts, "node_iam_role_name")? else { return Ok(()) };
     let Some(group) = wanted.needs(needs, facts, "node_security_group")? else { return Ok(()) };
     let Some(architecture) = wanted.needs(needs, facts, "node_architecture")? else { return Ok(()) };
-    let class = node_class(role, group, &subnets(facts, cluster)?);
+    let class = node_class(facts, role, group, &subnets(facts, cluster)?);
     let pool = node_pool(facts, architecture);
     wanted.objects.push(Object { after_wave, manifest: class, unless: &[POOLS, CLASS] });
     wanted.objects.push(Object { after_wave, manifest: pool, unless: &[POOLS] });
@@ -47,8 +47,9 @@ fn subnets(facts: &Facts<'_>, cluster: &str) -> Result<Value, ExecutorError> {
     Ok(Value::Array(terms))
 }
 
-/// Image, volumes and way to the metadata as in `templates/environment/aws/nodes.tf`.
-fn node_class(role: &str, security_group: &str, subnets: &Value) -> Value {
+/// Image, volumes and way to the metadata as in `templates/environment/aws/nodes.tf`, tags as in `names.tf`.
+fn node_class(facts: &Facts<'_>, role: &str, security_group: &str, subnets: &Value) -> Value {
+    let snapshot = facts.snapshot;
     let volume = |device: &str, size: &str| {
         json!({ "deviceName": device, "ebs": { "volumeSize": size, "volumeType": "gp3", "encrypted": true,
                                                "deleteOnTermination": true } })
@@ -57,6 +58,8 @@ fn node_class(role: &str, security_group: &str, subnets: &Value) -> Value {
             "spec": {
                 "amiFamily": "Bottlerocket",
                 "role": role,
+                "tags": { "project": snapshot.project_name, "environment": snapshot.environment_stage,
+                          "managed-by": "karpenter" },
                 "subnetSelectorTerms": subnets,
                 "securityGroupSelectorTerms": [{ "id": security_group }],
                 "blockDeviceMappings": [volume("/dev/xvda", "4Gi"), volume("/dev/xvdb", "50Gi")],
@@ -113,6 +116,10 @@ mod tests {
         let (class, pool) = specs(&json!({}));
         assert_eq!((&class["role"], &class["amiFamily"]), (&json!("eks-1-node"), &json!("Bottlerocket")));
         assert_eq!(class["subnetSelectorTerms"], json!([{ "tags": { "karpenter.sh/discovery": "eks-1" } }]));
+        assert_eq!(
+            class["tags"],
+            json!({ "project": "shop", "environment": "development", "managed-by": "karpenter" })
+        );
         assert_eq!(class["securityGroupSelectorTerms"], json!([{ "id": "sg-1" }]));
         let requirements = &pool["template"]["spec"]["requirements"];
         assert_eq!(requirements[1]["values"], json!(["arm64"]));

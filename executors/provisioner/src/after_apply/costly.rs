@@ -48,7 +48,7 @@ impl std::fmt::Display for Costly {
 }
 
 /// Takes away all load balancers of the cluster, and waits until they are gone; how many there were.
-pub(super) async fn take_away(
+pub(super) async fn take_away_load_balancers(
     job: &JobContext,
     kubectl: &Kubectl<'_>,
     deadline: Deadline,
