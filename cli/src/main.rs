@@ -18,7 +18,8 @@ mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::ending::Ending;
 use crate::verbs::Verb;
@@ -37,7 +38,9 @@ fn main() -> ExitCode {
         return code;
     }
     let json = std::env::args_os().any(|arg| arg == "--json");
-    match Cli::parse().verb.run() {
+    let given = without_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+    match cli.verb.run() {
         Ok(code) => code,
         Err(error) => {
             output::error(&error, json);
@@ -46,10 +49,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// A variable that is empty is not set: an env file or a container's definition often cannot leave one out.
+#[expect(clippy::disallowed_methods, reason = "they are clap's to read; only what is empty is kept from it")]
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let reset = |arg: Arg| if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::Reset) } else { arg };
+    command.mut_args(reset).mut_subcommands(without_empty_variables)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn check(command: &clap::Command) {
         for variable in command.get_arguments().filter_map(|arg| arg.get_env()) {

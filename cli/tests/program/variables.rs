@@ -6,6 +6,8 @@ use std::path::Path;
 
 use runner_host::{PASSED_ON, SURROUNDINGS, VARIABLES};
 
+use crate::desk::{Desk, leaves};
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The one list.
 const LIST: &str = "config/names.rs";
@@ -71,4 +73,17 @@ fn the_list_and_the_code_are_the_same() {
     assert!(unlisted.is_empty(), "{LIST} lacks {unlisted:?}");
     let unread: Vec<_> = listed.difference(&found).collect();
     assert!(unread.is_empty(), "{LIST} has what nothing reads: {unread:?}");
+}
+
+#[tokio::test]
+async fn an_empty_variable_is_not_set() {
+    let mut desk = Desk::new();
+    for name in VARIABLES {
+        desk.set(name, "");
+    }
+    let server = desk.serve().await;
+    let runner = desk.hire().await;
+    desk.run(&["job", "list"]).await.expect(0);
+    leaves(runner).await;
+    leaves(server).await;
 }
