@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use wire::{AttemptNo, JobId, RunnerId, Timestamp};
 
-use super::store::{Actor, StateName};
+use super::actor::{Actor, StateName};
 
 /// What terraform sends with a lock: its id, and what it wants others to read about it. Kept as it came.
 #[derive(Clone, Debug, PartialEq)]

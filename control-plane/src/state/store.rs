@@ -1,9 +1,7 @@
 //! The verbs of the state backend and the rules of who may use them.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,87 +9,11 @@ use md5::{Digest as _, Md5};
 use serde::Deserialize;
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
-use wire::{AttemptNo, JobId, RunnerId, Timestamp};
+use wire::{JobId, Timestamp};
 
+use super::actor::{Actor, StateName};
 use super::locks::{self, Held, LockInfo};
 use super::versions;
-
-/// What a state is called in its organisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateName(String);
-
-impl StateName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for StateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for StateName {
-    type Err = InvalidStateName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidStateName> {
-        let fits = (1..=128).contains(&text.len())
-            && !text.starts_with('.')
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidStateName) }
-    }
-}
-
-/// Why a text is not a name.
-#[derive(Debug, thiserror::Error)]
-#[error("a state's name has 1 to 128 letters, digits, '.', '_' or '-', and does not start with '.'")]
-pub struct InvalidStateName;
-
-/// Who uses a state.
-#[derive(Clone, Debug)]
-pub enum Actor {
-    /// An attempt of a job, by its state token.
-    Attempt {
-        /// The job.
-        job: JobId,
-        /// The attempt that the token was made for.
-        attempt: AttemptNo,
-        /// Who runs it.
-        runner: Option<RunnerId>,
-        /// It is the job's current attempt and has not ended.
-        is_current: bool,
-    },
-    /// A person.
-    User {
-        /// Who.
-        id: String,
-    },
-}
-
-impl Actor {
-    fn may_begin(&self) -> bool {
-        match self {
-            Self::Attempt { is_current, .. } => *is_current,
-            Self::User { .. } => true,
-        }
-    }
-}
-
-/// The same job and attempt, or the same person; whether it is still current does not matter.
-impl PartialEq for Actor {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Attempt { job, attempt, .. }, Self::Attempt { job: other, attempt: number, .. }) => {
-                job == other && attempt == number
-            }
-            (Self::User { id }, Self::User { id: other }) => id == other,
-            _ => false,
-        }
-    }
-}
 
 /// Why a state was not read or changed. Nothing changed then.
 #[derive(Debug, thiserror::Error)]
@@ -303,7 +225,7 @@ impl StateStore {
     }
 
     fn folder(&self, org: &str, name: &StateName) -> PathBuf {
-        self.dir.join(org).join(&name.0)
+        self.dir.join(org).join(name.as_str())
     }
 }
 
