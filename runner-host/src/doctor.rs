@@ -88,20 +88,11 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-    use executor_api::{Executor, ExecutorError, ExecutorPlugin, JobContext, Outcome};
+    use executor_api::ExecutorPlugin;
 
     use super::*;
+    use crate::registry::tests::Idle;
     use crate::tool_probe::FoundTool;
-
-    struct Idle;
-
-    #[async_trait]
-    impl Executor for Idle {
-        async fn execute(&self, _: &JobContext) -> Result<Outcome, ExecutorError> {
-            Ok(Outcome::success())
-        }
-    }
 
     fn kind(name: &'static str, one_is_enough: bool, tools: Vec<FoundTool>) -> KindHere {
         let plugin = ExecutorPlugin::new::<()>(name, &Idle);

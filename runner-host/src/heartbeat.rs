@@ -55,12 +55,14 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
 
 /// From then on.
 pub(crate) async fn run(runner: Arc<Runner>) {
-    // With their schemas they are large: the first claim does not wait for them.
-    let mut kinds = Some(runner.capabilities.published());
+    let mut is_published = false;
     loop {
-        let answered = send(&runner, &Heartbeat { kinds: kinds.clone(), ..heartbeat(&runner) }).await;
+        // With their schemas they are large: the first claim does not wait for them, and nobody keeps them.
+        let kinds = (!is_published).then(|| runner.capabilities.published());
+        let answered = send(&runner, &Heartbeat { kinds, ..heartbeat(&runner) }).await;
         // From then on a job of any of them can be submitted.
-        if answered && kinds.take().is_some() {
+        if answered && !is_published {
+            is_published = true;
             tracing::info!(runner.id = %runner.config.runner_id, slots = runner.config.slots, "ready for jobs");
         }
         tokio::select! {

@@ -103,7 +103,7 @@ impl KindHere {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
@@ -112,7 +112,8 @@ mod tests {
 
     use super::*;
 
-    struct Idle;
+    /// Ends well at once.
+    pub(crate) struct Idle;
 
     #[async_trait]
     impl Executor for Idle {
