@@ -82,6 +82,11 @@ impl Runner {
         }
     }
 
+    /// The names of the kinds that it links. None of one that has not said so: it may turn out to run any.
+    pub(crate) fn kind_names(&self) -> Option<Vec<String>> {
+        (!self.kinds.is_empty()).then(|| self.kinds.iter().map(|kind| kind.kind.clone()).collect())
+    }
+
     /// As the contract shows it.
     #[must_use]
     pub fn info(&self, status: RunnerStatus, jobs: Vec<wire::JobId>) -> RunnerInfo {

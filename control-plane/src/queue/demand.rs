@@ -35,9 +35,7 @@ impl Queue {
 
     async fn demand_on(&self, runner: &Runner, waiting: &[Row]) -> Result<RunnerDemand, PlaneError> {
         let held = self.held_by(&runner.id).await?;
-        // One that was never there may turn out to run any kind.
-        let kinds = (!runner.kinds.is_empty()).then(|| runner.kinds.iter().map(|kind| kind.kind.clone()).collect());
-        let request = ClaimRequest { kinds, labels: Map::new(), ..ClaimRequest::default() };
+        let request = ClaimRequest { kinds: runner.kind_names(), labels: Map::new(), ..ClaimRequest::default() };
         let claimant = Claimant::new(runner, &request).holding(&held);
         let queued = waiting.iter().filter(|row| claimant.may_take(&row.job)).count() as u64;
         let running = held.len() as u64;

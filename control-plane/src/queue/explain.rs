@@ -44,8 +44,8 @@ impl Queue {
         let mut runners = Vec::new();
         let mut could = 0;
         for runner in self.0.directory.runners_of(row.org()) {
-            let kinds = (!runner.kinds.is_empty()).then(|| runner.kinds.iter().map(|kind| kind.kind.clone()).collect());
-            let claimant = Claimant::new(&runner, &ClaimRequest { kinds, ..ClaimRequest::default() });
+            let claimant =
+                Claimant::new(&runner, &ClaimRequest { kinds: runner.kind_names(), ..ClaimRequest::default() });
             let held = self.held_by(&runner.id).await?;
             let (busy, claimant) = (held.len(), claimant.holding(&held));
             let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&row.job)) {
