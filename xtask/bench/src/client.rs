@@ -100,13 +100,16 @@ impl Client {
         Ok(answer.job)
     }
 
-    /// An identity that is a role at AWS, and its connection test.
-    pub(crate) async fn connect_role(&self, role_arn: &str) -> anyhow::Result<ConnectAnswer> {
+    /// An identity that is a role at AWS and has passed its connection test.
+    pub(crate) async fn connect_role(&self, role_arn: &str) -> anyhow::Result<String> {
         let init = self.http.post(self.url(&paths::provider("aws", "init"))).json(&json!({}));
         let InitAnswer { identity_id, .. } = self.json(init).await?;
         let credentials = CloudIdentity { role_arn: role_arn.to_owned(), ..CloudIdentity::default() };
         let connect = self.http.post(self.url(&paths::provider("aws", "connect")));
-        self.json(connect.json(&ConnectRequest { identity_id, credentials })).await
+        let connect = connect.json(&ConnectRequest { identity_id, credentials });
+        let ConnectAnswer { identity_id, job_id, .. } = self.json(connect).await?;
+        self.wait_for_end(&self.job(job_id.as_str()).await?).await?;
+        Ok(identity_id)
     }
 
     pub(crate) async fn list(&self, query: &str) -> anyhow::Result<JobList> {

@@ -52,7 +52,10 @@ impl Moto {
 
     /// Makes a bucket, whatever account the key is of.
     pub(crate) async fn make_bucket(&self, name: &str) -> anyhow::Result<()> {
-        let asked = self.http.put(format!("http://{}/{name}", self.host_port)).header("authorization", signed("s3"));
+        let asked = self
+            .http
+            .put(format!("http://{}/{name}", self.host_port))
+            .header("authorization", signed("s3", "us-east-1"));
         asked.send().await?.error_for_status().map(drop).with_context(|| format!("moto makes no bucket {name}"))
     }
 
@@ -74,8 +77,9 @@ impl Moto {
 
     async fn ec2(&self, region: &str, action: &str) -> anyhow::Result<String> {
         let asked = self.http.post(format!("http://{}", self.host_port));
-        let scope = signed("ec2").replace("us-east-1", region);
-        let asked = asked.header("authorization", scope).header("content-type", "application/x-www-form-urlencoded");
+        let asked = asked
+            .header("authorization", signed("ec2", region))
+            .header("content-type", "application/x-www-form-urlencoded");
         let answer = asked.body(format!("Action={action}&Version=2016-11-15")).send().await?.error_for_status();
         Ok(answer.with_context(|| format!("moto refuses {action} in {region}"))?.text().await?)
     }
@@ -83,7 +87,8 @@ impl Moto {
     /// One bare `AssumeRole` on a connection of its own, as each job makes it, in milliseconds.
     pub(crate) async fn assume_role(&self) -> anyhow::Result<f64> {
         let body = format!("Action=AssumeRole&Version=2011-06-15&RoleArn={ROLE}&RoleSessionName=bench");
-        let asked = self.http.post(format!("http://{}", self.host_port)).header("authorization", signed("sts"));
+        let asked =
+            self.http.post(format!("http://{}", self.host_port)).header("authorization", signed("sts", "us-east-1"));
         let asked = asked.header("content-type", "application/x-www-form-urlencoded").header("connection", "close");
         let begun = clock::now_ns();
         asked.body(body).send().await?.error_for_status()?.bytes().await?;
@@ -91,9 +96,9 @@ impl Moto {
     }
 }
 
-/// moto looks at the key and the service, not at the signature.
-fn signed(service: &str) -> String {
-    let scope = format!("AKIABENCH/20260101/us-east-1/{service}/aws4_request");
+/// moto looks at the key, the region and the service, not at the signature.
+fn signed(service: &str, region: &str) -> String {
+    let scope = format!("AKIABENCH/20260101/{region}/{service}/aws4_request");
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x")
 }
 

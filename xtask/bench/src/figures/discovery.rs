@@ -49,18 +49,16 @@ async fn times(bench: &Bench, moto: &Moto, round_trip: Duration, regions: &[Stri
     let runner = system.register("discovery").await?;
     let _running = system.cloud_runner(&runner, &moto::environment(&proxy.origin))?;
     system.online(&runner).await?;
-    let connected = system.client.connect_role(ROLE).await?;
-    system.client.wait_for_end(&system.client.job(connected.job_id.as_str()).await?).await?;
-    let identity = &connected.identity_id;
+    let identity = system.client.connect_role(ROLE).await?;
     let all: Vec<&str> = regions.iter().map(String::as_str).collect();
     let (mut whole, mut slowest) = (Vec::new(), Vec::new());
     for _ in 0..bench.size.samples(10) {
-        whole.push(took(&system, identity, &all).await?);
+        whole.push(took(&system, &identity, &all).await?);
     }
     for region in all {
         let mut alone = Vec::new();
         for _ in 0..3 {
-            alone.push(took(&system, identity, &[region]).await?);
+            alone.push(took(&system, &identity, &[region]).await?);
         }
         slowest.push(median(&alone));
     }

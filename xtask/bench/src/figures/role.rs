@@ -28,9 +28,7 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
     let runner = system.register("cloud").await?;
     let mut running = system.cloud_runner(&runner, &moto::environment(&endpoint))?;
     system.online(&runner).await?;
-    let connected = system.client.connect_role(ROLE).await?;
-    system.client.wait_for_end(&system.client.job(connected.job_id.as_str()).await?).await?;
-    let identity = connected.identity_id;
+    let identity = system.client.connect_role(ROLE).await?;
     take_turns(bench, &system, &moto, &identity, bench.size.samples(20)).await?;
     let samples = take_turns(bench, &system, &moto, &identity, bench.size.samples(200)).await?;
     running.terminate()?;
