@@ -16,6 +16,7 @@ use wire::{AttemptNo, Claim, JobId, JobStatus};
 
 use crate::client::ClientError;
 use crate::dialect::Dialect;
+use crate::directory_watch::Changes;
 use crate::job_directory::{Claimed, JobDirectory, OUTCOME};
 use crate::runner::Runner;
 use crate::stand_in_outcome;
@@ -111,44 +112,49 @@ impl Delivery<'_> {
         tokio::select! {
             // Beside the rest: who waits for a yes does not wait for a log that the plane is slow to take.
             stopped = commit::deliver_when_asked(self, changes.subscribe()) => Err(stopped),
-            ending = self.deliver_the_rest(changes.subscribe(), ended) => ending,
+            ending = self.deliver_the_rest(&changes, ended) => ending,
         }
     }
 
-    async fn deliver_the_rest(
-        &self,
-        mut changes: watch::Receiver<()>,
-        mut ended: watch::Receiver<bool>,
-    ) -> Result<Taken, Stopped> {
+    async fn deliver_the_rest(&self, changes: &Changes, ended: watch::Receiver<bool>) -> Result<Taken, Stopped> {
         let mut log = LogDelivery::open(self).await?;
         if self.dialect == Dialect::Seed {
             outcome::say_that_it_runs(self).await?;
         }
         loop {
-            changes.mark_unchanged();
-            let is_over = *ended.borrow_and_update();
-            if is_over && !self.directory.has(OUTCOME) {
-                stand_in_outcome::write_lost(self.directory)?;
+            let (all_log, all_outbox) = (Signs::new(changes, &ended), Signs::new(changes, &ended));
+            // Side by side: nobody who follows a log waits for a plan of 100 MB.
+            tokio::try_join!(self.deliver_log(&mut log, all_log), self.deliver_outbox(all_outbox))?;
+            match outcome::deliver(self, log.given_up_at()).await? {
+                outcome::Answer::Taken(taken) => return Ok(taken),
+                outcome::Answer::LogBehind(offset) => log.go_on_from(offset).await?,
             }
-            // Read before the log: what was written before the outcome is then delivered before the report.
-            let has_outcome = is_over && self.directory.has(OUTCOME) && !commit::is_open(self.directory);
-            if log.deliver_some().await? || outbox::deliver_one(self).await? {
+        }
+    }
+
+    async fn deliver_log(&self, log: &mut LogDelivery<'_>, mut signs: Signs) -> Result<(), Stopped> {
+        loop {
+            let is_all = signs.is_all_written(self.directory)?;
+            if log.deliver_some().await? {
                 continue;
             }
-            if has_outcome {
-                match outcome::deliver(self, log.given_up_at()).await? {
-                    outcome::Answer::Taken(taken) => return Ok(taken),
-                    outcome::Answer::LogBehind(offset) => {
-                        log.go_on_from(offset).await?;
-                        continue;
-                    }
-                }
+            if is_all {
+                return Ok(());
             }
-            tokio::select! {
-                _ = changes.changed() => {}
-                _ = ended.changed() => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            signs.of_more().await;
+        }
+    }
+
+    async fn deliver_outbox(&self, mut signs: Signs) -> Result<(), Stopped> {
+        loop {
+            let is_all = signs.is_all_written(self.directory)?;
+            if outbox::deliver_one(self).await? {
+                continue;
             }
+            if is_all {
+                return Ok(());
+            }
+            signs.of_more().await;
         }
     }
 
@@ -164,6 +170,36 @@ impl Delivery<'_> {
                 || matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::INSUFFICIENT_STORAGE))
         };
         call.retry(pauses()).when(worth_waiting).notify(|error, pause| say(what, error, pause)).await
+    }
+}
+
+/// How somebody who delivers hears that there may be more.
+struct Signs {
+    changes: watch::Receiver<()>,
+    ended: watch::Receiver<bool>,
+}
+
+impl Signs {
+    fn new(changes: &Changes, ended: &watch::Receiver<bool>) -> Self {
+        Self { changes: changes.subscribe(), ended: ended.clone() }
+    }
+
+    /// Whether the job writes nothing more. Asked before one looks for what there is: that is then all of it.
+    fn is_all_written(&mut self, directory: &JobDirectory) -> Result<bool, Stopped> {
+        self.changes.mark_unchanged();
+        let is_over = *self.ended.borrow_and_update();
+        if is_over && !directory.has(OUTCOME) {
+            stand_in_outcome::write_lost(directory)?;
+        }
+        Ok(is_over && !commit::is_open(directory))
+    }
+
+    async fn of_more(&mut self) {
+        tokio::select! {
+            _ = self.changes.changed() => {}
+            _ = self.ended.changed() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use executor_api::{Executor, ExecutorError, ExecutorPlugin, ExecutorRegistry, Jo
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use wire::{Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
 
 use super::{Delivered, Taken, run};
@@ -38,6 +38,8 @@ enum Weather {
     LostBefore,
     /// It is stored, and the connection is cut.
     LostAfter,
+    /// It is stored and answered when log has come.
+    SlowerThanTheLog,
 }
 
 /// Decides by the name of a call and how many of that name came before it.
@@ -60,11 +62,14 @@ struct Stored {
 struct Plane {
     stored: Arc<Mutex<Stored>>,
     forecast: Forecast,
+    /// Somebody waits for log.
+    waits_for_log: Arc<Notify>,
+    log_came: Arc<Notify>,
 }
 
 impl Plane {
     fn new(forecast: Forecast) -> Self {
-        Self { stored: Arc::default(), forecast }
+        Self { stored: Arc::default(), forecast, waits_for_log: Arc::default(), log_came: Arc::default() }
     }
 
     fn stored(&self) -> std::sync::MutexGuard<'_, Stored> {
@@ -82,7 +87,10 @@ impl Plane {
     fn take(&self, name: &str, query: &str, body: Bytes) -> Response {
         let mut stored = self.stored();
         match name {
-            "log" => stored.append(query, &body),
+            "log" => {
+                self.log_came.notify_one();
+                stored.append(query, &body)
+            }
             "logs" => stored.post(&body),
             "status" => stored.report(&body),
             "heartbeat" => Json(json!({ "success": true, "protocol": 2 })).into_response(),
@@ -116,6 +124,11 @@ async fn answer(State(plane): State<Plane>, request: Request) -> Response {
         Weather::LostAfter => {
             drop(plane.take(&name, &query, body));
             cut()
+        }
+        Weather::SlowerThanTheLog => {
+            plane.waits_for_log.notify_one();
+            plane.log_came.notified().await;
+            plane.take(&name, &query, body)
         }
     }
 }
@@ -187,10 +200,14 @@ struct Run {
     dialect: Dialect,
 }
 
+fn claimed() -> Claimed {
+    Claimed::of(json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 3 }))
+}
+
 impl Run {
     fn new(dialect: Dialect) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 3 }));
+        let claimed = claimed();
         let directory = JobDirectory::of(folder.path(), &claimed);
         directory.create(&claimed).unwrap();
         let (writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX).unwrap();
@@ -291,6 +308,28 @@ async fn what_may_pass_is_waited_for_and_everything_arrives_once_and_in_order() 
 }
 
 #[tokio::test]
+async fn the_log_does_not_wait_for_a_slow_artifact() {
+    let plane = Plane::new(|name, _| if name == "a.txt" { Weather::SlowerThanTheLog } else { Weather::Fine });
+    let mut job = Run::new(Dialect::Two);
+    job.artifact(1, "a.txt", b"bytes");
+    let runner = job.runner(&plane.listen().await).await;
+    let (process, ended) = watch::channel(false);
+    let (directory, claimed) = (job.directory.clone(), claimed());
+    let work = async {
+        plane.waits_for_log.notified().await;
+        job.log(LogStream::Stdout, b"one\n");
+        job.end();
+        process.send_replace(true);
+    };
+    let delivery = async { tokio::join!(run(&runner, &directory, &claimed, ended), work).0 };
+    let delivered =
+        tokio::time::timeout(TOO_LONG, delivery).await.expect("the log comes while the artifact is on its way");
+    assert!(is_taken(&delivered));
+    assert_eq!(plane.stored().log, b"one\n");
+    assert_eq!(plane.stored().artifacts["a.txt"], "bytes");
+}
+
+#[tokio::test]
 async fn neither_a_revoked_token_nor_a_full_disk_loses_a_result() {
     let plane = Plane::new(|_, before| match before {
         0 => Weather::Answer(401),
@@ -364,8 +403,8 @@ async fn an_attempt_that_is_over_delivers_nothing_more() {
         job.end();
         let Delivered::Refused { why } = job.deliver_to(&plane).await else { panic!("{last}: taken") };
         assert!(why.contains(&format!("no {last}")), "{why}");
-        assert_eq!(plane.stored().calls.last().map(String::as_str), Some(last));
         assert_eq!(plane.stored().count(last), 1, "a refusal is not tried again");
+        assert_eq!(plane.stored().count("status"), usize::from(last == "status"), "what was refused is not reported");
     }
 }
 
