@@ -16,4 +16,4 @@ pub use exit::{ProcessExit, SpawnError};
 pub use ladder::StopOrder;
 pub use output::{Output, OutputStream};
 pub use supervise::supervise;
-pub use unix::{ProcessIdentity, become_subreaper, boot_id, hide_secrets, kill_descendants};
+pub use unix::{ProcessIdentity, become_subreaper, boot_id, hide_secrets, kill_descendants, release_program_pages};

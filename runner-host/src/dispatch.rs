@@ -214,6 +214,9 @@ fn start(runner: &Runner, directory: &JobDirectory) -> Result<DetachedProcess, (
     for (name, value) in runner.config.ambient.iter() {
         env.set(name, value);
     }
+    if let Some(bundle) = runner.root_bundle.get() {
+        env.set("SSL_CERT_FILE", bundle);
+    }
     env.set("HOME", directory.paths().home);
     // This file and no other, even if an upgrade has put a new one in its place.
     let command = Command::new("/proc/self/exe", env, directory.root()).arg(job_process::VERB).arg(directory.root());

@@ -7,6 +7,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::StatusCode;
 use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
 
+use crate::after_start;
 use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::held_jobs::Order;
@@ -64,6 +65,7 @@ pub(crate) async fn run(runner: Arc<Runner>) {
         if answered && !is_published {
             is_published = true;
             tracing::info!(runner.id = %runner.config.runner_id, slots = runner.config.slots, "ready for jobs");
+            after_start::settle(&runner).await;
         }
         tokio::select! {
             () = tokio::time::sleep(pause(&runner, !answered)) => {}

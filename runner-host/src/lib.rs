@@ -13,6 +13,7 @@
 //! The runner's token stays in this process's memory; the job directory is the whole interface to a job process.
 
 mod adopt;
+mod after_start;
 mod claim;
 mod client;
 mod cloud;

@@ -1,6 +1,7 @@
 //! What the loops of a runner share, and how it comes to be.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use executor_api::ExecutorRegistry;
 use tokio::sync::{Notify, watch};
@@ -69,6 +70,8 @@ pub(crate) struct Runner {
     /// Something changed that the next heartbeat should not wait for.
     pub(crate) beat_now: Notify,
     pub(crate) held: HeldJobs,
+    /// What job processes are told to trust, so that they need not look; known a moment after the start.
+    pub(crate) root_bundle: OnceLock<PathBuf>,
     /// Only in a task of ECS.
     pub(crate) task_protection: Option<TaskProtection>,
 }
@@ -96,6 +99,7 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
         plane_drains: Notify::new(),
         beat_now: Notify::new(),
         held: HeldJobs::default(),
+        root_bundle: OnceLock::new(),
         task_protection,
         config,
     })

@@ -1,0 +1,68 @@
+//! What a runner does once, when it is ready for jobs and nobody waits for it.
+
+use std::path::{Path, PathBuf};
+
+use process_supervisor::release_program_pages;
+
+use crate::config::Variables;
+use crate::runner::Runner;
+
+/// Makes the start of job processes shorter and itself smaller.
+pub(crate) async fn settle(runner: &Runner) {
+    let bundle = tokio::task::spawn_blocking(|| root_bundle(&Variables::of_process())).await;
+    if let Ok(Some(bundle)) = bundle {
+        let _ = runner.root_bundle.set(bundle);
+    }
+    // Three quarters of what is in memory by now is program that does not run again.
+    if let Err(error) = release_program_pages() {
+        tracing::debug!(error = crate::chain(&error), "the program stays in memory as a whole");
+    }
+}
+
+/// The one file that has all of the system's root certificates, if there is one and the operator has not chosen others.
+/// Most systems have each of them again in a folder, in a file of its own; a process that looks for them reads those, too,
+/// which is some milliseconds for every job.
+fn root_bundle(variables: &Variables) -> Option<PathBuf> {
+    let is_chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| variables.get(name).is_some());
+    let places = (!is_chosen).then(openssl_probe::probe)?;
+    places.cert_file.filter(|bundle| has_all(bundle, &places.cert_dir))
+}
+
+fn has_all(bundle: &Path, folders: &[PathBuf]) -> bool {
+    // In order, and none twice.
+    let certificates = |folder| rustls_native_certs::load_certs_from_paths(Some(bundle), folder).certs;
+    let alone = certificates(None);
+    folders.iter().all(|folder| certificates(Some(folder)) == alone)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// The reader looks for the form alone.
+    fn pem(base64: &str) -> String {
+        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+    }
+
+    #[test]
+    fn a_bundle_stands_for_the_folder_only_if_nothing_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle.pem");
+        let roots = folder.path().join("roots");
+        fs::create_dir(&roots).unwrap();
+        fs::write(&bundle, pem("QQ==") + &pem("Qg==")).unwrap();
+        fs::write(roots.join("01234567.0"), pem("Qg==")).unwrap();
+        assert!(has_all(&bundle, std::slice::from_ref(&roots)));
+        fs::write(roots.join("89abcdef.0"), pem("Qw==")).unwrap();
+        assert!(!has_all(&bundle, std::slice::from_ref(&roots)));
+    }
+
+    #[test]
+    fn what_the_operator_has_chosen_stays() {
+        for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            assert_eq!(root_bundle(&[(name, "/roots")].into_iter().collect()), None);
+        }
+    }
+}
