@@ -46,6 +46,11 @@ impl<'a> LogDelivery<'a> {
         self.given_up.then(|| self.reader.offset())
     }
 
+    /// Whether there is enough for a request of its own.
+    pub(super) fn has_much(&self) -> Result<bool, Stopped> {
+        Ok(self.reader.waiting()? >= BATCH_BYTES as u64 / 4)
+    }
+
     /// Delivers about one request's worth; false if there is nothing.
     pub(super) async fn deliver_some(&mut self) -> Result<bool, Stopped> {
         if self.given_up {

@@ -23,6 +23,9 @@ use crate::stand_in_outcome;
 
 use log::LogDelivery;
 
+/// Lines come in bursts: one request for many of them costs runner and plane less, and nobody sees a line later for it
+/// that comes alone.
+const BURST: Duration = Duration::from_millis(5);
 /// Behind the events of the file system.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -136,6 +139,9 @@ impl Delivery<'_> {
         loop {
             let is_all = signs.is_all_written(self.directory)?;
             if log.deliver_some().await? {
+                if !log.has_much()? {
+                    signs.of_the_end(BURST).await;
+                }
                 continue;
             }
             if is_all {
@@ -192,6 +198,12 @@ impl Signs {
             stand_in_outcome::write_lost(directory)?;
         }
         Ok(is_over && !commit::is_open(directory))
+    }
+
+    /// Waits for `pause`, unless the job ends.
+    async fn of_the_end(&mut self, pause: Duration) {
+        let ended = self.ended.wait_for(|ended| *ended);
+        let _ = tokio::time::timeout(pause, ended).await;
     }
 
     async fn of_more(&mut self) {

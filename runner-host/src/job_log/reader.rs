@@ -35,9 +35,14 @@ impl FrameReader {
         Ok(Self { file: File::open(file)?, position: 0, offset: 0 })
     }
 
+    /// How many bytes of the file are not delivered yet.
+    pub(crate) fn waiting(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len().saturating_sub(self.position))
+    }
+
     /// Whole frames of about `most` bytes; none at the end of what is written.
     pub(crate) fn next(&self, most: usize) -> io::Result<Option<Batch>> {
-        let there = usize::try_from(self.file.metadata()?.len().saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let there = usize::try_from(self.waiting()?).unwrap_or(usize::MAX);
         if there == 0 {
             return Ok(None);
         }
