@@ -1,7 +1,6 @@
 //! Tokens: random, shown once, kept only as a digest.
 
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rand::TryRng;
@@ -72,20 +71,36 @@ impl Deriver {
     }
 }
 
-/// Writes a secret to a new file that only its owner may read.
+/// Writes a secret to a new file that only its owner may read. Nobody ever sees a part of it there: not who waits for it,
+/// and not the next start after a crash.
 ///
 /// # Errors
 /// If the file is there or cannot be made.
 pub(crate) fn write_secret(file: &Path, secret: &str) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let mut opened = options.write(true).create_new(true).mode(0o600).open(file)?;
-    writeln!(opened, "{secret}")?;
-    opened.sync_all()
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut whole = tempfile::NamedTempFile::new_in(folder)?;
+    writeln!(whole, "{secret}")?;
+    whole.as_file().sync_all()?;
+    whole.persist_noclobber(file)?;
+    std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn a_secret_comes_as_a_whole_to_its_owner_alone_and_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        write_secret(&file, "first").unwrap();
+        assert_eq!(write_secret(&file, "second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "first\n");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
 
     #[test]
     fn a_state_token_belongs_to_one_attempt_of_one_job() {
