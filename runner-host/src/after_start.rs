@@ -1,16 +1,16 @@
 //! What a runner does once, when it is ready for jobs and nobody waits for it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use process_supervisor::release_program_pages;
 
-use crate::config::Variables;
 use crate::runner::Runner;
 
 /// Makes the start of job processes shorter and itself smaller.
 pub(crate) async fn settle(runner: &Runner) {
-    let bundle = tokio::task::spawn_blocking(|| root_bundle(&Variables::of_process())).await;
-    if let Ok(Some(bundle)) = bundle {
+    let env = runner.config.job_settings.env.clone();
+    if let Ok(Some(bundle)) = tokio::task::spawn_blocking(move || root_bundle(&env)).await {
         let _ = runner.root_bundle.set(bundle);
     }
     // Three quarters of what is in memory by now is program that does not run again.
@@ -19,11 +19,11 @@ pub(crate) async fn settle(runner: &Runner) {
     }
 }
 
-/// The one file that has all of the system's root certificates, if there is one and the operator has not chosen others.
-/// Most systems have each of them again in a folder, in a file of its own; a process that looks for them reads those, too,
-/// which is some milliseconds for every job.
-fn root_bundle(variables: &Variables) -> Option<PathBuf> {
-    let is_chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| variables.get(name).is_some());
+/// The one file that has all of the system's root certificates, if there is one and the operator has not chosen others in
+/// `env`. Most systems have each of them again in a folder, in a file of its own; a process that looks for them reads
+/// those, too, which is some milliseconds for every job.
+fn root_bundle(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let is_chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| env.contains_key(*name));
     let places = (!is_chosen).then(openssl_probe::probe)?;
     places.cert_file.filter(|bundle| has_all(bundle, &places.cert_dir))
 }
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn what_the_operator_has_chosen_stays() {
         for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-            assert_eq!(root_bundle(&[(name, "/roots")].into_iter().collect()), None);
+            assert_eq!(root_bundle(&BTreeMap::from([(name.to_owned(), "/roots".to_owned())])), None);
         }
     }
 }

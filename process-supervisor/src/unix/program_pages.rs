@@ -23,7 +23,7 @@ pub fn release_program_pages() -> io::Result<()> {
     Ok(())
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Mapping<'a> {
     start: usize,
     end: usize,
@@ -33,7 +33,16 @@ struct Mapping<'a> {
     own_pages: &'a str,
 }
 
-impl Mapping<'_> {
+impl<'a> Mapping<'a> {
+    /// `START-END PERMISSIONS OFFSET DEVICE INODE FILE`
+    fn of_head(line: &'a str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
+        let address = |text| usize::from_str_radix(text, 16).ok();
+        let (start, end, permissions) = (address(start)?, address(end)?, words.next()?);
+        Some(Self { start, end, permissions, file: words.nth(3).unwrap_or_default(), own_pages: "" })
+    }
+
     fn is_of_file_only(&self) -> bool {
         self.file.starts_with('/') && self.own_pages == "0 kB" && matches!(self.permissions, "r--p" | "r-xp")
     }
@@ -43,23 +52,12 @@ impl Mapping<'_> {
 fn mappings(smaps: &str) -> impl Iterator<Item = Mapping<'_>> {
     let mut head = None;
     smaps.lines().filter_map(move |line| match line.split_once(':') {
-        Some(("Anonymous", own_pages)) => {
-            let (start, end, permissions, file) = head.take()?;
-            Some(Mapping { start, end, permissions, file, own_pages: own_pages.trim() })
-        }
+        Some(("Anonymous", pages)) => head.take().map(|head| Mapping { own_pages: pages.trim(), ..head }),
         _ => {
-            head = head_of(line).or(head);
+            head = Mapping::of_head(line).or(head.take());
             None
         }
     })
-}
-
-/// `START-END PERMISSIONS OFFSET DEVICE INODE FILE`
-fn head_of(line: &str) -> Option<(usize, usize, &str, &str)> {
-    let mut words = line.split_ascii_whitespace();
-    let (start, end) = words.next()?.split_once('-')?;
-    let address = |text| usize::from_str_radix(text, 16).ok();
-    Some((address(start)?, address(end)?, words.next()?, words.nth(3).unwrap_or_default()))
 }
 
 #[cfg(test)]

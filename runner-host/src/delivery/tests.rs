@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use executor_api::{Executor, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, LogWriter, Outcome};
+use executor_api::{ExecutorPlugin, ExecutorRegistry, LogWriter};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -24,6 +23,7 @@ use crate::job_directory::{
     ArtifactRecord, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord,
 };
 use crate::job_log::{FrameWriter, LogTotals};
+use crate::registry::tests::Idle;
 use crate::runner::{self, Runner};
 
 /// Longer than any of these deliveries takes; an endless one ends here.
@@ -179,16 +179,7 @@ impl Stored {
     }
 }
 
-struct Nothing;
-
-#[async_trait]
-impl Executor for Nothing {
-    async fn execute(&self, _: &JobContext) -> Result<Outcome, ExecutorError> {
-        Ok(Outcome::success())
-    }
-}
-
-static PLUGIN: ExecutorPlugin = ExecutorPlugin::new::<Value>("test", &Nothing);
+static PLUGIN: ExecutorPlugin = ExecutorPlugin::new::<Value>("test", &Idle);
 
 /// A run that has ended: its directory, and who delivers it.
 struct Run {
