@@ -71,7 +71,7 @@ impl Manifest {
             {
                 Err(ExecutorError::invalid(&place("sha256"), "give 64 hexadecimal digits in lower case"))
             }
-            (_, Some(path)) => words::check_path(&place("path"), path),
+            (_, Some(path)) => check_path(&place("path"), path),
             _ => Ok(()),
         }
     }
@@ -161,6 +161,15 @@ async fn download(url: &Url) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// Kubectl splits its list of files at commas, and reads quotes in it: behind a comma any file of the runner could stand.
+fn check_path(pointer: &str, text: &str) -> Result<(), ExecutorError> {
+    words::check_path(pointer, text)?;
+    if text.contains([',', '"']) {
+        return Err(ExecutorError::invalid(pointer, "give a path without `,` and `\"`; rename the file"));
+    }
+    Ok(())
+}
+
 fn check_url(pointer: &str, text: &str) -> Result<Url, ExecutorError> {
     words::check_line(pointer, text, 2048)?;
     let refuse = |why: &str| ExecutorError::invalid(pointer, format!("{why}; give https://host/path"));
@@ -172,5 +181,24 @@ fn check_url(pointer: &str, text: &str) -> Result<Url, ExecutorError> {
         "https" if url.has_host() => Ok(url),
         "http" if words::is_loopback(url.host().as_ref()) => Ok(url),
         _ => Err(refuse("the manifest comes over https only")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_path_is_one_file_for_kubectl_too() {
+        for (path, is_one) in
+            [("a/install.yaml", true), ("a,b/install.yaml", false), ("x,/etc/passwd", false), ("\"a\"", false)]
+        {
+            let manifest = json!({ "source": { "files": { path: "" } }, "path": path });
+            let checked = serde_json::from_value::<Manifest>(manifest).unwrap().check("/install/manifest");
+            let refused = checked.err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(refused.starts_with("/install/manifest/path: "), !is_one, "{path}: {refused}");
+            assert_eq!(refused.is_empty(), is_one, "{path}: {refused}");
+        }
     }
 }
