@@ -113,17 +113,20 @@ fn open_suffix(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> usize {
         .map_or(0, |start| line.len() - start)
 }
 
-/// The forms in which tools print a value: as it is, in JSON, in a URL, in XML, for a shell, in hexadecimal digits
-/// and in base64, where it may begin at any of three places.
+/// The forms in which tools print a value: as it is, in JSON, in JSON as Go writes it, in a URL, in XML, for a shell,
+/// in hexadecimal digits and in base64, where it may begin at any of three places.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
     let json = serde_json::Value::from(secret).to_string();
+    let json = &json[1..json.len() - 1];
+    let xml = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&#34;"), ('\'', "&#39;")];
     let hex = hex::encode(bytes);
     let mut forms = vec![
         secret.to_owned(),
-        json[1..json.len() - 1].to_owned(),
+        json.to_owned(),
+        replaced(json, &GOS_JSON),
         url_encoded(bytes),
-        secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;"),
+        replaced(secret, &xml),
         secret.replace('\'', "'\\''"),
         hex.to_uppercase(),
         hex,
@@ -136,6 +139,15 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         );
     }
     forms.into_iter().filter(|form| form.len() >= MIN_BYTES).map(String::into_bytes).collect()
+}
+
+/// What Go's `encoding/json` escapes beside what JSON demands; so do terraform's `jsonencode` and helm's `toJson`.
+const GOS_JSON: [(char, &str); 5] =
+    [('&', "\\u0026"), ('<', "\\u003c"), ('>', "\\u003e"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+
+/// No replacement may hold what a later one looks for.
+fn replaced(text: &str, replacements: &[(char, &str)]) -> String {
+    replacements.iter().fold(text.to_owned(), |text, (from, to)| text.replace(*from, to))
 }
 
 fn url_encoded(bytes: &[u8]) -> String {
@@ -192,6 +204,10 @@ mod tests {
         let json = serde_json::json!({ "key": secret }).to_string();
         assert_eq!(stream(&[secret], &[json.as_bytes()]), b"{\"key\":\"***\"}");
         assert_eq!(stream(&[secret], &[hex::encode(secret).as_bytes()]), SHOWN);
+        let secret = "p&ss<w'ord>-\"\u{2028}\u{2029}";
+        for go in [r#"p\u0026ss\u003cw'ord\u003e-\"\u2028\u2029"#, "p&amp;ss&lt;w&#39;ord&gt;-&#34;\u{2028}\u{2029}"] {
+            assert_eq!(stream(&[secret], &[go.as_bytes()]), SHOWN, "{go}");
+        }
     }
 
     #[test]
