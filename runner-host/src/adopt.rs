@@ -16,11 +16,14 @@ use crate::runner::Runner;
 /// Takes up every job that is there: running, ended or lost.
 pub(crate) fn adopt_all(runner: &Arc<Runner>, jobs: &mut JoinSet<()>) -> io::Result<()> {
     for entry in fs::read_dir(&runner.jobs_dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "lost") {
+        let directory = JobDirectory::at(entry?.path());
+        if directory.is_lost() {
+            // Once more, for a runner that was killed in between.
+            if let Err(error) = directory.forget_what_was_given() {
+                tracing::error!(error = crate::chain(&error), directory = %directory.root().display(), "secrets of a lost job may be left");
+            }
             continue;
         }
-        let directory = JobDirectory::at(path);
         if let Err(error) = adopt(runner, &directory, jobs) {
             tracing::error!(error = crate::chain(&error), directory = %directory.root().display(), "cannot take up a job; left as it is");
         }

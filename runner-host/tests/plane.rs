@@ -580,7 +580,8 @@ async fn what_an_earlier_start_left_is_taken_up_put_away_or_left_alone() {
         assert!(!gone.exists(), "nothing was started there");
     }
     assert!(!lost.exists() && !lost_too.exists(), "reported, so put away");
-    for left in [of_the_future, unreadable, kept] {
+    assert!(kept.join("log").exists() && !kept.join("claim.json").exists(), "of a lost job stays what it said");
+    for left in [of_the_future, unreadable] {
         assert!(left.join("claim.json").exists(), "{}", left.display());
     }
     let touched = plane.calls.borrow().iter().any(|call| ["/c/", "/d/", "/e/"].iter().any(|id| call.name.contains(id)));

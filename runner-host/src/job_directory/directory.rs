@@ -13,6 +13,8 @@ use crate::short_name;
 
 use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME};
 
+/// What the name of a run that was lost ends with.
+const LOST: &str = "lost";
 /// Room for the outcome on a full disk.
 const RESERVE_BYTES: usize = 64 * 1024;
 
@@ -110,22 +112,50 @@ impl JobDirectory {
         self.has(COMMITTED) && !matches!(self.read(COMMITTED), Ok(Some(Committed { refused: Some(_) })))
     }
 
-    /// All is delivered: nothing of the run stays behind. Tools leave folders without write permission.
+    /// All is delivered: nothing of the run stays behind.
     pub(crate) fn remove(&self) -> io::Result<()> {
         short_name::remove(&self.paths().temp);
-        if fs::remove_dir_all(&self.root).is_ok() {
-            return Ok(());
-        }
-        make_writable(&self.root);
-        fs::remove_dir_all(&self.root)
+        remove_tree(&self.root)
     }
 
-    /// Keeps the run where a person finds it: the plane did not take its end.
+    /// Keeps what the run has to say where a person finds it: the plane did not take its end.
     pub(crate) fn keep_as_lost(&self) -> io::Result<PathBuf> {
-        let kept = self.root.with_extension(format!("{}.lost", self.root.extension().unwrap_or_default().display()));
+        short_name::remove(&self.paths().temp);
+        let kept = self.root.with_extension(format!("{}.{LOST}", self.root.extension().unwrap_or_default().display()));
         fs::rename(&self.root, &kept)?;
+        Self::at(kept.clone()).forget_what_was_given()?;
         Ok(kept)
     }
+
+    /// Whether the plane did not take the end of the run there.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.root.extension().is_some_and(|extension| extension == LOST)
+    }
+
+    /// Leaves of a lost run what it has said: what it was given and what it worked on hold secrets, and the next job on this
+    /// machine may be somebody else's.
+    pub(crate) fn forget_what_was_given(&self) -> io::Result<()> {
+        let JobPaths { work, inputs, home, temp, .. } = self.paths();
+        for dir in [work, inputs, home, temp] {
+            unless_gone(remove_tree(&dir))?;
+        }
+        unless_gone(fs::remove_file(self.file(CLAIM)))
+    }
+}
+
+fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// Tools leave folders without write permission.
+fn remove_tree(dir: &Path) -> io::Result<()> {
+    fs::remove_dir_all(dir).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Err(error),
+        _ => {
+            make_writable(dir);
+            fs::remove_dir_all(dir)
+        }
+    })
 }
 
 fn make_writable(dir: &Path) {

@@ -193,3 +193,30 @@ fn what_tools_made_read_only_goes_too() {
     directory.remove().unwrap();
     assert!(!directory.root().exists());
 }
+
+#[test]
+fn of_a_lost_run_stays_what_it_said_and_nothing_that_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let claimed = Claimed::of(json!({
+        "id": "j", "job_type": "k", "status": "CLAIMED", "attempt": 2, "config_snapshot": { "password": "canary" },
+    }));
+    let directory = JobDirectory::of(folder.path(), &claimed);
+    directory.create(&claimed).unwrap();
+    let said = ArtifactRecord { name: "a".to_owned(), media_type: "x/y".to_owned(), sha256: String::new() };
+    directory.put_artifact(1, &said, b"bytes").unwrap();
+    fs::write(directory.make_inputs().unwrap().join("git-token"), "canary").unwrap();
+    let paths = directory.paths();
+    for dir in [paths.work, paths.home, paths.temp] {
+        fs::write(dir.join("file"), "canary").unwrap();
+    }
+    let kept = JobDirectory::at(directory.keep_as_lost().unwrap());
+    assert!(kept.is_lost() && !directory.root().exists());
+    assert!(kept.has(LOG) && kept.next_outbox().unwrap().is_some());
+    for file in fs::read_dir(kept.root()).unwrap() {
+        let file = file.unwrap().path();
+        assert!(file.is_file(), "{}", file.display());
+        let bytes = fs::read(&file).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"canary"), "{}", file.display());
+    }
+    kept.forget_what_was_given().unwrap();
+}
