@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use process_supervisor::release_program_pages;
 use reqwest::StatusCode;
 use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
 
-use crate::after_start;
 use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::held_jobs::Order;
+use crate::root_bundle;
 use crate::runner::{RunError, Runner};
 
 /// With a job, or to a plane of the seed's contract.
@@ -65,7 +66,10 @@ pub(crate) async fn run(runner: Arc<Runner>) {
         if answered && !is_published {
             is_published = true;
             tracing::info!(runner.id = %runner.config.runner_id, slots = runner.config.slots, "ready for jobs");
-            after_start::settle(&runner).await;
+            root_bundle::find(&runner).await;
+        }
+        if is_idle(&runner) {
+            rest();
         }
         tokio::select! {
             () = tokio::time::sleep(pause(&runner, !answered)) => {}
@@ -83,11 +87,22 @@ async fn took_a_job(runner: &Runner) {
 }
 
 fn pause(runner: &Runner, failed: bool) -> Duration {
-    let is_idle = runner.held.shown().is_empty() && *runner.dialect.borrow() == Some(Dialect::Two);
-    match (failed, is_idle) {
+    let is_seen = *runner.dialect.borrow() == Some(Dialect::Two);
+    match (failed, is_idle(runner) && is_seen) {
         (true, _) => Duration::from_secs(5),
         (false, true) => IDLE,
         (false, false) => OFTEN,
+    }
+}
+
+fn is_idle(runner: &Runner) -> bool {
+    runner.held.shown().is_empty()
+}
+
+/// Three quarters of what is in memory after the start, and half after a job, is program that waits for the next one.
+fn rest() {
+    if let Err(error) = release_program_pages() {
+        tracing::debug!(error = crate::chain(&error), "the program stays in memory as a whole");
     }
 }
 

@@ -13,7 +13,6 @@
 //! The runner's token stays in this process's memory; the job directory is the whole interface to a job process.
 
 mod adopt;
-mod after_start;
 mod claim;
 mod client;
 mod cloud;
@@ -39,6 +38,7 @@ mod main_loop;
 mod oidc_token;
 mod registry;
 mod remedy;
+mod root_bundle;
 mod runner;
 mod short_name;
 mod shutdown;

@@ -1,21 +1,15 @@
-//! What a runner does once, when it is ready for jobs and nobody waits for it.
+//! The one file from which job processes read the system's root certificates.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use process_supervisor::release_program_pages;
-
 use crate::runner::Runner;
 
-/// Makes the start of job processes shorter and itself smaller.
-pub(crate) async fn settle(runner: &Runner) {
+/// Looks for it, and tells the runner.
+pub(crate) async fn find(runner: &Runner) {
     let env = runner.config.job_settings.env.clone();
     if let Ok(Some(bundle)) = tokio::task::spawn_blocking(move || root_bundle(&env)).await {
         let _ = runner.root_bundle.set(bundle);
-    }
-    // Three quarters of what is in memory by now is program that does not run again.
-    if let Err(error) = release_program_pages() {
-        tracing::debug!(error = crate::chain(&error), "the program stays in memory as a whole");
     }
 }
 
