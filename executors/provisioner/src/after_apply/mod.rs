@@ -93,7 +93,7 @@ pub async fn run(
 }
 
 /// Takes Karpenter's machines away while its role is still there: for a plan that takes the role. `outputs` are those of
-/// before.
+/// before, and name the cluster: one that the snapshot brings is another.
 ///
 /// # Errors
 /// If one of them is left at the deadline, or nobody can tell.
@@ -107,7 +107,7 @@ pub async fn end_machines(
         job.log().system("machines of Karpenter stay behind: the snapshot leaves Argo CD or the applications alone");
         return Ok(());
     }
-    let Some(target) = Target::of(&Facts::new(snapshot, outputs))? else { return Ok(()) };
+    let Some(target) = Target::made(&Facts::new(snapshot, outputs))? else { return Ok(()) };
     let Some(access) = steps.take("cluster", "Reach the cluster", target.reach(job)).await? else { return Ok(()) };
     let kubectl = Kubectl::find(job, &access)?;
     if !costly::has_machines(&kubectl).await? {

@@ -17,9 +17,20 @@ pub(super) struct Target {
 impl Target {
     /// None if there is no cluster, and none is meant.
     pub(super) fn of(facts: &Facts<'_>) -> Result<Option<Self>, ExecutorError> {
-        if let Some(text) = &facts.snapshot.cluster.kubeconfig {
-            return Ok(Some(Self { cluster: Cluster::Kubeconfig(text.to_string()), is_ours: false }));
+        match Self::brought(facts) {
+            Some(target) => Ok(Some(target)),
+            None => Self::made(facts),
         }
+    }
+
+    /// The one that the snapshot brings.
+    fn brought(facts: &Facts<'_>) -> Option<Self> {
+        let text = facts.snapshot.cluster.kubeconfig.as_ref()?;
+        Some(Self { cluster: Cluster::Kubeconfig(text.to_string()), is_ours: false })
+    }
+
+    /// The one that terraform made, whatever the snapshot brings: it may bring the next one.
+    pub(super) fn made(facts: &Facts<'_>) -> Result<Option<Self>, ExecutorError> {
         let region = facts.snapshot.region.clone();
         let cluster = match facts.snapshot.provider {
             Provider::Aws => {
@@ -89,6 +100,9 @@ mod tests {
         }
         let given = target(json!({ "provider": "aws", "cluster": { "kubeconfig": "text" } }), &outputs);
         assert_eq!(given, Some(("Kubeconfig(..)".to_owned(), false)));
+        let snapshot = snapshot(json!({ "provider": "aws", "cluster": { "kubeconfig": "text" } }));
+        let made = Target::made(&Facts::new(&snapshot, outputs.as_object().unwrap())).unwrap().unwrap();
+        assert!(made.is_ours && matches!(made.cluster, Cluster::Eks(_)));
         let (azure, _) = target(json!({ "provider": "azure" }), &outputs).unwrap();
         assert!(azure.contains("resource_group: \"rg-shop-development\""), "{azure}");
     }

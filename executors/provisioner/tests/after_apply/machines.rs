@@ -92,6 +92,20 @@ async fn machines_go_while_karpenter_may_still_end_them() {
     assert!(end(&snapshot).await.contains("Take away Karpenter's machines: done"), "there are none any more");
 }
 
+/// The environment moves from a cluster that terraform made to one that is there already.
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_of_a_cluster_that_is_brought_stay() {
+    let Some(world) = world(None).await else { return };
+    let snapshot = world.snapshot("aws", json!({}));
+    apply(&object("karpenter.sh/v1beta1", "NodePool", "own", &json!({})));
+    let mut outputs = aws_outputs();
+    outputs.insert("eks_cluster_name".to_owned(), json!("eks-gone"));
+    let job = job();
+    let mut steps = Steps::new(&job.context);
+    run_as(&job.context, after_apply::end_machines(&job.context, &mut steps, &snapshot, &outputs)).await.unwrap();
+    assert!(has(&["nodepools.karpenter.sh/own"]), "{}", job.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_machines_of_their_own_keeps_them() {
     let Some(world) = world(None).await else { return };
