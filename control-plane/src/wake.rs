@@ -288,6 +288,7 @@ mod tests {
             labels: Map::new(),
             identity: None,
             bond: None,
+            names_attempts: true,
         };
         wake.park(claimant, Some(request_id))
     }

@@ -37,6 +37,7 @@ fn claimant(runner: &str) -> Claimant {
         labels: Map::new(),
         identity: None,
         bond: None,
+        names_attempts: true,
     }
 }
 
@@ -199,6 +200,10 @@ async fn a_claim_is_a_new_attempt_under_a_lease(store: impl JobStore) {
         Ok(())
     };
     store.change(&id(1), Box::new(requeue)).await.unwrap();
+    let seed = Claimant { names_attempts: false, ..claimant("r3") };
+    assert_eq!(taken(&store, take(seed.clone(), None)).await, None, "its writes would count as the first attempt's");
+    store.insert(job(2, json!({}))).await.unwrap();
+    assert_eq!(taken(&store, take(seed, None)).await.as_deref(), Some("job-2"));
     let row = store.take(take(claimant("r2"), Some("q"))).await.unwrap().unwrap();
     assert_eq!((row.job.attempt, row.log_base), (2, None), "its place in the log is fixed later");
 }

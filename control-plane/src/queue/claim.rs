@@ -29,6 +29,8 @@ pub struct Claimant {
     pub identity: Option<String>,
     /// For whom it works now, and for nobody else until it is free; only for a runner that works for all.
     pub bond: Option<Bond>,
+    /// Its writes say which attempt they are of. The seed's runners do not: whatever they write counts as the first.
+    pub names_attempts: bool,
 }
 
 /// For whom a runner works. One that works for all organisations works for one of their identities at a time.
@@ -54,7 +56,24 @@ impl Claimant {
         labels.extend(request.labels.clone());
         let org = (runner.mode == RunnerMode::SelfHosted).then(|| runner.org.clone());
         let identity = runner.cloud_identity_id.clone();
-        Self { runner: runner.id.clone(), org, kinds: request.kinds.clone(), labels, identity, bond: None }
+        let names_attempts = request.request_id.is_some();
+        Self {
+            runner: runner.id.clone(),
+            org,
+            kinds: request.kinds.clone(),
+            labels,
+            identity,
+            bond: None,
+            names_attempts,
+        }
+    }
+
+    /// A runner as it will ask for its next job, as far as we know. One that nobody has heard of may be able to do anything.
+    #[must_use]
+    pub fn expected(runner: &Runner) -> Self {
+        let request = ClaimRequest { kinds: runner.kind_names(), ..ClaimRequest::default() };
+        let names_attempts = runner.instance_id.is_some() || runner.last_heartbeat.is_none();
+        Self { names_attempts, ..Self::new(runner, &request) }
     }
 
     /// Whether it works for all organisations.
@@ -97,6 +116,10 @@ impl Claimant {
         }
         if super::runner_work::works_on(job, &self.runner) {
             return Some("is the runner that the job works on".to_owned());
+        }
+        // Its log and its end would be refused, and the job given to others while it runs.
+        if job.attempt > 0 && !self.names_attempts {
+            return Some(format!("speaks only the seed's contract and cannot name attempt {}", job.attempt + 1));
         }
         let missing = job.labels.iter().find(|(name, value)| self.labels.get(*name) != Some(value));
         missing.map(|(name, value)| {

@@ -1,7 +1,6 @@
 //! How much work there is, for what starts and stops runners.
 
-use serde_json::Map;
-use wire::{ClaimRequest, QueueDemand, RunnerDemand, Timestamp};
+use wire::{QueueDemand, RunnerDemand, Timestamp};
 
 use super::{Claimant, Queue, Row};
 use crate::directory::Runner;
@@ -35,8 +34,7 @@ impl Queue {
 
     async fn demand_on(&self, runner: &Runner, waiting: &[Row]) -> Result<RunnerDemand, PlaneError> {
         let held = self.held_by(&runner.id).await?;
-        let request = ClaimRequest { kinds: runner.kind_names(), labels: Map::new(), ..ClaimRequest::default() };
-        let claimant = Claimant::new(runner, &request).holding(&held);
+        let claimant = Claimant::expected(runner).holding(&held);
         let queued = waiting.iter().filter(|row| claimant.may_take(&row.job)).count() as u64;
         let running = held.len() as u64;
         let is_idle = queued + running == 0;

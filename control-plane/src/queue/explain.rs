@@ -1,7 +1,7 @@
 //! Why a job stands where it stands, for a person who waits.
 
 use serde::Serialize;
-use wire::{ClaimRequest, JobStatus, RunnerStatus, Timestamp};
+use wire::{JobStatus, RunnerStatus, Timestamp};
 
 use super::{Claimant, Queue, Row};
 use crate::error::PlaneError;
@@ -44,10 +44,8 @@ impl Queue {
         let mut runners = Vec::new();
         let mut could = 0;
         for runner in self.0.directory.runners_of(row.org()) {
-            let claimant =
-                Claimant::new(&runner, &ClaimRequest { kinds: runner.kind_names(), ..ClaimRequest::default() });
             let held = self.held_by(&runner.id).await?;
-            let (busy, claimant) = (held.len(), claimant.holding(&held));
+            let (busy, claimant) = (held.len(), Claimant::expected(&runner).holding(&held));
             let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&row.job)) {
                 _ if runner.leaving => "is being taken away and takes no more jobs".to_owned(),
                 (RunnerStatus::Offline, _) => "is offline".to_owned(),

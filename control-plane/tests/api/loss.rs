@@ -6,14 +6,13 @@ use control_plane::Timings;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::plane::{Plane, sha256};
+use crate::plane::{Plane, SOON, sha256};
 
-/// A runner is lost after a second, and given up after two.
+/// A runner is lost after two seconds, and given up after three: longer than a test needs from one request to the next.
 fn quick() -> Timings {
     Timings {
-        lease: Duration::from_secs(1),
-        silence: Duration::from_secs(2),
-        unacknowledged: Duration::from_millis(100),
+        lease: Duration::from_secs(2),
+        silence: Duration::from_secs(3),
         reap_every: Duration::from_millis(10),
         ..Timings::default()
     }
@@ -26,7 +25,7 @@ async fn an_old_attempt_changes_nothing() {
     let job = plane.submit("read").await;
     assert_eq!(old.claim_id().await, job);
     assert_eq!(old.append(&job, 1, 0, "first\n").await, StatusCode::OK);
-    let claim = new.claim(json!({ "wait_s": 60 })).await.job.unwrap();
+    let claim = new.claim(json!({ "request_id": "q", "wait_s": 60 })).await.job.unwrap();
     assert_eq!((claim.id.to_string(), claim.attempt), (job.clone(), 2));
     for status in ["PROCESSING", "SUCCESS", "FAILED", "CANCELLED"] {
         assert_eq!(old.status(&job, 1, json!({ "status": status })).await, StatusCode::CONFLICT);
@@ -58,7 +57,7 @@ async fn what_may_have_changed_the_world_is_never_run_again() {
     let job = plane.submit("change").await;
     runner.claim_id().await;
     assert_eq!(runner.commit(&job, 1).await, StatusCode::OK);
-    let parked = tokio::spawn(async move { other.claim(json!({ "wait_s": 60 })).await });
+    let parked = tokio::spawn(async move { other.claim(json!({ "request_id": "q", "wait_s": 60 })).await });
     let ended = plane.ended(&job).await;
     assert_eq!(
         (&ended["status"], &ended["reason"], &ended["attempt"], &ended["log_complete"]),
@@ -103,6 +102,29 @@ async fn a_runner_of_the_seeds_contract_may_have_passed_the_commit_point() {
 }
 
 #[tokio::test]
+async fn a_later_attempt_is_for_runners_that_can_name_it() {
+    let plane = Plane::start_with(quick()).await;
+    let (first, seed, second) = (plane.register("1").await, plane.register("2").await, plane.register("3").await);
+    let job = plane.submit("change").await;
+    assert_eq!(first.claim_id().await, job);
+    seed.heartbeat(json!({ "version": "1" })).await;
+    let parked = tokio::spawn({
+        let seed = seed.clone();
+        async move { seed.claim(json!({ "wait_s": 60 })).await }
+    });
+    let waits = async { while plane.job(&job).await["status"] != "QUEUED" {} };
+    tokio::time::timeout(SOON, waits).await.expect("the first attempt is lost");
+    let claim = seed.call(Method::POST, "/api/jobs/claim").send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(claim["job"], Value::Null);
+    let explained = plane.get(&format!("/api/jobs/{job}/explain")).await;
+    assert_eq!(explained["runners"][1]["verdict"], "speaks only the seed's contract and cannot name attempt 2");
+    let claim = second.claim(json!({ "request_id": "q" })).await.job.unwrap();
+    assert_eq!((claim.id.to_string(), claim.attempt), (job.clone(), 2));
+    let fresh = plane.submit("read").await;
+    assert_eq!(parked.await.unwrap().job.unwrap().id.to_string(), fresh, "a first attempt it may have");
+}
+
+#[tokio::test]
 async fn a_lost_job_that_a_user_cancelled_is_cancelled() {
     let plane = Plane::start_with(quick()).await;
     let runner = plane.register("one").await;
@@ -116,7 +138,8 @@ async fn a_lost_job_that_a_user_cancelled_is_cancelled() {
 
 #[tokio::test]
 async fn a_claim_that_nobody_got_is_undone_and_a_job_that_loses_five_runners_is_given_up() {
-    let plane = Plane::start_with(Timings { lease: Duration::from_secs(600), ..quick() }).await;
+    let (unacknowledged, lease) = (Duration::from_millis(100), Duration::from_secs(600));
+    let plane = Plane::start_with(Timings { unacknowledged, lease, ..quick() }).await;
     let runner = plane.register("one").await;
     let job = plane.submit("change").await;
     for attempt in 1..=5 {
@@ -130,7 +153,7 @@ async fn a_claim_that_nobody_got_is_undone_and_a_job_that_loses_five_runners_is_
 
 #[tokio::test]
 async fn a_heartbeat_that_names_a_job_shows_that_its_runner_has_it() {
-    let timings = Timings { unacknowledged: Duration::from_secs(1), lease: Duration::from_secs(600), ..quick() };
+    let timings = Timings { unacknowledged: Duration::from_secs(2), lease: Duration::from_secs(600), ..quick() };
     let plane = Plane::start_with(timings).await;
     let (runner, other) = (plane.register("one").await, plane.register("two").await);
     let (named, unnamed) = (plane.submit("read").await, plane.submit("read").await);
@@ -139,6 +162,6 @@ async fn a_heartbeat_that_names_a_job_shows_that_its_runner_has_it() {
                                                     { "id": named, "attempt": 2 }] });
     let answer = runner.heartbeat(heartbeat).await;
     assert_eq!(answer["lost"], json!([{ "id": named, "attempt": 2, "phase": "preparing" }]));
-    assert_eq!(other.claim(json!({ "wait_s": 60 })).await.job.unwrap().id.to_string(), unnamed);
+    assert_eq!(other.claim(json!({ "request_id": "q", "wait_s": 60 })).await.job.unwrap().id.to_string(), unnamed);
     assert_eq!(plane.job(&named).await["status"], "CLAIMED");
 }
