@@ -103,7 +103,7 @@ impl<'a> ArgoCd<'a> {
     /// Syncs an application, with what happens to each resource in the log. With `wait` until it is healthy, too, but
     /// for a dry run and a sync of some resources only.
     ///
-    /// An operation that is not over within `limit`, or when the job is asked to stop, is terminated.
+    /// An operation that is not over within `limit`, or that the job must leave, is terminated.
     ///
     /// # Errors
     /// [`ExecutorError::Unsuccessful`] with what failed, or what is in the way.

@@ -81,8 +81,10 @@ pub(crate) async fn within<T>(
 
 /// What goes away by itself, in the words of Go's network library, gRPC and Kubernetes.
 pub(crate) fn looks_transient(text: &str) -> bool {
-    const SIGNS: [&str; 20] = [
+    const SIGNS: [&str; 24] = [
         "connection refused",
+        // As kubectl says it, once it knows what the server has.
+        "was refused - did you specify the right host or port?",
         "connection reset by peer",
         "connection timed out",
         "broken pipe",
@@ -102,6 +104,10 @@ pub(crate) fn looks_transient(text: &str) -> bool {
         "502 (Bad Gateway)",
         "503 (Service Unavailable)",
         "504 (Gateway Timeout)",
+        // Of a proxy on the way, in gRPC over HTTP/1.1.
+        "failed with status code 502",
+        "failed with status code 503",
+        "failed with status code 504",
     ];
     SIGNS.iter().any(|sign| text.contains(sign)) && !is_about_certificates(text)
 }

@@ -5,8 +5,8 @@
 //! after `--`: nothing of it is ever an option. No password is ever on a command line: logging in, adding a repository
 //! and rolling back go to the server over HTTP.
 //!
-//! Every wait has a deadline of our own. An operation that is not over by then, or when the job is asked to stop, is
-//! terminated, and the log says how things are left. An operation carries the job's id and attempt (`alethia-job`), so
+//! Every wait has a deadline of our own. An operation that is not over by then, or when the job is asked to stop or cannot
+//! follow it any more, is terminated, and the log says how things are left. An operation carries the job's id and attempt (`alethia-job`), so
 //! that a lost answer starts none twice and nobody else's is ever ended.
 //!
 //! Works with argocd 3.x; tested with 3.2.5.

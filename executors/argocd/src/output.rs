@@ -118,6 +118,8 @@ mod tests {
         assert!(matches!(failure(&line(down)), Failure::Transient(_)));
         let unavailable = line("rpc error: code = Unavailable desc = connection error: desc = \"transport: EOF\"");
         assert!(matches!(failure(&unavailable), Failure::Transient(_)));
+        let proxy = "rpc error: code = Unknown desc = POST https://a.example/x failed with status code 502";
+        assert!(matches!(failure(&line(proxy)), Failure::Transient(_)));
         let invalid =
             line("rpc error: code = InvalidArgument desc = application spec is invalid: git: connection refused");
         assert!(matches!(failure(&invalid), Failure::Final(_)), "the server was heard, the repository not");

@@ -23,6 +23,20 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// An operation that we have seen may be missing from the answer of a server that lags behind, but not for long.
 const MOST_UNSEEN: u32 = 5;
 
+/// So many refused looks in a row, once it is to be terminated, and nobody will be told more.
+const MOST_REFUSED: u32 = 5;
+
+/// How an operation of ours was left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// We have terminated it.
+    Terminated,
+    /// It came to its own end, or there was none.
+    Over,
+    /// Nobody saw its end.
+    Unknown,
+}
+
 /// What is asked for.
 #[derive(Clone, Copy)]
 pub(crate) enum Ask<'o> {
@@ -69,21 +83,28 @@ impl<'r, 'w> Running<'r, 'w> {
             Err(failure) => Err(Ended::Failed(failure)),
         };
         let word = ask.word();
-        let failure = match ended {
+        let ended = match ended {
             Ok(state) => return self.judge(word, &state),
-            Err(Ended::Failed(failure)) if !failure.is_stop() => return Err(missing_at("/application", failure)),
-            Err(Ended::Failed(stop)) => stop.into(),
-            Err(Ended::Late(last)) => {
-                let obstacles = last.map(|application| report::obstacles(&application)).unwrap_or_default();
-                let text =
-                    format!("the {word} of {} is not over after {}, and is terminated", self.name, self.deadline);
-                ExecutorError::Unsuccessful(report::with_lines(&text, &obstacles))
-            }
+            Err(ended) => ended,
         };
-        if let Some(ours) = ours {
-            self.settle(word, &ours).await;
-        }
-        Err(failure)
+        let left = match &ours {
+            Some(ours) => self.settle(word, ours).await,
+            None => Left::Over,
+        };
+        Err(match ended {
+            Ended::Failed(failure) => missing_at("/application", failure),
+            Ended::Late(last) => self.late(word, last.as_deref(), left),
+        })
+    }
+
+    fn late(&self, word: &str, last: Option<&Application>, left: Left) -> ExecutorError {
+        let left = match left {
+            Left::Terminated => ", and is terminated",
+            Left::Over => "",
+            Left::Unknown => ", and may go on in Argo CD",
+        };
+        let text = format!("the {word} of {} is not over after {}{left}", self.name, self.deadline);
+        ExecutorError::Unsuccessful(report::with_lines(&text, &last.map(report::obstacles).unwrap_or_default()))
     }
 
     /// Asks for it, once: where an answer got lost, the application itself tells. Waits for other people's operations.
@@ -119,6 +140,10 @@ impl<'r, 'w> Running<'r, 'w> {
             Ask::Rollback { to, prune } => self.api.start_rollback(&application, to, prune, &tag).await,
         };
         *is_uncertain |= matches!(&started, Err(failure) if failure.is_transient() || failure.is_stop());
+        if started.is_err() && !*is_uncertain {
+            // Refused: nothing of ours is there.
+            *ours = None;
+        }
         started
     }
 
@@ -161,44 +186,59 @@ impl<'r, 'w> Running<'r, 'w> {
         Err(ExecutorError::Unsuccessful(report::with_lines(&text, &report::failures(state))))
     }
 
-    /// Terminates our operation and says in which state things are left. It was stopped or is late: nothing here fails.
-    async fn settle(&self, word: &str, ours: &Ours) {
+    /// Terminates our operation and says in which state things are left. Something went wrong before: nothing here fails.
+    async fn settle(&self, word: &str, ours: &Ours) -> Left {
         let limit = if self.is_forced() { SETTLING_BY_FORCE } else { SETTLING };
         let until = Instant::now() + limit;
         let log = self.job.log();
-        let mut is_terminated = false;
-        let mut unseen = 0;
+        let mut left = Left::Over;
+        let (mut unseen, mut refused) = (0, 0);
         loop {
             match self.api.get(When::Settling, self.name).await {
-                Ok(application) => match ours.stage(&application) {
-                    Stage::Ended(state) => return self.say_how_it_is_left(word, &application, &state),
-                    Stage::Unseen if unseen >= 2 => {
-                        return log.system(format!("no {word} of this job goes on; {}", left(&application)));
+                Ok(application) => {
+                    refused = 0;
+                    match ours.stage(&application) {
+                        Stage::Ended(state) => {
+                            self.say_how_it_is_left(word, &application, &state);
+                            return left;
+                        }
+                        Stage::Unseen if unseen >= 2 => {
+                            log.system(format!("no {word} of this job goes on; {}", self::left(&application)));
+                            return left;
+                        }
+                        Stage::Unseen => unseen += 1,
+                        Stage::Running if left == Left::Terminated => {}
+                        Stage::Running => left = self.terminate(word, &application).await,
                     }
-                    Stage::Unseen => unseen += 1,
-                    Stage::Running if is_terminated => {}
-                    Stage::Running => {
-                        log.system(format!("terminating the {word} of {}", self.name));
-                        is_terminated = match self.api.terminate(&application).await {
-                            Ok(()) => true,
-                            Err(failure) => {
-                                log.system(ExecutorError::from(failure));
-                                false
-                            }
-                        };
-                    }
-                },
-                Err(failure) => log.system(ExecutorError::from(failure)),
+                }
+                // Its operation went with it.
+                Err(Failure::Missing(_)) if self.api.tells_what_is_missing() => return Left::Over,
+                Err(failure) => {
+                    refused = if failure.is_transient() { 0 } else { refused + 1 };
+                    log.system(ExecutorError::from(failure));
+                }
             }
-            if Instant::now() >= until {
-                let seconds = limit.as_secs();
-                return log.system(format!(
-                    "the {word} of {name} was not seen to end within {seconds} s: it may go on in Argo CD; \
+            if Instant::now() >= until || refused >= MOST_REFUSED {
+                log.system(format!(
+                    "the {word} of {name} was not seen to end: it may go on in Argo CD; \
                      `argocd app terminate-op {name}` ends it",
                     name = self.name
                 ));
+                return Left::Unknown;
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    async fn terminate(&self, word: &str, application: &Application) -> Left {
+        let log = self.job.log();
+        log.system(format!("terminating the {word} of {}", self.name));
+        match self.api.terminate(application).await {
+            Ok(()) => Left::Terminated,
+            Err(failure) => {
+                log.system(ExecutorError::from(failure));
+                Left::Over
+            }
         }
     }
 

@@ -92,6 +92,46 @@ async fn a_cancel_ends_what_runs_and_takes_back_what_nobody_began() {
     }
 }
 
+/// The looks at the application fail while its sync goes on: so many of them, with this.
+fn looks_that_fail(times: u32, error: &str) -> Player {
+    let player = Player::new(&format!(
+        r#"{STARTS}
+case "$1 $*" in get*"applications.argoproj.io web")
+[ -e $here/tag ] && [ "$(count look)" -le {times} ] && {{ echo '{error}' >&2; exit 1; }} ;; esac"#
+    ));
+    player.says("after", &application("OutOfSync", "Missing", Some("Running"), json!({})));
+    player.says("terminated", &application("OutOfSync", "Missing", Some("Failed"), json!({})));
+    player
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_for_a_moment_ends_no_sync() {
+    let player = looks_that_fail(
+        1,
+        "The connection to the server cluster.example was refused - did you specify the right host or port?",
+    );
+    player.says("after", &application("Synced", "Healthy", Some("Succeeded"), json!({})));
+    let job = player.job(&core_payload("sync", json!({ "wait": false })));
+    run(&job).await.unwrap();
+    assert_eq!(player.changes(), ["patch"]);
+    assert!(job.log().contains("did you specify the right host or port?; looking again"), "{}", job.log());
+}
+
+#[tokio::test]
+async fn a_sync_that_cannot_be_followed_is_terminated_or_said_to_go_on() {
+    let forbidden = r#"Error from server (Forbidden): applications.argoproj.io "web" is forbidden"#;
+    let (terminated, goes_on) =
+        ("the sync ended as Failed", "it may go on in Argo CD; `argocd app terminate-op argocd/web` ends it");
+    for (times, changes, line) in [(1, &["patch", "patch"][..], terminated), (u32::MAX, &["patch"], goes_on)] {
+        let player = looks_that_fail(times, forbidden);
+        let job = player.job(&core_payload("sync", json!({})));
+        let text = run(&job).await.unwrap_err().to_string();
+        assert!(text.ends_with(forbidden), "{text}");
+        assert_eq!(player.changes(), changes);
+        assert!(job.log().contains(line), "{line:?} in {}", job.log());
+    }
+}
+
 #[tokio::test]
 async fn an_application_is_made_or_made_what_it_should_be() {
     let spec =

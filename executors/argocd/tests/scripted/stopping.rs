@@ -109,6 +109,11 @@ async fn an_operation_that_is_late_is_terminated() {
     let text = run(&job).await.unwrap_err().to_string();
     assert_eq!(text, "the sync of web is not over after 1s, and is terminated\n  operation Running: it is Running");
     assert_eq!(player.changes(), ["app sync", "app terminate-op"]);
+
+    // It comes to its own end, and is not said to be terminated.
+    let player = endless(&ENDLESS.replace("become terminated; echo", "become terminated; fatal no; echo"));
+    let text = run(&player.job(&payload("sync", json!({ "timeout": "1s" })))).await.unwrap_err().to_string();
+    assert_eq!(text, "the sync of web is not over after 1s\n  operation Running: it is Running");
 }
 
 #[tokio::test]
