@@ -18,7 +18,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Of kubectl 1.36.4, as everything that these tests serve: it cannot be the real one.
 const RUBBISH: &[u8] = b"no kubectl\n";
-const FILE: &str = "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl";
+/// Where the real one is for this machine, and how its SHA-256 begins.
+const FILE: &str = if cfg!(target_arch = "aarch64") {
+    "dl.k8s.io/release/v1.36.4/bin/linux/arm64/kubectl"
+} else {
+    "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl"
+};
+const EXPECTED: &str =
+    if cfg!(target_arch = "aarch64") { "expected 0ecf44450ee6063b" } else { "expected 8b8f088da2dab964" };
 
 struct Said {
     code: i32,
@@ -146,7 +153,7 @@ async fn a_folder_is_a_mirror_and_a_wrong_file_in_it_is_refused_as_one_document(
     let error: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, said.err.as_str()), (1, ""));
     let text = error["error"].as_str().unwrap();
-    assert!(text.contains(file.to_str().unwrap()) && text.contains("expected 8b8f088da2dab964"), "{text}");
+    assert!(text.contains(file.to_str().unwrap()) && text.contains(EXPECTED), "{text}");
     let left = std::fs::read_dir(home.path().join(".cache/alethia/tools/kubectl")).unwrap();
     assert_eq!(left.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), [".lock"]);
 }

@@ -16,7 +16,7 @@ use crate::{
     LogSink, LogWriter, StopSignal, StopTrigger,
 };
 
-pub use machine::{aws_provider, kubeconfig, missing, moto, variable};
+pub use machine::{aws_provider, find, infracost, kubeconfig, missing, moto, tool, variable};
 
 /// A job under test and all that it did.
 pub struct TestJob {

@@ -17,7 +17,9 @@ fn identity(pid: u32) -> ProcessIdentity {
 async fn it_leads_a_session_of_its_own_and_writes_to_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("output");
-    let process = spawn_detached(&sh("echo out; echo err >&2; ps -o sid= -p $$"), &file).unwrap();
+    let script =
+        "echo out; echo err >&2; read -r pid name state parent group session rest </proc/$$/stat; echo $session";
+    let process = spawn_detached(&sh(script), &file).unwrap();
     process.ended().await.unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<_> = text.split_whitespace().collect();

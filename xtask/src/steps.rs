@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use crate::cluster::Cluster;
 use crate::process::{cargo, program, root, run as finish};
-use crate::tools::{Toolbox, provider_mirror};
+use crate::tools::{Lack, Toolbox};
 
 /// One thing that must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,9 +34,6 @@ impl fmt::Display for Step {
         f.pad(&format!("{self:?}").to_lowercase())
     }
 }
-
-/// Tells the tests of templates where they are.
-const STAND_IN_PROVIDERS: &str = "ALETHIA_TEST_STAND_IN_PROVIDERS";
 
 struct Ended {
     step: Step,
@@ -100,8 +97,10 @@ fn deny(toolbox: &Toolbox, advisories: bool) -> anyhow::Result<()> {
 
 /// All tests, in a cluster if there can be one.
 fn test(toolbox: &Toolbox) -> anyhow::Result<()> {
-    let mut tests = tests(toolbox, "--no-fail-fast")?;
-    let Some(mut cluster) = Cluster::for_tests(toolbox)? else { return finish(&mut tests) };
+    let mut tests = tests("--no-fail-fast");
+    let Some(mut cluster) = Cluster::for_tests(toolbox)? else {
+        return finish(tests.envs(toolbox.for_tests(Lack::IsSaid)?));
+    };
     let ended = cluster.run(&mut tests)?;
     if ended.interrupted {
         cluster.end_us()?;
@@ -110,30 +109,16 @@ fn test(toolbox: &Toolbox) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tests(toolbox: &Toolbox, arg: &str) -> anyhow::Result<Command> {
-    toolbox.terraform()?;
-    let mut tests = cargo(["test", "--workspace", arg]);
-    tests.env("PATH", toolbox.path()?);
-    if let Some(mirror) = provider_mirror::find() {
-        tests.env(provider_mirror::PROVIDERS, mirror);
-    }
-    match toolbox.stand_in_providers() {
-        Ok(mirror) => {
-            tests.env(STAND_IN_PROVIDERS, mirror);
-        }
-        // The tests say so too, and fail where nothing may be missing.
-        Err(error) => {
-            eprintln!("tools: no providers of terraform: {error:#}. Tests of templates with them are SKIPPED.");
-        }
-    }
-    Ok(tests)
+fn tests(arg: &str) -> Command {
+    cargo(["test", "--workspace", arg])
 }
 
 /// Runs what the README shows, with the binary that the tests built instead of the release build.
 fn demo(toolbox: &Toolbox) -> anyhow::Result<()> {
     let readme = fs::read_to_string(root().join("README.md")).context("README.md cannot be read")?;
     let args = shown_demo(&readme).with_context(|| format!("README.md shows no line `{SHOWN}demo`"))?;
-    finish(tests(toolbox, "--no-run")?.arg("--quiet"))?;
+    toolbox.terraform()?;
+    finish(tests("--no-run").arg("--quiet"))?;
     let mut demo = program(root().join("target/debug/alethia"));
     demo.args(&args).env("PATH", toolbox.path()?);
     if !args.contains(&"--destroy") {

@@ -20,6 +20,36 @@ pub fn missing(what: &str) {
     assert!(variable("ALETHIA_REQUIRE_TOOLS").is_none(), "ALETHIA_REQUIRE_TOOLS is set: {what}");
 }
 
+/// A program on the PATH.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    which::which_in(program, variable("PATH"), "/").ok()
+}
+
+/// A program on the PATH that every machine can have; none, and a visible line, where there is none.
+///
+/// # Panics
+/// If `ALETHIA_REQUIRE_TOOLS` is set and there is no such program.
+#[must_use]
+#[track_caller]
+pub fn tool(program: &str) -> Option<PathBuf> {
+    let found = find(program);
+    if found.is_none() {
+        missing(&format!("no {program} on the PATH; CONTRIBUTING.md says what the tests need"));
+    }
+    found
+}
+
+/// infracost on the PATH. No package registry has it, so nobody can be asked to install it.
+#[must_use]
+pub fn infracost() -> Option<PathBuf> {
+    let found = find("infracost");
+    if found.is_none() {
+        say_skipped("no infracost on the PATH");
+    }
+    found
+}
+
 /// The kubeconfig of the test cluster's administrator; none, and a visible line, where there is no cluster.
 ///
 /// # Panics

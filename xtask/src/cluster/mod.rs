@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub(crate) use task::{Arguments, run};
 
 use crate::process::variable;
-use crate::tools::{Toolbox, provider_mirror};
+use crate::tools::{Lack, Toolbox};
 use processes::{Ended, Processes};
 
 /// Names the admin's kubeconfig; set means that there is a cluster.
@@ -49,29 +49,24 @@ pub(crate) enum ArgoCd {
 impl Cluster {
     /// Starts everything and waits until it answers.
     pub(crate) fn start(toolbox: &Toolbox, argocd: ArgoCd) -> anyhow::Result<Self> {
-        let (kubernetes, moto) = (toolbox.kubernetes()?, toolbox.moto()?);
-        toolbox.helm()?;
-        let manifest = toolbox.argocd_manifest()?;
-        let argocd = (argocd == ArgoCd::With).then(|| toolbox.argocd()).transpose()?;
-        let path = toolbox.path()?;
+        let tools = toolbox.for_cluster(argocd)?;
+        let mut variables = toolbox.for_tests(Lack::IsSaid)?;
 
         let begun = Instant::now();
         let folder = tempfile::Builder::new().prefix("alethia-cluster-").tempdir().context("no temporary folder")?;
-        let mut processes = Processes::new(folder.path(), &path)?;
-        let moto = moto::start(&mut processes, &moto)?;
-        let access = control_plane::start(&mut processes, &kubernetes)?;
-        nodes::start(&mut processes, &kubernetes, &access)?;
-        let mut variables = vec![
+        let mut processes = Processes::new(folder.path(), &toolbox.path()?)?;
+        let moto = moto::start(&mut processes, &tools.moto)?;
+        let access = control_plane::start(&mut processes, &tools.kubernetes)?;
+        nodes::start(&mut processes, &tools.kubernetes, &access)?;
+        variables.extend([
             (KUBECONFIG, access.kubeconfig.clone().into_os_string()),
             // For a kubectl by hand. No test and no job may rely on it.
             ("KUBECONFIG", access.kubeconfig.clone().into_os_string()),
-            ("ALETHIA_TEST_ARGOCD_MANIFEST", manifest.clone().into_os_string()),
+            ("ALETHIA_TEST_ARGOCD_MANIFEST", tools.argocd_manifest.clone().into_os_string()),
             ("ALETHIA_TEST_MOTO", OsString::from(&moto.url)),
-            ("PATH", path),
-        ];
-        variables.extend(provider_mirror::find().map(|mirror| (provider_mirror::PROVIDERS, mirror.into_os_string())));
-        if let Some(argocd) = argocd {
-            let argocd = argocd::start(&mut processes, &argocd, &manifest, &access)?;
+        ]);
+        if let Some(argocd) = tools.argocd {
+            let argocd = argocd::start(&mut processes, &argocd, &tools.argocd_manifest, &access)?;
             variables.push(("ALETHIA_TEST_ARGOCD_SERVER", argocd.server.into()));
             variables.push(("ALETHIA_TEST_ARGOCD_PASSWORD", argocd.password.into()));
         }

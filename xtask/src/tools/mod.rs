@@ -4,6 +4,7 @@
 mod argocd;
 mod cargo_deny;
 mod debian;
+mod for_tests;
 mod go;
 mod go_build;
 mod kubernetes;
@@ -21,8 +22,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+pub(crate) use for_tests::Lack;
 pub(crate) use kubernetes::KubernetesTools;
 
+use crate::cluster::ArgoCd;
 use crate::process::variable;
 
 /// Where tools come from.
@@ -42,14 +45,8 @@ impl Toolbox {
 
     /// Everything that `cargo xtask test` needs; tofu too if there are `spares`, although there is a terraform.
     pub(crate) fn get_all(&self, spares: Spares) -> anyhow::Result<()> {
-        self.terraform()?;
-        self.moto()?;
-        self.aws()?;
-        self.kubernetes()?;
-        self.helm()?;
-        self.argocd()?;
-        self.argocd_manifest()?;
-        self.stand_in_providers()?;
+        self.for_tests(Lack::IsAnError)?;
+        self.for_cluster(ArgoCd::With)?;
         if spares == Spares::Also {
             self.tofu()?;
         }
