@@ -1,5 +1,5 @@
-//! Who waits for what: runners for jobs, runners for orders, viewers for changes. In memory; every waiter looks again
-//! by itself from time to time, so a lost wake costs seconds and nothing else.
+//! Who waits for what: runners for jobs, runners for orders, viewers for changes. In memory. A claim looks again by itself
+//! from time to time, so a lost wake costs seconds and nothing else; a viewer looks once it is known here, and misses none.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -221,7 +221,7 @@ impl Wake {
         }
     }
 
-    /// Follows a job from here on.
+    /// Follows a job from here on: what has changed since `row` was read must be announced again.
     pub(crate) fn follow(&self, row: &Row) -> watch::Receiver<Progress> {
         let mut jobs = lock(&self.0.jobs);
         if self.is_closed() {

@@ -13,6 +13,8 @@ pub mod runner_work;
 mod sqlite;
 mod store;
 mod submit;
+#[cfg(test)]
+mod tests;
 pub mod transitions;
 
 use std::collections::HashMap;
@@ -158,7 +160,14 @@ impl Queue {
 
     /// Follows a job.
     pub(crate) async fn follow(&self, id: &JobId) -> Result<watch::Receiver<Progress>, PlaneError> {
-        Ok(self.0.wake.follow(&self.get(id).await?))
+        self.follow_from(&self.get(id).await?).await
+    }
+
+    /// Looks again once it hears of changes: what happened since `seen` was announced to nobody.
+    async fn follow_from(&self, seen: &Row) -> Result<watch::Receiver<Progress>, PlaneError> {
+        let follower = self.0.wake.follow(seen);
+        self.0.wake.job_changed(&self.get(&seen.job.id).await?);
+        Ok(follower)
     }
 
     /// The runner has shown that it lives and has the job.
