@@ -239,7 +239,9 @@ impl JobContext {
         metadata.into_iter().map(|(key, value)| (key, self.masked_value(value))).collect()
     }
 
-    fn masked_value(&self, value: Value) -> Value {
+    /// `value` with every secret in its strings hidden.
+    #[must_use]
+    pub fn masked_value(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.0.log.masked(&text)),
             Value::Array(items) => items.into_iter().map(|item| self.masked_value(item)).collect(),

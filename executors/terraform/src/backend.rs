@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use executor_api::{Environment, ExecutorError, JobContext};
+use executor_api::{Environment, ExecutorError, JobContext, PlaneAccess};
+use reqwest::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::bucket;
 use crate::files::{quoted, write_private};
+use crate::storage;
 
 /// Where the state is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -96,6 +98,15 @@ impl Backend {
         }
     }
 
+    /// Whether there may be a state: whoever cannot be asked cheaply, or gives no clear answer, may have one.
+    pub(crate) async fn may_have_state(&self, job: &JobContext) -> bool {
+        match (self, &job.settings().plane) {
+            (Self::Plane { name }, Some(plane)) => !has_no_state(job, plane, name).await,
+            (Self::Local { path }, _) => path.try_exists().unwrap_or(true),
+            (Self::Plane { .. } | Self::S3 { .. }, _) => true,
+        }
+    }
+
     /// What a plan is bound to.
     pub(crate) fn fingerprint(&self) -> Value {
         json!(self)
@@ -115,7 +126,7 @@ fn plane(job: &JobContext, name: &str) -> Result<Prepared, ExecutorError> {
         let error = "there is no control plane here that could keep the state; use a local backend with a path";
         return Err(ExecutorError::invalid("/backend/type", error));
     };
-    let address = format!("{}/api/state/{name}", plane.origin);
+    let address = address(plane, name);
     let lock = format!("{address}/lock");
     let env = [
         ("TF_HTTP_ADDRESS", address.as_str()),
@@ -131,6 +142,17 @@ fn plane(job: &JobContext, name: &str) -> Result<Prepared, ExecutorError> {
         ("TF_HTTP_RETRY_WAIT_MAX", "30"),
     ];
     Ok(Prepared { init_args: Vec::new(), env: env.into_iter().collect() })
+}
+
+fn address(plane: &PlaneAccess, name: &str) -> String {
+    format!("{}/api/state/{name}", plane.origin)
+}
+
+/// One request; a plane that does not answer is left to terraform, which asks for minutes.
+async fn has_no_state(job: &JobContext, plane: &PlaneAccess, name: &str) -> bool {
+    let question = storage::client().head(address(plane, name));
+    let answer = question.basic_auth(&job.job().id, Some(&plane.state_token)).send().await;
+    answer.is_ok_and(|answer| answer.status() == StatusCode::NOT_FOUND)
 }
 
 fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorError> {

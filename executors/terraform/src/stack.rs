@@ -28,6 +28,7 @@ pub struct Stack<'a> {
 pub struct Planned {
     file: PathBuf,
     document: PlanDocument,
+    redacted: Value,
     kept: Option<KeptFiles>,
 }
 
@@ -93,9 +94,9 @@ impl<'a> Stack<'a> {
         variables: &Map<String, Value>,
     ) -> Result<(PathBuf, Vec<u8>), ExecutorError> {
         let file = self.job.paths().temp.join("plan");
-        if mode == PlanMode::Destroy {
-            // A plan of destruction prints values from the state, where terraform has forgotten which are sensitive.
-            // Reading the outputs hides those that the stack calls sensitive.
+        // A plan prints values from the state, where terraform has forgotten which are sensitive. Reading the outputs
+        // hides those that the stack calls sensitive.
+        if self.backend.may_have_state(self.job).await {
             self.outputs().await?;
         }
         let text = self.terraform.plan(mode, variables, &file).await?;
@@ -108,7 +109,8 @@ impl<'a> Stack<'a> {
     /// If it cannot be read.
     pub async fn read(&self, file: PathBuf) -> Result<Planned, ExecutorError> {
         let document = self.terraform.show(&file).await?;
-        Ok(Planned { file, document, kept: None })
+        let redacted = self.job.masked_value(document.redacted());
+        Ok(Planned { file, document, redacted, kept: None })
     }
 
     /// Keeps a plan as artifacts: the plan, the working directory with its lock file, and what people may read of it.
@@ -188,10 +190,11 @@ impl Planned {
         self.document.summary()
     }
 
-    /// The plan with its values, sensitive ones taken out.
+    /// The plan with its values, without those that it calls sensitive, and without the secrets that the job knew when
+    /// the plan was read.
     #[must_use]
-    pub fn redacted(&self) -> Value {
-        self.document.redacted()
+    pub fn redacted(&self) -> &Value {
+        &self.redacted
     }
 
     /// What has changed in the world since the last apply.

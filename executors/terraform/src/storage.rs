@@ -163,7 +163,8 @@ fn said(xml: &str) -> Option<String> {
     is_word.then_some(code)
 }
 
-fn client() -> Client {
+/// A client for short questions, with no patience and no redirects.
+pub(crate) fn client() -> Client {
     Client::builder()
         // A redirect would carry the signature to whoever is named in it.
         .redirect(reqwest::redirect::Policy::none())

@@ -91,6 +91,40 @@ async fn a_plan_is_applied_as_it_was_reviewed_and_taken_away_again() {
     }
 }
 
+/// A resource remembers what it was made of, and terraform does not remember that it was sensitive.
+const FORGETFUL: &str = r#"
+variable "password" { sensitive = true }
+resource "terraform_data" "x" { input = var.password }
+output "password" {
+  value     = terraform_data.x.output
+  sensitive = true
+}
+"#;
+
+#[tokio::test]
+async fn no_plan_shows_a_sensitive_value_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("terraform.tfstate");
+    let (old, new) = ("the-old-password-1", "the-new-password-2");
+    let job = |action: &str, password: &str, destroy: bool| {
+        let more = json!({ "source": { "files": { "main.tf": FORGETFUL } }, "variables": { "password": password },
+                           "destroy": destroy });
+        builder(&payload(action, &state, &more)).build().unwrap()
+    };
+    run(&job("apply", old, false)).await.unwrap();
+    let jobs = [job("plan", new, false), job("plan", old, true), job("drift", old, false), job("apply", new, false)];
+    for job in &jobs {
+        run(job).await.unwrap();
+    }
+    assert!(jobs[0].log().contains("~ output = \"***\" -> (known after apply)"), "{}", jobs[0].log());
+    for job in &jobs {
+        let artifacts = ["plan.txt", "plan.json"].map(|name| job.artifact(name).unwrap_or_default());
+        for text in [job.log(), artifacts.map(|bytes| String::from_utf8(bytes).unwrap()).concat()] {
+            assert!(!text.contains(old) && !text.contains(new), "{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_plan_that_is_not_the_reviewed_one_is_not_applied() {
     let folder = tempfile::tempdir().unwrap();
