@@ -39,9 +39,11 @@ async fn open() -> Opened {
 impl Opened {
     /// A job that runs.
     async fn running(&self, id: &str) -> Row {
+        let now = Timestamp::now();
         let job = json!({ "id": id, "org_id": "o", "job_type": "k", "status": "PROCESSING", "attempt": 1,
-                          "runner_id": "r", "phase": "committed" });
-        let row = Row { confirmed: true, ..Row::new(serde_json::from_value(job).unwrap(), LossPolicy::Fail) };
+                          "runner_id": "r", "phase": "committed", "created_at": now, "updated_at": now });
+        let row = Row::new(serde_json::from_value(job).unwrap(), LossPolicy::Fail);
+        let row = Row { confirmed: true, lease_until: self.queue.lease_from(now), ..row };
         self.queue.0.store.insert(row).await.unwrap()
     }
 }
