@@ -13,10 +13,14 @@ impl Vault {
     /// Takes the secrets out of a job's payload. What is returned is bound to the job: it opens for no other.
     ///
     /// # Errors
-    /// [`PlaneError::Invalid`] if a secret is the placeholder of one.
+    /// [`PlaneError::Invalid`] if a secret is the placeholder of one, or nobody can tell the secrets from the rest.
     pub(crate) fn hide(&self, job: &mut Job, schema: &Value) -> Result<Option<String>, PlaneError> {
         let mut secrets = Map::new();
         for place in secret_places(schema, &job.config_snapshot) {
+            if place.is_whole_payload() {
+                let error = "it has too many parts to tell its secrets from the rest; put large data into the source";
+                return Err(PlaneError::invalid("/config_snapshot", error));
+            }
             let Some(value) = job.config_snapshot.pointer_mut(&place.pointer) else { continue };
             if *value == HIDDEN {
                 let error = format!("{HIDDEN} stands for a secret that is not shown; give the secret itself");
@@ -86,6 +90,15 @@ mod tests {
         assert!(vault(2).reveal(&mut own, &sealed).is_err());
         assert!(vault(1).reveal(&mut own, &sealed[4..]).is_err());
         assert!(vault(1).reveal(&mut own, "").is_err());
+    }
+
+    #[test]
+    fn a_payload_that_cannot_be_looked_through_is_refused() {
+        let schema =
+            json!({ "properties": { "list": { "items": { "properties": { "token": { "writeOnly": true } } } } } });
+        let long: Value = (0..100_001).map(|_| json!({ "token": "hunter2-hunter2" })).collect();
+        let error = vault(1).hide(&mut job(&json!({ "list": long })), &schema).unwrap_err();
+        assert!(matches!(error, PlaneError::Invalid { pointer: Some(at), .. } if at == "/config_snapshot"));
     }
 
     #[test]

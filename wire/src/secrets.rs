@@ -9,8 +9,8 @@ pub const HIDDEN: &str = "(hidden)";
 pub const SECRET_MEDIA_TYPE: &str = "application/vnd.alethia.secret";
 
 /// A schema that refers to itself without end stops here.
-const DEEPEST: usize = 64;
-/// A schema that branches without end: then all of the payload is taken for a secret.
+const DEEPEST: usize = 256;
+/// A schema that branches without end, or a payload with more parts that the schema speaks of.
 const MOST_VISITS: usize = 100_000;
 
 /// A secret in a payload.
@@ -23,14 +23,23 @@ pub struct SecretPlace {
     pub is_document: bool,
 }
 
-/// The places of all secrets in a payload, each once, sorted.
+impl SecretPlace {
+    /// Nobody could look through all of the payload, so that all of it is taken for a secret. Better refuse such a job.
+    #[must_use]
+    pub fn is_whole_payload(&self) -> bool {
+        self.pointer.is_empty()
+    }
+}
+
+/// The places of all secrets in a payload, each once, sorted. Where it cannot be looked through, that is one place: all
+/// of it.
 #[must_use]
 pub fn secret_places(schema: &Value, payload: &Value) -> Vec<SecretPlace> {
-    let mut walk = Walk { root: schema, places: Vec::new(), visits: 0 };
+    let mut walk = Walk { root: schema, places: Vec::new(), visits: 0, gave_up: false };
     walk.visit(schema, payload, "", 0);
-    let Walk { mut places, visits, .. } = walk;
-    if visits > MOST_VISITS {
-        return vec![SecretPlace { pointer: String::new(), is_document: true }];
+    let Walk { mut places, gave_up, .. } = walk;
+    if gave_up {
+        return vec![SecretPlace { pointer: String::new(), is_document: false }];
     }
     places.sort();
     places.dedup();
@@ -41,12 +50,18 @@ struct Walk<'a> {
     root: &'a Value,
     places: Vec<SecretPlace>,
     visits: usize,
+    gave_up: bool,
 }
 
 impl Walk<'_> {
     fn visit(&mut self, schema: &Value, value: &Value, pointer: &str, depth: usize) {
+        // Data that the schema says nothing of has no secrets, however much there is.
+        if !schema.is_object() || value.is_null() {
+            return;
+        }
         self.visits += 1;
-        if depth > DEEPEST || self.visits > MOST_VISITS || value.is_null() {
+        self.gave_up |= depth > DEEPEST || self.visits > MOST_VISITS;
+        if self.gave_up {
             return;
         }
         if schema["writeOnly"] == true {
@@ -116,10 +131,27 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_ends() {
-        let schema = json!({ "$ref": "#/$defs/A", "$defs": { "A": { "allOf": [{ "$ref": "#/$defs/A" }] } } });
-        assert_eq!(pointers(&schema, &json!({ "a": "b" })), [""; 0]);
+    fn large_data_beside_a_secret_hides_neither_more_nor_less() {
+        let schema = json!({ "properties": {
+            "values": { "type": "object", "additionalProperties": true },
+            "list": { "type": "array" },
+            "chart": { "properties": { "password": { "writeOnly": true } } },
+        } });
+        let numbers: Vec<_> = (0..MOST_VISITS + 1).collect();
+        let payload = json!({ "values": { "numbers": numbers }, "list": numbers, "chart": { "password": "p" } });
+        assert_eq!(pointers(&schema, &payload), ["/chart/password"]);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_through_is_a_secret_as_a_whole() {
+        let once = json!({ "$ref": "#/$defs/A", "$defs": { "A": { "allOf": [{ "$ref": "#/$defs/A" }] } } });
         let twice = json!({ "$ref": "#/$defs/A", "$defs": { "A": { "allOf": [{ "$ref": "#/$defs/A" }, { "$ref": "#/$defs/A" }] } } });
-        assert_eq!(pointers(&twice, &json!({ "a": "b" })), [""], "all of it is hidden rather than some of it shown");
+        let list = json!({ "items": { "properties": { "password": { "writeOnly": true } } } });
+        let long: Value = (0..MOST_VISITS + 1).map(|_| json!({})).collect();
+        for (schema, payload) in [(once, json!({ "a": "b" })), (twice, json!({ "a": "b" })), (list, long)] {
+            let places = secret_places(&schema, &payload);
+            assert!(places.len() == 1 && places[0].is_whole_payload(), "{places:?}");
+            assert!(!places[0].is_document, "each text of it is to be hidden");
+        }
     }
 }
