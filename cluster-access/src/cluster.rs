@@ -18,7 +18,7 @@ use crate::managed::{Aks, Eks, Gke};
 pub enum Cluster {
     /// The text of a kubeconfig, YAML or JSON. A secret. Only its current context counts. Certificates and keys stand
     /// in it (`*-data`), and of programs it may name `aws`, `aws-iam-authenticator`, `gke-gcloud-auth-plugin` and
-    /// `kubelogin`.
+    /// `kubelogin`; none of them is who the runner's machine is, unless its operator lends that to jobs.
     Kubeconfig(#[schemars(extend("writeOnly" = true, "contentMediaType" = "application/yaml"))] String),
     /// The cluster that the runner itself runs in, as the service account of its pod. Only where the runner's operator
     /// lets jobs be who the runner is.
@@ -88,7 +88,8 @@ impl Cluster {
                 for secret in kubeconfig::secrets(text) {
                     job.mask(&secret);
                 }
-                kubeconfig::read(text, &format!("{pointer}/kubeconfig"))
+                let pointer = format!("{pointer}/kubeconfig");
+                kubeconfig::without_the_machine(job, kubeconfig::read(text, &pointer)?, &pointer)
             }
             Self::InCluster {} => in_cluster::kubeconfig(job, pod, &format!("{pointer}/in_cluster")),
             Self::Eks(cluster) => cluster.managed().kubeconfig(job, pointer).await,

@@ -3,6 +3,7 @@
 mod checked;
 mod current;
 mod document;
+mod machine;
 mod plugin;
 mod plugin_arguments;
 mod secrets;
@@ -10,5 +11,6 @@ mod user;
 mod written;
 
 pub(crate) use checked::read;
+pub(crate) use machine::without_the_machine;
 pub(crate) use secrets::secrets;
 pub(crate) use written::{Exec, Kubeconfig, User};
