@@ -155,5 +155,12 @@ pub(crate) fn judge(verb: &str, finished: &Finished) -> Result<(), Failure> {
 
 /// Somebody changed the object after we had read it, or made it before us.
 fn is_race(said: &str) -> bool {
-    said.contains("(Conflict)") || said.contains("the object has been modified") || said.contains("(AlreadyExists)")
+    const SIGNS: [&str; 4] = [
+        "(Conflict)",
+        "(AlreadyExists)",
+        "the object has been modified",
+        // The `test` of a JSON patch failed.
+        "the server rejected our request due to an error in our request",
+    ];
+    SIGNS.iter().any(|sign| said.contains(sign))
 }

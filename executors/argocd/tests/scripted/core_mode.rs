@@ -162,6 +162,19 @@ async fn an_application_is_made_or_made_what_it_should_be() {
 }
 
 #[tokio::test]
+async fn an_application_that_argo_cd_changed_meanwhile_is_read_again() {
+    let player = Player::new(
+        r#"case "$1" in patch) [ "$(count patch)" = 1 ] && { echo "$(cat $here/race)" >&2; exit 1; } ;; esac"#,
+    );
+    player.says("race", "The request is invalid: the server rejected our request due to an error in our request");
+    player.says("app", r#"{ "metadata": { "name": "web", "namespace": "argocd" }, "spec": { "project": "other" } }"#);
+    let spec = json!({ "source": { "repo": "https://git.example/a", "path": "web" }, "destination": {} });
+    let outcome = run(&player.job(&core_payload("app", json!({ "spec": spec })))).await.unwrap();
+    assert_eq!(outcome.metadata["change"], "updated");
+    assert_eq!(player.changes(), ["patch", "patch"]);
+}
+
+#[tokio::test]
 async fn credentials_go_into_a_secret_and_nowhere_else() {
     let player = Player::new("");
     let repository =
