@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use wire::{
     AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, GitTokenAnswer, GitTokenRequest, Heartbeat,
     HeartbeatAnswer, Job, JobId, LogAppended, LogPost, OidcTokenAnswer, OidcTokenRequest, ReportAnswer, RunnerId,
     StatusReport, Timestamp, paths,
 };
+
+const EVENT_STREAM: &str = "text/event-stream";
 
 const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(30);
@@ -29,6 +31,14 @@ pub(crate) enum ClientError {
     /// An answer that says no.
     #[error("the control plane answered {status}: {text}")]
     Refused {
+        /// Its status.
+        status: StatusCode,
+        /// What it says, shortened.
+        text: String,
+    },
+    /// An answer that is not the plane's: a proxy's that has no route to it, or a portal's.
+    #[error("something on the way to the control plane answered {status}: {text}")]
+    Stranger {
         /// Its status.
         status: StatusCode,
         /// What it says, shortened.
@@ -51,13 +61,23 @@ impl ClientError {
                 status.is_server_error()
                     || matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
             }
+            // Whoever it is, it is no word of the plane about the job.
+            Self::Stranger { .. } => !self.is_about_content(),
             Self::LogBehind(_) => false,
         }
     }
 
+    /// Whether a refusal is about what was sent: that costs what was sent, not the job. A proxy has limits of its own.
+    pub(crate) fn is_about_content(&self) -> bool {
+        matches!(
+            self.status(),
+            Some(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)
+        )
+    }
+
     pub(crate) fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Refused { status, .. } => Some(*status),
+            Self::Refused { status, .. } | Self::Stranger { status, .. } => Some(*status),
             _ => None,
         }
     }
@@ -112,12 +132,13 @@ impl Client {
     /// Says that we live. A plane that knows only the later family of routes answers 404 to the first.
     pub(crate) async fn heartbeat(&self, heartbeat: &Heartbeat) -> Answer<HeartbeatAnswer> {
         let first = json(self.request(Method::POST, paths::HEARTBEAT).json(heartbeat)).await;
-        match first {
+        let answer: HeartbeatAnswer = match first {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
-                json(self.request(Method::POST, paths::HEARTBEAT_RUNNERS).json(heartbeat)).await
+                json(self.request(Method::POST, paths::HEARTBEAT_RUNNERS).json(heartbeat)).await?
             }
-            answer => answer,
-        }
+            answer => answer?,
+        };
+        if answer.success { Ok(answer) } else { Err(no_success()) }
     }
 
     /// Asks for a job; protocol 2 where there is a request.
@@ -128,16 +149,25 @@ impl Client {
             None => call,
         };
         let answer = accepted(send(call).await?).await?;
-        if answer.status() == StatusCode::NO_CONTENT { Ok(Claim::default()) } else { body(answer).await }
+        if answer.status() == StatusCode::NO_CONTENT {
+            return Ok(Claim::default());
+        }
+        let bytes = bytes(answer).await?;
+        // In a claim anything may be left out, so that any page in JSON would be one.
+        read::<Given>(&bytes)?;
+        read(&bytes)
     }
 
     /// The stream of orders; to be read until it ends or is silent.
     pub(crate) async fn events(&self) -> Answer<Response> {
         let call = self.request(Method::GET, &paths::runner_events(self.runner_id.as_str()));
-        accepted(
-            send(call.timeout(Duration::from_secs(u64::from(u32::MAX))).header("accept", "text/event-stream")).await?,
-        )
-        .await
+        let call = call.timeout(Duration::from_secs(u64::from(u32::MAX))).header(ACCEPT, EVENT_STREAM);
+        let answer = accepted(send(call).await?).await?;
+        let media_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !media_type.starts_with(EVENT_STREAM) {
+            return Err(ClientError::Nonsense(format!("{media_type:?} in place of events")));
+        }
+        Ok(answer)
     }
 
     /// Reports a job. The answer to an end may bring the next one.
@@ -209,7 +239,7 @@ impl Client {
         let answer = accepted(send(self.request(Method::GET, path).timeout(STALLED)).await?).await?;
         let digest =
             answer.headers().get(paths::CONTENT_SHA256).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok((answer.bytes().await.map_err(ClientError::Unreachable)?, digest))
+        Ok((bytes(answer).await?, digest))
     }
 
     /// None if there is none for this host. A token that the plane does not name a host for may be another host's, and
@@ -222,7 +252,7 @@ impl Client {
         Ok(answer.token.filter(|_| is_for_it).map(SecretString::from))
     }
 
-    /// None if the plane vouches for nobody, or does not know that it could.
+    /// None if the plane vouches for nobody, or says that it does not know how.
     pub(crate) async fn oidc_token(
         &self,
         job: &JobId,
@@ -232,7 +262,7 @@ impl Client {
         let request = OidcTokenRequest { audience: audience.to_owned() };
         let call = self.write(Method::POST, &paths::oidc_token(job.as_str()), attempt).json(&request);
         let answer = match accepted(send(call).await?).await {
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
+            Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. }) => return Ok(None),
             answer => answer?,
         };
         let now = date(&answer);
@@ -295,17 +325,39 @@ async fn accepted(answer: Response) -> Answer<Response> {
         return Ok(answer);
     }
     let text = answer.text().await.unwrap_or_default();
-    let text = serde_json::from_str::<ErrorBody>(&text).map_or(text, |body| body.error);
-    Err(ClientError::Refused { status, text: text.chars().take(500).collect() })
+    let shorten = |text: &str| text.chars().take(500).collect();
+    // Planes of either dialect say no in this form, and in no other.
+    Err(match serde_json::from_str::<ErrorBody>(&text) {
+        Ok(body) => ClientError::Refused { status, text: shorten(&body.error) },
+        Err(_) => ClientError::Stranger { status, text: shorten(&text) },
+    })
 }
 
 /// Not every 200 is a yes: what stands between us and the plane may answer with a page of its own.
 async fn acknowledged(answer: Response) -> Answer<Option<Claim>> {
     let said: ReportAnswer = body(accepted(answer).await?).await?;
-    if said.success { Ok(said.claim) } else { Err(ClientError::Nonsense("200 without success".to_owned())) }
+    if said.success { Ok(said.claim) } else { Err(no_success()) }
+}
+
+fn no_success() -> ClientError {
+    ClientError::Nonsense("200 without success".to_owned())
+}
+
+/// What the answer to a claim must have, be it null.
+#[derive(Deserialize)]
+struct Given {
+    #[serde(rename = "job")]
+    _job: IgnoredAny,
 }
 
 async fn body<T: DeserializeOwned>(answer: Response) -> Answer<T> {
-    let bytes = answer.bytes().await.map_err(|error| ClientError::Unreachable(error.without_url()))?;
-    serde_json::from_slice(&bytes).map_err(|error| ClientError::Nonsense(error.to_string()))
+    read(&bytes(answer).await?)
+}
+
+async fn bytes(answer: Response) -> Answer<Bytes> {
+    answer.bytes().await.map_err(|error| ClientError::Unreachable(error.without_url()))
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
+    serde_json::from_slice(bytes).map_err(|error| ClientError::Nonsense(error.to_string()))
 }

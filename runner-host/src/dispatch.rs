@@ -120,7 +120,7 @@ pub(crate) async fn attend(
         let delivery = delivery::run(&runner, &directory, &claimed, has_ended.clone());
         let control = control(&directory, process, orders, ended);
         let mut control = std::pin::pin!(control);
-        let delivered = tokio::select! {
+        let mut delivered = tokio::select! {
             delivered = delivery => delivered,
             () = &mut control => unreachable_end(),
             () = oidc_token::keep_fresh(&runner, &claimed, &directory, renewal, has_ended.clone()) => unreachable_end(),
@@ -132,7 +132,7 @@ pub(crate) async fn attend(
                 _ = has_ended.wait_for(|ended| *ended) => {}
                 () = &mut control => {}
             }
-            delivery::say_late(&runner, &directory, &claimed).await;
+            delivered = delivery::say_late(&runner, &directory, &claimed).await;
         }
         delivered
     };

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use backon::Retryable;
 use executor_api::{Input, credential_inputs};
+use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use wire::Reason;
 
 use crate::client::{Client, ClientError, OidcToken};
 use crate::delivery;
+use crate::dialect::Dialect;
 use crate::job_directory::{Claimed, JobDirectory};
 use crate::oidc_token::Renewal;
 use crate::runner::Runner;
@@ -39,9 +41,10 @@ pub(crate) async fn fetch_all(
     directory: &JobDirectory,
 ) -> Result<Option<Renewal>, (Reason, String)> {
     let mut renewal = None;
+    let dialect = runner.dialect().await;
     for input in needed(runner, claimed)? {
-        let fetched =
-            (|| fetch(&runner.client, claimed, &input)).retry(delivery::pauses()).when(ClientError::is_retryable);
+        let fetched = (|| fetch(&runner.client, dialect, claimed, &input)).retry(delivery::pauses());
+        let fetched = fetched.when(|error| error.is_retryable() && !has_no_route(dialect, error));
         let fetched = fetched.notify(|error, pause| delivery::say("fetch an input", error, pause)).await;
         let fetched = match fetched {
             Ok(Some(fetched)) => fetched,
@@ -67,7 +70,17 @@ struct Fetched {
     life: Option<Duration>,
 }
 
-async fn fetch(client: &Client, claimed: &Claimed, input: &Input) -> Result<Option<Fetched>, ClientError> {
+/// A plane of the seed's contract knows fewer routes, and its framework says so in words of its own.
+fn has_no_route(dialect: Dialect, error: &ClientError) -> bool {
+    dialect == Dialect::Seed && error.status() == Some(StatusCode::NOT_FOUND)
+}
+
+async fn fetch(
+    client: &Client,
+    dialect: Dialect,
+    claimed: &Claimed,
+    input: &Input,
+) -> Result<Option<Fetched>, ClientError> {
     match input {
         Input::Source(id) => {
             let bytes = client.source(id).await?.to_vec();
@@ -87,7 +100,10 @@ async fn fetch(client: &Client, claimed: &Claimed, input: &Input) -> Result<Opti
             Ok(token.map(|token| Fetched { bytes: token.expose_secret().as_bytes().to_vec(), ..Fetched::default() }))
         }
         Input::OidcToken { audience } => {
-            let fetched = client.oidc_token(&claimed.job.id, claimed.job.attempt_no(), audience).await?;
+            let fetched = match client.oidc_token(&claimed.job.id, claimed.job.attempt_no(), audience).await {
+                Err(error) if has_no_route(dialect, &error) => None,
+                fetched => fetched?,
+            };
             Ok(fetched.map(|OidcToken { token, life }| {
                 let bytes = token.expose_secret().as_bytes().to_vec();
                 Fetched { bytes, life, digest: None }

@@ -32,6 +32,8 @@ struct Call {
 enum Answer {
     Json(Value),
     Status(u16, &'static str),
+    /// What something on the way says in the plane's place.
+    Stranger(u16, &'static str),
     /// A stream of events that stays open.
     Events(&'static str),
     /// A stream of events that ends.
@@ -97,6 +99,7 @@ async fn answer(State(plane): State<Plane>, request: Request) -> Response {
         Answer::Status(status, text) => {
             (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": text }))).into_response()
         }
+        Answer::Stranger(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
         Answer::Events(text) => {
             let open = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
             let first = futures_util::stream::iter([Ok(Bytes::from_static(text.as_bytes()))]);
@@ -234,18 +237,21 @@ async fn a_plane_that_is_not_well_at_the_start_is_waited_for() {
         (HEARTBEAT, 0) => Some(Answer::Status(500, "not well")),
         (HEARTBEAT, 1) => Some(Answer::Json(json!("nonsense"))),
         (HEARTBEAT, 2) => Some(Answer::Cut),
-        (HEARTBEAT, 3) => Some(Answer::Status(404, "no such route yet")),
+        (HEARTBEAT, 3) => Some(Answer::Stranger(401, "please log in")),
+        (HEARTBEAT, 4) => Some(Answer::Stranger(409, "conflict")),
+        (HEARTBEAT, 5) => Some(Answer::Stranger(200, r#"{"status":"ok"}"#)),
+        (HEARTBEAT, 6) => Some(Answer::Status(404, "no such route yet")),
         // What a runner links follows its first words.
-        (HEARTBEAT, 4) => Some(Answer::Status(500, "not well")),
+        (HEARTBEAT, 7) => Some(Answer::Status(500, "not well")),
         _ => None,
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
     let runner = Runner::start(&origin, folder.path());
     plane.until(CLAIM, 1).await;
-    let heartbeats = plane.until(HEARTBEAT, 6).await;
-    assert_eq!(heartbeats[3].body.get("kinds"), None, "a claim does not wait for them");
-    for published in &heartbeats[4..6] {
+    let heartbeats = plane.until(HEARTBEAT, 9).await;
+    assert_eq!(heartbeats[6].body.get("kinds"), None, "a claim does not wait for them");
+    for published in &heartbeats[7..9] {
         assert_eq!(published.body["kinds"][0]["kind"], "quiet", "until they have arrived");
     }
     runner.leave().await;
@@ -269,17 +275,18 @@ async fn a_lost_claim_is_asked_for_again_by_the_same_name() {
     let (plane, origin) = Plane::start(|name, before| match (name, before) {
         (CLAIM, 0) => Some(Answer::Cut),
         (CLAIM, 1) => Some(Answer::Status(503, "not now")),
-        (CLAIM, 2) => Some(Answer::Json(json!({ "job": null }))),
-        (CLAIM, 3) => Some(Answer::Status(204, "")),
+        (CLAIM, 2) => Some(Answer::Stranger(200, r#"{"status":"ok"}"#)),
+        (CLAIM, 3) => Some(Answer::Json(json!({ "job": null }))),
+        (CLAIM, 4) => Some(Answer::Status(204, "")),
         _ => None,
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
     let runner = Runner::start(&origin, folder.path());
-    let claims = plane.until(CLAIM, 5).await;
+    let claims = plane.until(CLAIM, 6).await;
     let ids: Vec<_> = claims.iter().map(|call| call.body["request_id"].as_str().unwrap()).collect();
-    assert!(ids[0] == ids[1] && ids[1] == ids[2], "{ids:?}");
-    assert!(ids[2] != ids[3] && ids[3] != ids[4], "an answer that is no job ends the request: {ids:?}");
+    assert!(ids[..4].iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert!(ids[3] != ids[4] && ids[4] != ids[5], "an answer that is no job ends the request: {ids:?}");
     assert_eq!((&claims[0].body["kinds"], &claims[0].body["wait_s"]), (&json!(["quiet"]), &json!(60)));
     runner.leave().await;
 }
@@ -353,6 +360,8 @@ async fn a_job_whose_input_is_not_there_or_damaged_fails_before_it_starts() {
             (CLAIM, 0) => Some(one_job("quiet")),
             // The first answer may be better later.
             _ if name.starts_with("GET /api/sources/") && before == 0 => Some(Answer::Status(502, "not now")),
+            _ if name.starts_with("GET /api/sources/") && before == 1 => Some(Answer::Stranger(404, "no route")),
+            ("POST /api/jobs/j-1/oidc-token", 0) => Some(Answer::Stranger(404, "no route")),
             _ if name.starts_with("GET /api/sources/") => Some(Answer::Json(json!("not the bytes of that digest"))),
             _ => None,
         }),
@@ -363,6 +372,25 @@ async fn a_job_whose_input_is_not_there_or_damaged_fails_before_it_starts() {
         let text = report.body["error_message"].as_str().unwrap();
         assert!(text.contains(why), "{text}");
     }
+}
+
+/// It does not know these routes; its framework says so, not in the form in which it says no itself.
+#[tokio::test]
+async fn a_job_that_needs_what_a_plane_of_the_seeds_contract_has_not_fails() {
+    let (plane, origin) = Plane::start(|name, before| match (name, before) {
+        (HEARTBEAT, _) => Some(Answer::Json(json!({ "success": true }))),
+        (CLAIM, 0) => Some(one_job("quiet")),
+        ("POST /api/jobs/j-1/oidc-token", _) => Some(Answer::Stranger(404, "<html>Not Found</html>")),
+        _ if name.starts_with("GET /api/sources/") => Some(Answer::Stranger(404, "<html>Not Found</html>")),
+        _ => None,
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    Runner::start_with(Config { once: true, ..config(&origin, folder.path()) }).ended().await.unwrap();
+    let reports = plane.calls_of(STATUS);
+    let end = &reports.last().unwrap().body;
+    let text = end["error_message"].as_str().unwrap();
+    assert!(end["status"] == "FAILED" && text.contains("source") && text.contains("404"), "{end}");
 }
 
 #[tokio::test]

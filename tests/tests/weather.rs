@@ -146,6 +146,21 @@ async fn a_portal_that_speaks_json() {
 }
 
 #[tokio::test]
+async fn a_portal_that_says_it_is_well() {
+    answers(Weather::Answers(200, r#"{"status":"ok"}"#)).await;
+}
+
+#[tokio::test]
+async fn a_portal_that_sends_elsewhere() {
+    answers(Weather::Answers(302, r#"<a href="/login">Found</a>"#)).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_has_no_route() {
+    answers(Weather::Answers(404, "404 page not found")).await;
+}
+
+#[tokio::test]
 async fn a_kind_that_panics_fails_its_job_alone() {
     let scene = Scene::new().await;
     let mut runner = scene.home.started().await;

@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use wire::{AppendAnswer, Frame, LogPost};
 
-use super::{Delivery, Stopped, is_about_content, refused};
+use super::{Delivery, Stopped, refused};
 use crate::dialect::Dialect;
 use crate::job_directory::LOG;
 use crate::job_log::{FrameReader, is_damage};
@@ -94,7 +94,7 @@ impl<'a> LogDelivery<'a> {
         let call = || runner.client.append_log(job, *attempt, offset, frames.clone());
         match self.delivery.insist("deliver log", call).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(error) if is_about_content(&error) => {
+            Err(error) if error.is_about_content() => {
                 tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a part of the log; the job will say that its log is not complete");
                 Ok(None)
             }
@@ -118,7 +118,7 @@ impl<'a> LogDelivery<'a> {
         let Delivery { runner, job, attempt, .. } = self.delivery;
         let call = || runner.client.post_log(job, *attempt, &post);
         match self.delivery.insist("deliver log", call).await {
-            Err(error) if is_about_content(&error) => {
+            Err(error) if error.is_about_content() => {
                 tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a piece of log; it is missing there");
                 Ok(())
             }

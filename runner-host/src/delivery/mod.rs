@@ -93,20 +93,17 @@ pub(crate) async fn run(
     }
 }
 
-/// Tells a plane that has given the attempt up how it really ended: it keeps that beside the job, and refuses the report
-/// all the same.
-pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed: &Claimed) {
+/// Delivers once more what was refused, now that the job has ended: it may have been refused by mistake, or by somebody on
+/// the way who speaks as the plane does. A plane that has really given the attempt up is told how it ended: it keeps that
+/// beside the job, and refuses the report all the same.
+pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed: &Claimed) -> Delivered {
+    let delivered = run(runner, directory, claimed, watch::channel(true).1).await;
     let dialect = runner.dialect().await;
-    if dialect == Dialect::Seed {
-        return;
+    if dialect == Dialect::Two && matches!(delivered, Delivered::Refused { .. }) {
+        let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
+        let _ = outcome::deliver(&Delivery { runner, directory, job, attempt, dialect }, None).await;
     }
-    let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
-    if !directory.has(OUTCOME)
-        && let Err(error) = stand_in_outcome::write_lost(directory)
-    {
-        return tracing::error!(error = crate::chain(&error), job.id = %job, "cannot write down how a job ended");
-    }
-    let _ = outcome::deliver(&Delivery { runner, directory, job, attempt, dialect }, None).await;
+    delivered
 }
 
 impl Delivery<'_> {
@@ -213,14 +210,6 @@ impl Signs {
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
     }
-}
-
-/// Whether a refusal is about what was sent: that costs what was sent, not the job.
-pub(crate) fn is_about_content(error: &ClientError) -> bool {
-    matches!(
-        error.status(),
-        Some(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)
-    )
 }
 
 /// What a refusal means for the whole attempt.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use wire::{JobStatus, StatusReport};
 
-use super::{Delivery, Stopped, is_about_content, refused};
+use super::{Delivery, Stopped, refused};
 use crate::client::Upload;
 use crate::dialect::Dialect;
 use crate::job_directory::{ArtifactRecord, JobDirectory, OutboxEntry};
@@ -24,7 +24,7 @@ async fn publish(delivery: &Delivery<'_>, metadata: Map<String, Value>) -> Resul
     let report = StatusReport { execution_metadata: Some(metadata.into()), ..StatusReport::of(JobStatus::Processing) };
     let call = || delivery.runner.client.report(delivery.job, delivery.attempt, &report);
     match delivery.insist("deliver progress", call).await {
-        Err(error) if is_about_content(&error) => {
+        Err(error) if error.is_about_content() => {
             tracing::error!(error = crate::chain(&error), job.id = %delivery.job, "the control plane refuses what a job says of its progress");
             Ok(())
         }
@@ -52,7 +52,7 @@ async fn upload(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) 
     };
     match answer {
         // It costs itself, not the job; who looks for it finds out why it is not there.
-        Err(error) if is_about_content(&error) => {
+        Err(error) if error.is_about_content() => {
             let why = crate::chain(&error);
             tracing::error!(why, job.id = %job, artifact = record.name, "the control plane refuses an artifact");
             publish(delivery, Map::from_iter([(format!("artifact_refused:{}", record.name), why.into())])).await

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wire::{JobStatus, LogSummary, StatusReport};
 
-use super::{Delivery, Stopped, Taken, is_about_content, refused};
+use super::{Delivery, Stopped, Taken, refused};
 use crate::claim;
 use crate::client::ClientError;
 use crate::dialect::Dialect;
@@ -46,12 +46,12 @@ pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -
         match report_it(delivery, &progress).await {
             Ok(_) => {}
             // The report below says so.
-            Err(error) if is_about_content(&error) => {}
+            Err(error) if error.is_about_content() => {}
             Err(error) => return Err(refused(&error)),
         }
     }
     let answer = match report_it(delivery, &report).await {
-        Err(error) if is_about_content(&error) && report.execution_metadata.is_some() => {
+        Err(error) if error.is_about_content() && report.execution_metadata.is_some() => {
             report_it(delivery, &without_metadata(report, &error)).await
         }
         answer => answer,

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 use wire::{Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
 
-use super::{Delivered, Taken, run};
+use super::{Delivered, Taken, run, say_late};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::job_directory::{
@@ -34,6 +34,8 @@ enum Weather {
     Fine,
     /// Nothing is stored, and this is answered.
     Answer(u16),
+    /// Nothing is stored, and something on the way answers this.
+    Stranger(u16, &'static str),
     /// Nothing is stored, and the connection is cut.
     LostBefore,
     /// It is stored, and the connection is cut.
@@ -120,6 +122,7 @@ async fn answer(State(plane): State<Plane>, request: Request) -> Response {
         Weather::Answer(status) => {
             (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": format!("no {name}") }))).into_response()
         }
+        Weather::Stranger(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
         Weather::LostBefore => cut(),
         Weather::LostAfter => {
             drop(plane.take(&name, &query, body));
@@ -332,6 +335,87 @@ async fn neither_a_revoked_token_nor_a_full_disk_loses_a_result() {
     job.end();
     assert!(is_taken(&job.deliver_to(&plane).await));
     assert_eq!(plane.stored().count("status"), 4);
+}
+
+/// Its sender stood still for too long; the bytes are the same the next time.
+#[tokio::test]
+async fn a_body_that_was_cut_off_is_sent_again() {
+    let plane = Plane::new(|_, before| if before == 0 { Weather::Answer(408) } else { Weather::Fine });
+    let mut job = Run::new(Dialect::Two);
+    job.log(LogStream::Stdout, b"one\n");
+    job.artifact(1, "errored.tfstate", b"bytes");
+    let log = job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    assert_eq!((&stored.log[..], &stored.artifacts["errored.tfstate"][..]), (&b"one\n"[..], &b"bytes"[..]));
+    let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+    assert_eq!(end["log"], serde_json::to_value(&log).unwrap());
+    assert_eq!(end["execution_metadata"], json!({ "result": 1 }));
+}
+
+#[tokio::test]
+async fn the_answer_of_a_stranger_is_no_word_of_the_plane() {
+    let forecasts: [Forecast; 5] = [
+        |_, before| if before == 0 { Weather::Stranger(404, "404 page not found") } else { Weather::Fine },
+        |_, before| if before == 0 { Weather::Stranger(302, "<a href=/login>Found</a>") } else { Weather::Fine },
+        |_, before| if before == 0 { Weather::Stranger(403, "") } else { Weather::Fine },
+        |_, before| if before == 0 { Weather::Stranger(409, r#"{"message":"conflict"}"#) } else { Weather::Fine },
+        |_, before| if before == 0 { Weather::Stranger(200, r#"{"status":"ok"}"#) } else { Weather::Fine },
+    ];
+    let both = |forecast| [Dialect::Seed, Dialect::Two].map(|dialect| (forecast, dialect));
+    for (forecast, dialect) in forecasts.into_iter().flat_map(both) {
+        let plane = Plane::new(forecast);
+        let mut job = Run::new(dialect);
+        job.log(LogStream::Stdout, b"one\n");
+        job.artifact(1, "terraform.plan.out", b"bytes");
+        job.directory.write(COMMIT, &Map::new()).unwrap();
+        job.end();
+        assert!(is_taken(&job.deliver_to(&plane).await));
+        let committed: Committed = job.directory.read(COMMITTED).unwrap().unwrap();
+        assert_eq!(committed.refused, None);
+        let stored = plane.stored();
+        assert_eq!(stored.log.len() + stored.posts.len(), if dialect == Dialect::Two { 4 } else { 1 });
+        assert_eq!(stored.artifacts.len(), 1, "{:?}", stored.calls);
+    }
+}
+
+/// Proxies have limits of their own, which waiting does not change.
+#[tokio::test]
+async fn what_is_too_large_for_a_stranger_costs_itself() {
+    let plane = Plane::new(|name, _| match name {
+        "big.bin" => Weather::Stranger(413, "<html>413 Request Entity Too Large</html>"),
+        _ => Weather::Fine,
+    });
+    let job = Run::new(Dialect::Two);
+    job.artifact(1, "big.bin", b"too large");
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    assert_eq!(plane.stored().count("big.bin"), 1);
+}
+
+/// Somebody on the way speaks as the plane does; or the plane said no by mistake.
+#[tokio::test]
+async fn an_attempt_that_was_not_given_up_is_delivered_whole_all_the_same() {
+    for refused in ["log", "a.txt", "status"] {
+        let forecast: Forecast = match refused {
+            "log" => |name, before| if (name, before) == ("log", 0) { Weather::Answer(403) } else { Weather::Fine },
+            "a.txt" => |name, before| if (name, before) == ("a.txt", 0) { Weather::Answer(403) } else { Weather::Fine },
+            _ => |name, before| if (name, before) == ("status", 0) { Weather::Answer(403) } else { Weather::Fine },
+        };
+        let plane = Plane::new(forecast);
+        let mut job = Run::new(Dialect::Two);
+        job.log(LogStream::Stdout, b"one\n");
+        job.artifact(1, "a.txt", b"bytes");
+        job.end();
+        let runner = job.runner(&plane.listen().await).await;
+        let (_process, ended) = watch::channel(true);
+        let first = run(&runner, &job.directory, &job.claimed, ended).await;
+        assert!(matches!(first, Delivered::Refused { .. }), "{refused}");
+        let late = say_late(&runner, &job.directory, &job.claimed).await;
+        assert!(is_taken(&late), "{refused}");
+        let stored = plane.stored();
+        assert_eq!((&stored.log[..], &stored.artifacts["a.txt"][..]), (&b"one\n"[..], &b"bytes"[..]), "{refused}");
+    }
 }
 
 #[tokio::test]
