@@ -233,20 +233,25 @@ impl JobContext {
         self.artifact(Artifact { name, media_type, body: ArtifactBody::Bytes(secret.into()) }).await
     }
 
-    /// `metadata` with every secret in its strings hidden.
+    /// `metadata` with every secret in its strings and numbers hidden.
     #[must_use]
     pub fn masked_map(&self, metadata: Map<String, Value>) -> Map<String, Value> {
         metadata.into_iter().map(|(key, value)| (key, self.masked_value(value))).collect()
     }
 
-    /// `value` with every secret in its strings hidden.
+    /// `value` with every secret in its strings and numbers hidden.
     #[must_use]
     pub fn masked_value(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.0.log.masked(&text)),
             Value::Array(items) => items.into_iter().map(|item| self.masked_value(item)).collect(),
             Value::Object(map) => Value::Object(self.masked_map(map)),
-            other => other,
+            Value::Number(number) => {
+                let text = number.to_string();
+                let masked = self.0.log.masked(&text);
+                if masked == text { Value::Number(number) } else { Value::String(masked) }
+            }
+            other @ (Value::Null | Value::Bool(_)) => other,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod context;
 mod credentials;
+mod document;
 mod error;
 mod executor;
 mod hidden_verb;
@@ -18,6 +19,7 @@ mod run;
 mod settings;
 mod stop;
 pub mod testing;
+mod tool_version;
 
 pub use context::{Artifact, ArtifactBody, JobBackend, JobContext, JobContextParts, JobPaths, params_in, params_of};
 pub use credentials::{
@@ -37,7 +39,7 @@ pub use process_supervisor::{Command, Environment, ProcessExit};
 pub use run::Finished;
 pub use settings::{JobSettings, PlaneAccess, StorageSettings};
 pub use stop::{Stop, StopReason, StopSignal, StopTrigger};
-pub use wire::{CloudIdentity, Job, JobId, JobStatus, LogStream, LossPolicy};
+pub use wire::{CloudIdentity, Job, JobId, JobStatus, LogStream, LossPolicy, texts};
 
 /// For `inventory::submit!` without a dependency of one's own.
 pub use inventory;

@@ -161,7 +161,7 @@ impl ExecutorPlugin {
         let places = wire::secret_places(&(self.schema)(), payload);
         let values =
             places.iter().filter(|place| !place.is_document).filter_map(|place| payload.pointer(&place.pointer));
-        values.flat_map(texts).collect()
+        values.flat_map(wire::texts).collect()
     }
 
     /// What the runner publishes.
@@ -182,16 +182,6 @@ impl ExecutorPlugin {
                 pointers: pointers.iter().map(|pointer| (*pointer).to_owned()).collect(),
             }),
         }
-    }
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
-        Value::Object(fields) => fields.values().flat_map(texts).collect(),
-        Value::Number(number) => vec![number.to_string()],
-        Value::Null | Value::Bool(_) => Vec::new(),
     }
 }
 

@@ -37,13 +37,16 @@ async fn what_is_captured_stays_out_of_the_log() {
 async fn a_secret_is_hidden_from_log_error_text_and_metadata() {
     let job = job(&json!({}));
     job.context.mask("s3cr3t-value");
+    job.context.mask("31415926");
     let finished = job.context.run(sh(&job, "echo a s3cr3t-value; echo b s3cr3t-value >&2")).await.unwrap();
     assert_eq!(finished.stderr_tail, "b ***\n");
     assert!(!job.log().contains("s3cr3t"));
-    let metadata = json!({ "list": ["x s3cr3t-value"], "deep": { "value": "s3cr3t-value" } });
+    let metadata =
+        json!({ "list": ["x s3cr3t-value"], "deep": { "value": "s3cr3t-value" }, "numbers": [31_415_926, 1] });
     let Value::Object(metadata) = metadata else { unreachable!() };
     job.context.progress(metadata).await.unwrap();
-    assert_eq!(Value::Object(job.progress()), json!({ "list": ["x ***"], "deep": { "value": "***" } }));
+    let shown = json!({ "list": ["x ***"], "deep": { "value": "***" }, "numbers": ["***", 1] });
+    assert_eq!(Value::Object(job.progress()), shown);
 }
 
 #[tokio::test]

@@ -50,6 +50,6 @@ pub use runner_image::{NoImage, RunnerImage};
 pub use runner_work::{
     DEPLOY_CONFIG, RUNNER, RUNNER_POINTERS, RUNNER_TOKEN_POINTERS, RunnerWork, named_runner, remembered, runner_key,
 };
-pub use secrets::{HIDDEN, SECRET_MEDIA_TYPE, SecretPlace, secret_places};
+pub use secrets::{HIDDEN, SECRET_MEDIA_TYPE, SecretPlace, secret_places, texts};
 pub use submit::{JobList, SourceAnswer, SubmitAnswer, SubmitRequest};
 pub use time::Timestamp;

@@ -31,6 +31,18 @@ impl SecretPlace {
     }
 }
 
+/// All that a value says, as texts: strings and numbers, wherever they are in it. Names of fields are none of them.
+#[must_use]
+pub fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}
+
 /// The places of all secrets in a payload, each once, sorted. Where it cannot be looked through, that is one place: all
 /// of it.
 #[must_use]
@@ -128,6 +140,12 @@ mod tests {
         for place in pointers(&schema, &payload) {
             assert!(payload.pointer(&place).is_some(), "{place}");
         }
+    }
+
+    #[test]
+    fn strings_and_numbers_are_texts() {
+        let value = json!({ "a": ["x", 1, { "b": 2.5 }], "c": null, "d": true, "e": { "f": "y" } });
+        assert_eq!(texts(&value), ["x", "1", "2.5", "y"]);
     }
 
     #[test]

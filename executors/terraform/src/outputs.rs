@@ -1,6 +1,6 @@
 //! The outputs of a stack, what may be shown apart from what may not.
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, texts};
 use serde_json::{Map, Value, json};
 
 /// The outputs of a stack.
@@ -35,25 +35,14 @@ impl Outputs {
     }
 
     /// The texts to hide from the log.
-    pub(crate) fn secrets(&self) -> Vec<&str> {
-        let mut found = Vec::new();
-        self.sensitive.values().for_each(|value| leaves(value, &mut found));
-        found
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.sensitive.values().flat_map(texts).collect()
     }
 }
 
 impl std::fmt::Debug for Outputs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_map().entries(&self.shown()).finish()
-    }
-}
-
-fn leaves<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) => found.push(text),
-        Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
-        Value::Object(map) => map.values().for_each(|item| leaves(item, found)),
-        _ => {}
     }
 }
 
@@ -64,11 +53,11 @@ mod tests {
     #[test]
     fn hidden_outputs_are_apart_and_handed_to_the_masker() {
         let read = json!({ "a": { "sensitive": false, "value": 1 },
-                           "s": { "sensitive": true, "value": { "k": ["hunter22"] } } });
+                           "s": { "sensitive": true, "value": { "k": ["hunter22", 1234567] } } });
         let outputs = Outputs::read(read.to_string().as_bytes()).unwrap();
         assert_eq!(Value::Object(outputs.shown()), json!({ "a": 1, "s": { "sensitive": true } }));
-        assert_eq!(outputs.secrets(), ["hunter22"]);
-        assert_eq!(outputs.sensitive["s"], json!({ "k": ["hunter22"] }));
+        assert_eq!(outputs.secrets(), ["hunter22", "1234567"]);
+        assert_eq!(outputs.sensitive["s"], json!({ "k": ["hunter22", 1234567] }));
         assert!(!format!("{outputs:?}").contains("hunter22"));
     }
 }

@@ -199,7 +199,7 @@ impl<'a> Terraform<'a> {
         let finished = self.job.capture(command).await?;
         self.succeeded("output", &finished)?;
         let outputs = Outputs::read(&finished.stdout)?;
-        outputs.secrets().into_iter().for_each(|secret| self.job.mask(secret));
+        outputs.secrets().into_iter().for_each(|secret| self.job.mask(&secret));
         Ok(outputs)
     }
 
