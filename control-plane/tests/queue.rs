@@ -56,20 +56,18 @@ async fn a_job_comes_back_as_it_was_put(store: impl JobStore) {
                        "execution_metadata": { "retry_of": "x" },
                        "config_snapshot": { "text": "ü\u{0}\"'; DROP TABLE jobs", "deep": [[[1.5, null]]] } });
     let put = job(1, more);
-    store.insert(put.clone()).await.unwrap();
+    store.insert(put.clone(), None).await.unwrap();
     let found = store.find(&id(1)).await.unwrap().unwrap();
     assert_eq!((found.job, found.loss, found.log_base), (put.job, put.loss, Some(0)));
     assert!(store.find(&id(2)).await.unwrap().is_none());
-    let mut given = job(3, json!({}));
-    take(claimant("r1"), Some("q")).give(&mut given).unwrap();
-    let kept = store.insert(given).await.unwrap();
+    let kept = store.insert(job(3, json!({})), Some(take(claimant("r1"), Some("q")))).await.unwrap();
     let found = store.find(&id(3)).await.unwrap().unwrap();
     assert_eq!((&found.job, found.request_id.as_deref()), (&kept.job, Some("q")));
     assert_eq!((found.job.status, found.job.attempt), (JobStatus::Claimed, 1));
 }
 
 async fn a_change_is_kept_whole(store: impl JobStore) {
-    store.insert(job(1, json!({}))).await.unwrap();
+    store.insert(job(1, json!({})), None).await.unwrap();
     let change = |row: &mut Row, _: Option<&mut Row>| {
         row.job.status = JobStatus::Processing;
         row.job.attempt = 3;
@@ -95,8 +93,8 @@ async fn a_change_is_kept_whole(store: impl JobStore) {
 }
 
 async fn a_refused_change_changes_nothing(store: impl JobStore) {
-    store.insert(job(1, json!({ "plan_job_id": "job-2" }))).await.unwrap();
-    store.insert(job(2, json!({}))).await.unwrap();
+    store.insert(job(1, json!({ "plan_job_id": "job-2" })), None).await.unwrap();
+    store.insert(job(2, json!({})), None).await.unwrap();
     let refuse = |row: &mut Row, plan: Option<&mut Row>| {
         row.job.status = JobStatus::Failed;
         plan.unwrap().plan_used_by = Some("job-1".to_owned());
@@ -113,7 +111,7 @@ async fn a_refused_change_changes_nothing(store: impl JobStore) {
 
 async fn of_many_changes_none_is_lost(store: impl JobStore) {
     let store = Arc::new(store);
-    store.insert(job(1, json!({}))).await.unwrap();
+    store.insert(job(1, json!({})), None).await.unwrap();
     let mut changes = JoinSet::new();
     for number in 0..300 {
         let store = Arc::clone(&store);
@@ -133,10 +131,10 @@ async fn of_many_changes_none_is_lost(store: impl JobStore) {
 
 async fn a_plan_is_locked_with_the_job_that_applies_it(store: impl JobStore) {
     let store = Arc::new(store);
-    store.insert(job(1, json!({}))).await.unwrap();
+    store.insert(job(1, json!({})), None).await.unwrap();
     let mut users = JoinSet::new();
     for number in 2..20 {
-        store.insert(job(number, json!({ "plan_job_id": "job-1" }))).await.unwrap();
+        store.insert(job(number, json!({ "plan_job_id": "job-1" })), None).await.unwrap();
         let store = Arc::clone(&store);
         users.spawn(async move {
             let use_plan = move |row: &mut Row, plan: Option<&mut Row>| {
@@ -152,7 +150,7 @@ async fn a_plan_is_locked_with_the_job_that_applies_it(store: impl JobStore) {
 async fn of_many_claims_each_job_is_given_once_and_the_oldest_first(store: impl JobStore) {
     let store = Arc::new(store);
     for number in (0..60).rev() {
-        store.insert(job(number, json!({}))).await.unwrap();
+        store.insert(job(number, json!({})), None).await.unwrap();
     }
     assert_eq!(taken(&*store, take(claimant("r"), None)).await.as_deref(), Some("job-0"));
     let mut claims = JoinSet::new();
@@ -168,7 +166,7 @@ async fn of_many_claims_each_job_is_given_once_and_the_oldest_first(store: impl 
 async fn the_same_request_gets_the_same_job(store: impl JobStore) {
     let store = Arc::new(store);
     for number in 0..4 {
-        store.insert(job(number, json!({}))).await.unwrap();
+        store.insert(job(number, json!({})), None).await.unwrap();
     }
     let mut claims = JoinSet::new();
     for _ in 0..10 {
@@ -190,7 +188,7 @@ async fn the_same_request_gets_the_same_job(store: impl JobStore) {
 }
 
 async fn a_claim_is_a_new_attempt_under_a_lease(store: impl JobStore) {
-    store.insert(job(1, json!({}))).await.unwrap();
+    store.insert(job(1, json!({})), None).await.unwrap();
     let row = store.take(take(claimant("r1"), Some("q"))).await.unwrap().unwrap();
     assert_eq!((row.job.status, row.job.attempt, row.lease_until), (JobStatus::Claimed, 1, at(90_000_000)));
     assert_eq!((row.confirmed, row.log_base, row.job.claimed_at), (false, Some(0), Some(at(1_000_000))));
@@ -202,7 +200,7 @@ async fn a_claim_is_a_new_attempt_under_a_lease(store: impl JobStore) {
     store.change(&id(1), Box::new(requeue)).await.unwrap();
     let seed = Claimant { names_attempts: false, ..claimant("r3") };
     assert_eq!(taken(&store, take(seed.clone(), None)).await, None, "its writes would count as the first attempt's");
-    store.insert(job(2, json!({}))).await.unwrap();
+    store.insert(job(2, json!({})), None).await.unwrap();
     assert_eq!(taken(&store, take(seed, None)).await.as_deref(), Some("job-2"));
     let row = store.take(take(claimant("r2"), Some("q"))).await.unwrap().unwrap();
     assert_eq!((row.job.attempt, row.log_base), (2, None), "its place in the log is fixed later");
@@ -210,10 +208,10 @@ async fn a_claim_is_a_new_attempt_under_a_lease(store: impl JobStore) {
 
 async fn a_claimant_gets_only_what_it_may_take(store: impl JobStore) {
     let labels = |labels: Value| labels.as_object().unwrap().clone();
-    store.insert(job(1, json!({ "org_id": "other" }))).await.unwrap();
-    store.insert(job(2, json!({ "assigned_runner_id": "r2" }))).await.unwrap();
-    store.insert(job(3, json!({ "job_type": "change" }))).await.unwrap();
-    store.insert(job(4, json!({ "labels": { "zone": "a", "n": 1 } }))).await.unwrap();
+    store.insert(job(1, json!({ "org_id": "other" })), None).await.unwrap();
+    store.insert(job(2, json!({ "assigned_runner_id": "r2" })), None).await.unwrap();
+    store.insert(job(3, json!({ "job_type": "change" })), None).await.unwrap();
+    store.insert(job(4, json!({ "labels": { "zone": "a", "n": 1 } })), None).await.unwrap();
     let reads = Claimant { kinds: Some(vec!["read".to_owned()]), ..claimant("r1") };
     assert_eq!(taken(&store, take(reads.clone(), None)).await, None);
     let wrong = Claimant { labels: labels(json!({ "zone": "a", "n": "1" })), ..reads.clone() };
@@ -230,7 +228,7 @@ async fn a_claimant_gets_only_what_it_may_take(store: impl JobStore) {
 
 async fn what_is_held_is_known_by_runner(store: impl JobStore) {
     for number in 0..3 {
-        store.insert(job(number, json!({}))).await.unwrap();
+        store.insert(job(number, json!({})), None).await.unwrap();
     }
     for runner in ["r1", "r2"] {
         store.take(take(claimant(runner), None)).await.unwrap();
@@ -247,9 +245,9 @@ async fn what_is_held_is_known_by_runner(store: impl JobStore) {
 async fn a_list_is_of_one_organisation_newest_first(store: impl JobStore) {
     for number in 0..5 {
         let kind = if number % 2 == 0 { "read" } else { "change" };
-        store.insert(job(number, json!({ "job_type": kind }))).await.unwrap();
+        store.insert(job(number, json!({ "job_type": kind })), None).await.unwrap();
     }
-    store.insert(job(9, json!({ "org_id": "other" }))).await.unwrap();
+    store.insert(job(9, json!({ "org_id": "other" })), None).await.unwrap();
     let list = async |filter: ListFilter| {
         let list = store.list("acme", &filter).await.unwrap();
         (list.jobs.into_iter().map(|job| job.id.to_string()).collect::<Vec<_>>(), list.total)
@@ -267,7 +265,7 @@ async fn what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner(st
     for (number, more) in
         [(1, json!({ "concurrency_key": "k" })), (2, json!({ "concurrency_key": "k" })), (3, json!({}))]
     {
-        store.insert(job(number, more)).await.unwrap();
+        store.insert(job(number, more), None).await.unwrap();
     }
     let numbers = |rows: Vec<Row>| rows.into_iter().map(|row| row.job.id.to_string()).collect::<Vec<_>>();
     assert_eq!(numbers(store.claimable().await.unwrap()), ["job-1", "job-2", "job-3"]);
@@ -290,9 +288,9 @@ async fn what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner(st
 
 async fn what_waits_for_a_runner_that_is_taken_away_waits_for_any(store: impl JobStore) {
     let destroy = json!({ "job_type": "DESTROY_RUNNER", "config_snapshot": { "runner_id": "r2" } });
-    store.insert(job(1, destroy)).await.unwrap();
-    store.insert(job(2, json!({ "assigned_runner_id": "r2" }))).await.unwrap();
-    store.insert(job(3, json!({ "assigned_runner_id": "r3" }))).await.unwrap();
+    store.insert(job(1, destroy), None).await.unwrap();
+    store.insert(job(2, json!({ "assigned_runner_id": "r2" })), None).await.unwrap();
+    store.insert(job(3, json!({ "assigned_runner_id": "r3" })), None).await.unwrap();
     let end = |row: &mut Row, _: Option<&mut Row>| {
         row.job.status = JobStatus::Success;
         Ok(())
@@ -302,6 +300,19 @@ async fn what_waits_for_a_runner_that_is_taken_away_waits_for_any(store: impl Jo
     let freed = found(2).await;
     assert_eq!((freed.assigned_runner_id, freed.execution_metadata), (None, Some(json!({ "unassigned_from": "r2" }))));
     assert_eq!(found(3).await.assigned_runner_id.unwrap().as_str(), "r3");
+}
+
+async fn a_runner_that_holds_a_job_is_not_taken_away(store: impl JobStore) {
+    let destroy = |number, runner: &str| {
+        let payload = json!({ "runner_id": runner });
+        job(number, json!({ "job_type": "DESTROY_RUNNER", "config_snapshot": payload }))
+    };
+    store.insert(job(1, json!({})), Some(take(claimant("r1"), Some("q")))).await.unwrap();
+    let refused = store.insert(destroy(2, "r1"), None).await;
+    let Err(PlaneError::Conflict(why)) = refused else { panic!("{refused:?}") };
+    assert_eq!(why, "runner r1 holds job job-1");
+    assert!(store.find(&id(2)).await.unwrap().is_none());
+    store.insert(destroy(3, "r2"), None).await.unwrap();
 }
 
 /// A database of its own for each test; its folder goes when the test ends.
@@ -339,4 +350,5 @@ conforms! { sqlite:
     a_list_is_of_one_organisation_newest_first,
     what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner,
     what_waits_for_a_runner_that_is_taken_away_waits_for_any,
+    a_runner_that_holds_a_job_is_not_taken_away,
 }

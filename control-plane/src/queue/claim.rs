@@ -170,7 +170,8 @@ impl Queue {
                 return self.answer(row).await;
             }
             match baton.take() {
-                Some(baton) if may_take => baton.spend(),
+                // One that is being taken away since has not looked for the others.
+                Some(baton) if may_take && self.standing(runner) == Standing::Takes => baton.spend(),
                 unused => drop(unused),
             }
             if Instant::now() >= until {

@@ -47,8 +47,11 @@ pub fn works_on(job: &Job, runner: &RunnerId) -> bool {
     named.is_some_and(|(_, named)| named == runner.as_str())
 }
 
-fn destroys(row: &Row) -> bool {
-    RunnerWork::of(&row.job.job_type) == Some(RunnerWork::Destroy)
+/// The runner that a job takes away.
+#[must_use]
+pub fn destroyed(row: &Row) -> Option<RunnerId> {
+    let destroys = RunnerWork::of(&row.job.job_type) == Some(RunnerWork::Destroy);
+    if destroys { runner_of(row) } else { None }
 }
 
 /// A job on a runner that is about to be taken.
@@ -112,7 +115,7 @@ impl Queue {
         let Some(Asked { work, runner }) = on_runner else { return self.enqueue(job, kind).await };
         let _alone = self.0.runner_work.lock().await;
         let others = self.0.store.all_on(&runner.org, &wire::runner_key(&runner.id)).await?;
-        if let Some(other) = others.iter().find(|row| destroys(row)) {
+        if let Some(other) = others.iter().find(|row| destroyed(row).is_some()) {
             let error = format!("job {} takes runner {:?} away already", other.job.id, runner.name);
             return Err(PlaneError::Conflict(error));
         }
@@ -120,35 +123,32 @@ impl Queue {
             return self.enqueue(job, kind).await;
         }
         self.0.directory.leaves(&runner.id, true);
-        // A claim that waits already must not be given a job.
+        // A claim that waits already hears that it is given no job.
         self.0.wake.runner_has_orders(&runner.id);
-        let kept = match self.refuse_if_busy(&runner).await {
-            Ok(()) => self.enqueue(job, kind).await,
-            Err(refused) => Err(refused),
-        };
+        let kept = self.enqueue(job, kind).await;
         if kept.is_err() {
             self.0.directory.leaves(&runner.id, false);
         }
-        kept
+        match kept {
+            Err(PlaneError::Conflict(busy)) => Err(self.let_finish(&runner.id, &busy).await),
+            kept => kept,
+        }
     }
 
-    /// Ending a runner would end what it does. It is told to finish.
-    async fn refuse_if_busy(&self, runner: &Runner) -> Result<(), PlaneError> {
-        let held = self.held_by(&runner.id).await?;
-        let Some(held) = held.first() else { return Ok(()) };
-        self.0.directory.update(&runner.id, |runner| runner.drain = true, |_, _| true).await?;
-        self.0.wake.runner_has_orders(&runner.id);
-        let (id, name) = (&held.job.id, &runner.name);
-        Err(PlaneError::Conflict(format!(
-            "runner {name:?} holds job {id}; it drains now: when that job has ended, destroy the runner"
-        )))
+    /// A runner that is busy is told to finish.
+    async fn let_finish(&self, runner: &RunnerId, busy: &str) -> PlaneError {
+        if let Err(error) = self.0.directory.update(runner, |runner| runner.drain = true, |_, _| true).await {
+            return error;
+        }
+        self.0.wake.runner_has_orders(runner);
+        PlaneError::Conflict(format!("{busy}; it drains now: when that job has ended, destroy the runner"))
     }
 
     /// Runners that are taken away when the plane starts go on taking no jobs.
     pub(crate) async fn remember_who_leaves(&self) -> Result<(), PlaneError> {
         for runner in self.0.directory.all_runners() {
             let on_it = self.0.store.all_on(&runner.org, &wire::runner_key(&runner.id)).await?;
-            self.0.directory.leaves(&runner.id, on_it.iter().any(destroys));
+            self.0.directory.leaves(&runner.id, on_it.iter().any(|row| destroyed(row).is_some()));
         }
         Ok(())
     }
@@ -161,8 +161,8 @@ impl Queue {
                 self.0.directory.forget(&runner);
                 self.runner_is_gone(&runner).await;
             }
-            None if destroys(row) && row.job.status.is_terminal() => {
-                if let Some(runner) = runner_of(row) {
+            None if row.job.status.is_terminal() => {
+                if let Some(runner) = destroyed(row) {
                     self.0.directory.leaves(&runner, false);
                     self.0.wake.runner_has_orders(&runner);
                 }

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use wire::{JobId, JobList, JobStatus, RunnerId, Timestamp};
 
-use super::runner_work::{Effect, effect};
+use super::runner_work::{Effect, destroyed, effect};
 use super::store::{Decide, JobStore, Take};
 use super::{Claimant, ListFilter, Row, columns};
 use crate::database::Database;
@@ -28,8 +28,8 @@ impl SqliteStore {
 
 #[async_trait]
 impl JobStore for SqliteStore {
-    async fn insert(&self, row: Row) -> Result<Row, PlaneError> {
-        self.0.writer.change(|connection| Box::pin(insert(connection, row))).await
+    async fn insert(&self, row: Row, give_to: Option<Take>) -> Result<Row, PlaneError> {
+        self.0.writer.change(|connection| Box::pin(insert(connection, row, give_to))).await
     }
 
     async fn find(&self, id: &JobId) -> Result<Option<Row>, PlaneError> {
@@ -100,13 +100,32 @@ async fn renew(connection: &mut SqliteConnection, until: i64) -> Result<(), Plan
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, mut row: Row) -> Result<Row, PlaneError> {
+async fn insert(connection: &mut SqliteConnection, mut row: Row, give_to: Option<Take>) -> Result<Row, PlaneError> {
+    if let Some(runner) = destroyed(&row) {
+        refuse_if_busy(connection, &runner).await?;
+    }
     columns::insert(connection, &row).await?;
-    // It was given to a runner in the moment of its submission.
-    if row.job.status != JobStatus::Queued {
+    if let Some(take) = give_to
+        && !is_taken_away(connection, &take.claimant.runner).await?
+    {
+        take.give(&mut row)?;
         columns::save(connection, &mut row).await?;
     }
     Ok(row)
+}
+
+/// Ending a runner would end what it does.
+async fn refuse_if_busy(connection: &mut SqliteConnection, runner: &RunnerId) -> Result<(), PlaneError> {
+    let held = sqlx::query(HELD_BY).bind(runner.as_str()).fetch_optional(connection).await?;
+    let Some(held) = held else { return Ok(()) };
+    let job = columns::read(&held)?.job.id;
+    Err(PlaneError::Conflict(format!("runner {runner} holds job {job}")))
+}
+
+async fn is_taken_away(connection: &mut SqliteConnection, runner: &RunnerId) -> Result<bool, PlaneError> {
+    let on_it = sqlx::query(ALL_ON_RUNNER).bind(runner.as_str()).bind(wire::runner_key(runner));
+    let on_it = columns::read_all(&on_it.fetch_all(connection).await?)?;
+    Ok(on_it.iter().any(|row| destroyed(row).is_some()))
 }
 
 async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) -> Result<Row, PlaneError> {
@@ -135,6 +154,9 @@ async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Ro
         if let Some(before) = given.fetch_optional(&mut *connection).await? {
             return Ok(Some(columns::read(&before)?));
         }
+    }
+    if is_taken_away(connection, &take.claimant.runner).await? {
+        return Ok(None);
     }
     let mut take = take;
     if take.claimant.is_cloud_hosted() {
@@ -197,6 +219,8 @@ const SAME_THING: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_ke
                           AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY status = 'QUEUED', created_at, id LIMIT 1";
 const ALL_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                       AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY created_at, id";
+const ALL_ON_RUNNER: &str = "SELECT * FROM jobs WHERE org_id = (SELECT org_id FROM runners WHERE id = ?) AND concurrency_key = ? \
+                             AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING')";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
                      WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
 const LIST: &str = "SELECT * FROM jobs \

@@ -13,8 +13,12 @@ pub type Decide = Box<dyn FnOnce(&mut Row, Option<&mut Row>) -> Result<(), Plane
 /// Where jobs are kept. A change is durable when its method returns; one that is refused changes nothing.
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
-    /// Keeps a new job, which may be given to a runner already.
-    async fn insert(&self, row: Row) -> Result<Row, PlaneError>;
+    /// Keeps a new job, and gives it to a claimant in the same change unless a job is to take its runner away
+    /// ([`super::runner_work::destroyed`]): then it waits.
+    ///
+    /// # Errors
+    /// [`PlaneError::Conflict`] for a job that takes a runner away which holds a job.
+    async fn insert(&self, row: Row, give_to: Option<Take>) -> Result<Row, PlaneError>;
 
     /// One job.
     async fn find(&self, id: &JobId) -> Result<Option<Row>, PlaneError>;
@@ -45,7 +49,8 @@ pub trait JobStore: Send + Sync + 'static {
     async fn something_waits(&self) -> Result<bool, PlaneError>;
 
     /// Hands out the oldest waiting job that the claimant may take, as a new attempt. Among any number of callers one
-    /// gets it. One that works on the same thing as a job that runs waits. The same request gets the job that it got before for as long as it holds it.
+    /// gets it. One that works on the same thing as a job that runs waits, and a runner that a job is to take away gets
+    /// none. The same request gets the job that it got before for as long as it holds it.
     async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError>;
 
     /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile. What its end means for the

@@ -90,15 +90,13 @@ impl Queue {
         }
         // Whether another job works on the same thing only the database knows.
         let reserved = job.concurrency_key.is_none().then(|| self.0.wake.reserve(&job)).flatten();
-        let mut row = Row { sealed, ..Row::new(job, kind.loss) };
-        if let Some(reserved) = &reserved {
-            self.request(reserved.claimant(), reserved.request_id()).give(&mut row)?;
-        }
+        let row = Row { sealed, ..Row::new(job, kind.loss) };
+        let take = reserved.as_ref().map(|reserved| self.request(reserved.claimant(), reserved.request_id()));
         detached(async move {
-            let row = queue.0.store.insert(row).await?;
+            let row = queue.0.store.insert(row, take).await?;
             queue.announce(&row);
             let job = row.job.clone();
-            if let Some(reserved) = reserved {
+            if let Some(reserved) = reserved.filter(|_| job.status == JobStatus::Claimed) {
                 reserved.deliver(row);
             }
             Ok(job)

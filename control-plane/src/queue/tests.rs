@@ -1,12 +1,13 @@
 //! A queue without HTTP before it: what no client can bring about.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use wire::LossPolicy;
+use wire::{ClaimRequest, LossPolicy};
 
 use super::transitions::Event;
 use super::*;
 use crate::database::Database;
+use crate::directory::Runner;
 use crate::logs::LogLimits;
 
 struct Opened {
@@ -36,24 +37,64 @@ async fn open() -> Opened {
     Opened { queue, folder }
 }
 
+fn job(id: &str, more: &Value) -> Job {
+    let now = Timestamp::now();
+    let mut job = json!({ "id": id, "org_id": "o", "job_type": "k", "status": "QUEUED", "created_at": now,
+                          "updated_at": now });
+    job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::from_value(job).unwrap()
+}
+
 impl Opened {
-    /// A job that runs.
-    async fn running(&self, id: &str) -> Row {
-        let now = Timestamp::now();
-        let job = json!({ "id": id, "org_id": "o", "job_type": "k", "status": "PROCESSING", "attempt": 1,
-                          "runner_id": "r", "phase": "committed", "created_at": now, "updated_at": now });
-        let row = Row::new(serde_json::from_value(job).unwrap(), LossPolicy::Fail);
-        let row = Row { confirmed: true, lease_until: self.queue.lease_from(now), ..row };
-        self.queue.0.store.insert(row).await.unwrap()
+    async fn runner(&self) -> Runner {
+        let runner = Runner::new("o".to_owned(), "one".to_owned(), RunnerMode::SelfHosted, "t");
+        self.queue.0.directory.add_runner(runner.clone()).await.unwrap();
+        runner
     }
+
+    /// A job that a runner holds and has begun to apply.
+    async fn running(&self, id: &str, runner: &Runner) -> Row {
+        let row = Row::new(job(id, &json!({})), LossPolicy::RequeueBeforeCommit);
+        let take = self.queue.request(&claimant(runner), Some(id));
+        let row = self.queue.0.store.insert(row, Some(take)).await.unwrap();
+        let run = |row: &mut Row, _: Option<&mut Row>| {
+            (row.confirmed, row.job.phase) = (true, wire::Phase::Committed);
+            row.apply(Event::Run)
+        };
+        self.queue.change(&row.job.id, run).await.unwrap().0
+    }
+}
+
+fn claimant(runner: &Runner) -> Claimant {
+    Claimant::new(runner, &ClaimRequest { request_id: Some("q".to_owned()), ..ClaimRequest::default() })
 }
 
 #[tokio::test]
 async fn who_follows_a_job_from_an_old_look_sees_its_end() {
     let plane = open().await;
-    let seen = plane.running("j").await;
+    let seen = plane.running("j", &plane.runner().await).await;
     let end = |row: &mut Row, _: Option<&mut Row>| row.apply(Event::End(JobStatus::Success));
     plane.queue.change(&seen.job.id, end).await.unwrap();
     let follower = plane.queue.follow_from(&seen).await.unwrap();
     assert_eq!(follower.borrow().status, JobStatus::Success);
+}
+
+#[tokio::test]
+async fn who_is_taken_away_is_given_no_job_though_its_claim_waits_already() {
+    let plane = open().await;
+    let (queue, runner) = (&plane.queue, plane.runner().await);
+    let parking = queue.0.wake.park(claimant(&runner), Some("q"));
+    parking.rest();
+    let key = wire::runner_key(&runner.id);
+    let destroy = json!({ "job_type": "DESTROY_RUNNER", "config_snapshot": { "runner_id": runner.id },
+                          "concurrency_key": key });
+    let destroy = Row::new(job("destroy", &destroy), LossPolicy::RequeueBeforeCommit);
+    let destroy = queue.0.store.insert(destroy, None).await.unwrap().job.id;
+    let kind = json!({ "kind": "k", "summary": "s", "schema": {}, "loss": "requeue", "timeout_s": 1, "grace_s": 1 });
+    let kept = queue.enqueue(job("j", &json!({})), &serde_json::from_value(kind).unwrap()).await.unwrap();
+    assert_eq!(kept.status, JobStatus::Queued);
+    let take = || queue.0.store.take(queue.request(&claimant(&runner), Some("q")));
+    assert!(take().await.unwrap().is_none());
+    queue.cancel(&destroy, false).await.unwrap();
+    assert_eq!(take().await.unwrap().unwrap().job.id, kept.id, "it stays");
 }

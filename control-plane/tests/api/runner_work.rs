@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::plane::{Plane, Runner};
+use crate::plane::{Plane, Runner, SOON};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/alethia";
 
@@ -143,6 +143,42 @@ async fn a_destruction_that_fails_leaves_the_runner_and_one_that_waits_outlives_
     assert_eq!(fresh.status(&read, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
     let retry = plane.user(Method::POST, &format!("/api/jobs/{}/retry", job.id)).send().await.unwrap();
     assert_eq!(retry.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_job_and_the_destruction_of_its_runner_are_never_taken_both() {
+    let plane = Plane::start().await;
+    let (deployer, fresh, identity) = with_a_runner(&plane).await;
+    let read = json!({ "job_type": "read", "config_snapshot": {}, "cloud_identity_id": identity });
+    let destroy = json!({ "runner_id": fresh.id });
+    let request = json!({ "request_id": "q", "kinds": ["read"], "wait_s": 60 });
+    let shown = format!("/api/runners/{}", fresh.id);
+    for round in 0..50 {
+        // Whatever it was asked for in the round before is done.
+        fresh.heartbeat(json!({ "protocol": 2, "status": "OFFLINE" })).await;
+        let claim = || {
+            let (fresh, request) = (fresh.clone(), request.clone());
+            async move { fresh.claim(request).await.job }
+        };
+        let parked = tokio::spawn(claim());
+        let waits = async { while plane.get(&shown).await["status"] != "ONLINE" {} };
+        tokio::time::timeout(SOON, waits).await.expect("it has come back");
+        let (job, (destroyed, said)) =
+            tokio::join!(plane.submit_as(read.clone()), submit(&plane, &plane.admin, "DESTROY_RUNNER", &destroy));
+        let is_held = plane.job(&job).await["status"] != "QUEUED";
+        let expected = if is_held { StatusCode::CONFLICT } else { StatusCode::CREATED };
+        assert_eq!(destroyed, expected, "round {round}: {said}");
+        if !is_held {
+            work(&deployer, "DESTROY_RUNNER", json!({ "status": "FAILED" })).await;
+        }
+        let given = match parked.await.unwrap() {
+            Some(given) => given,
+            // It was sent home as somebody who is taken away.
+            None => claim().await.expect("it stays"),
+        };
+        assert_eq!(given.id.as_str(), job);
+        assert_eq!(fresh.status(&job, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+    }
 }
 
 #[tokio::test]
