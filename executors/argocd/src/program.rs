@@ -1,15 +1,11 @@
 //! Argo CD's program: finding one that we can use, and the environment that it gets.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use executor_api::{Command, ExecutorError, JobContext};
-use semver::{Version, VersionReq};
+use semver::VersionReq;
 
 use crate::ARGOCD;
-
-/// `version` must answer within this time.
-const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// The program, with a folder of the job's own for its settings.
 pub(crate) struct Program<'a> {
@@ -23,45 +19,11 @@ impl<'a> Program<'a> {
     pub(crate) async fn find(job: &'a JobContext, config: &Path, wanted: Option<&str>) -> Result<Self, ExecutorError> {
         let program = job.tool(ARGOCD.name)?;
         let mut found = Self { job, program, config: config.to_owned() };
-        found.choose_version(wanted).await?;
+        // A program with other flags would do something else than we mean.
+        let wanted = wanted.map(version_req).transpose()?;
+        let ask = found.command(ARGOCD.version_args);
+        found.program = job.fitting_program(&ARGOCD, wanted.as_ref(), ask, "argocd: v").await?;
         Ok(found)
-    }
-
-    /// A program with other flags would do something else than we mean.
-    async fn choose_version(&mut self, wanted: Option<&str>) -> Result<(), ExecutorError> {
-        let ours = ARGOCD.versions;
-        let wanted = wanted.map_or(ours.to_owned(), |wanted| format!("{wanted}, {ours}"));
-        let wanted_req = version_req(&wanted)?;
-        let why = match self.version().await {
-            // A pre-release fits where its release would.
-            Ok(found) if wanted_req.matches(&Version::new(found.major, found.minor, found.patch)) => return Ok(()),
-            Ok(found) => format!("the runner has argocd {found}"),
-            Err(ExecutorError::ToolMissing(why)) => why,
-            Err(other) => return Err(other),
-        };
-        let Some(program) = self.job.installed_tool(ARGOCD.name, &wanted_req) else {
-            return Err(ExecutorError::ToolMissing(format!(
-                "needed is argocd {wanted}, and {why}; `alethia tools install argocd@VERSION` there puts one beside it"
-            )));
-        };
-        self.job.log().system(format!("taking {}: needed is argocd {wanted}, and {why}", program.display()));
-        self.program = program;
-        Ok(())
-    }
-
-    async fn version(&self) -> Result<Version, ExecutorError> {
-        let missing =
-            |why: &str| ExecutorError::ToolMissing(format!("`argocd version` {why}; is it the real program?"));
-        let asked = self.job.capture(self.command(ARGOCD.version_args));
-        let Ok(answer) = tokio::time::timeout(VERSION_LIMIT, asked).await else {
-            return Err(missing("did not answer within 10 s"));
-        };
-        let answer = answer?;
-        let text = String::from_utf8_lossy(&answer.stdout);
-        match text.trim().strip_prefix("argocd: v").map(Version::parse) {
-            Some(Ok(version)) if answer.exit.is_success() => Ok(version),
-            _ => Err(missing("does not answer as argocd does")),
-        }
     }
 
     /// The settings of others are not ours: neither their options nor their folders nor their clusters.

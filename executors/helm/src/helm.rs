@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cluster_access::ClusterAccess;
 use executor_api::{Command, Environment, ExecutorError, Finished, JobContext};
-use semver::{Version, VersionReq};
+use semver::VersionReq;
 use serde::de::DeserializeOwned;
 
 use crate::HELM;
@@ -16,9 +16,7 @@ use crate::diagnostics;
 use crate::release::Release;
 use crate::retry::{Failure, patiently};
 
-/// `version` must answer within this time.
-const VERSION_LIMIT: Duration = Duration::from_secs(10);
-/// So must every look at a release, once the job is to stop.
+/// A look at a release must be answered within this time, once the job is to stop.
 const LOOK_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the runner's operator may tell helm. The rest of `HELM_*` says which cluster, which files, which plugins: that
@@ -77,44 +75,11 @@ impl<'a> Helm<'a> {
             env.set(name, folder);
         }
         let mut found = Self { job, program: job.tool(HELM.name)?, cluster: cluster.clone(), env };
-        found.choose_version(wanted).await?;
+        // A program with other flags would do something else than we mean.
+        let ask = found.bare_command(&["version"]).arg("--template={{.Version}}");
+        let wanted = wanted.map(version_req).transpose()?;
+        found.program = job.fitting_program(&HELM, wanted.as_ref(), ask, "v").await?;
         Ok(found)
-    }
-
-    /// A program with other flags would do something else than we mean.
-    async fn choose_version(&mut self, wanted: Option<&str>) -> Result<(), ExecutorError> {
-        let ours = HELM.versions;
-        let wanted = wanted.map_or(ours.to_owned(), |wanted| format!("{wanted}, {ours}"));
-        let wanted_req = version_req(&wanted)?;
-        let why = match self.version().await {
-            // A pre-release fits where its release would.
-            Ok(found) if wanted_req.matches(&Version::new(found.major, found.minor, found.patch)) => return Ok(()),
-            Ok(found) => format!("the runner has helm {found}"),
-            Err(ExecutorError::ToolMissing(why)) => why,
-            Err(other) => return Err(other),
-        };
-        let Some(program) = self.job.installed_tool(HELM.name, &wanted_req) else {
-            return Err(ExecutorError::ToolMissing(format!(
-                "needed is helm {wanted}, and {why}; `alethia tools install helm@VERSION` there puts one beside it"
-            )));
-        };
-        self.job.log().system(format!("taking {}: needed is helm {wanted}, and {why}", program.display()));
-        self.program = program;
-        Ok(())
-    }
-
-    async fn version(&self) -> Result<Version, ExecutorError> {
-        let missing = |why: &str| ExecutorError::ToolMissing(format!("`helm version` {why}; is it the real program?"));
-        let asked = self.job.capture(self.bare_command(&["version"]).arg("--template={{.Version}}"));
-        let Ok(answer) = tokio::time::timeout(VERSION_LIMIT, asked).await else {
-            return Err(missing("did not answer within 10 s"));
-        };
-        let answer = answer?;
-        let text = String::from_utf8_lossy(&answer.stdout);
-        match Version::parse(text.trim().trim_start_matches('v')) {
-            Ok(version) if answer.exit.is_success() => Ok(version),
-            _ => Err(missing("does not answer as helm does")),
-        }
     }
 
     /// Without a cluster: for what needs none.
