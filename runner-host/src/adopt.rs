@@ -17,11 +17,14 @@ use crate::runner::Runner;
 pub(crate) fn adopt_all(runner: &Arc<Runner>, jobs: &mut JoinSet<()>) -> io::Result<()> {
     for entry in fs::read_dir(&runner.jobs_dir)? {
         let directory = JobDirectory::at(entry?.path());
+        if directory.is_gone() {
+            // It may be a large tree, and nobody waits for it.
+            tokio::task::spawn_blocking(move || say_what_is_left(&directory, directory.finish_removal()));
+            continue;
+        }
         if directory.is_lost() {
             // Once more, for a runner that was killed in between.
-            if let Err(error) = directory.forget_what_was_given() {
-                tracing::error!(error = crate::chain(&error), directory = %directory.root().display(), "secrets of a lost job may be left");
-            }
+            say_what_is_left(&directory, directory.forget_what_was_given());
             continue;
         }
         if let Err(error) = adopt(runner, &directory, jobs) {
@@ -29,6 +32,12 @@ pub(crate) fn adopt_all(runner: &Arc<Runner>, jobs: &mut JoinSet<()>) -> io::Res
         }
     }
     Ok(())
+}
+
+fn say_what_is_left(directory: &JobDirectory, tidied: io::Result<()>) {
+    if let Err(error) = tidied {
+        tracing::error!(error = crate::chain(&error), directory = %directory.root().display(), "secrets of a job that is over may be left");
+    }
 }
 
 fn adopt(runner: &Arc<Runner>, directory: &JobDirectory, jobs: &mut JoinSet<()>) -> io::Result<()> {

@@ -112,6 +112,33 @@ async fn after_the_report_was_accepted_before_it_was_acknowledged() {
     assert_eq!(scene.proxy.calls().iter().filter(|call| call.reports("SUCCESS")).count(), 2, "and again by the next");
 }
 
+/// Whatever is left of its directory: the job has ended and is not run again, and holds up no other.
+#[tokio::test]
+async fn while_the_directory_of_a_reported_job_is_removed() {
+    let scene = Scene::new().await;
+    let mut runner = scene.home.started().await;
+    let mut held = scene.proxy.hold(At::Answer, |call| call.reports("SUCCESS"));
+    let job = scene.user.submit("ledger", &scene.ledger.job(&[Emit(5)], &[Emit(5)])).await;
+    held.caught().await;
+    let directory = scene.home.job_dirs().remove(0);
+    // So that its removal takes a while.
+    for number in 0..20_000 {
+        std::fs::write(directory.join(format!("work/{number}")), "").unwrap();
+    }
+    let jobs = directory.parent().unwrap().to_owned();
+    held.pass();
+    ledger::until(&jobs, "its removal begins", || !directory.join("work/0").exists()).await;
+    runner.kill9().await;
+    assert_eq!(scene.home.job_dirs().len(), 1, "it was killed in between");
+
+    let mut runner = scene.home.started().await;
+    scene.ended_well(&job).await;
+    let next = scene.user.submit("ledger", &scene.ledger.job(&[], &[])).await;
+    scene.user.ended_as(&next, JobStatus::Success).await;
+    assert_eq!(scene.ledger.count("start"), 2, "each ran once");
+    nothing_is_left(&scene, &mut runner).await;
+}
+
 #[tokio::test]
 async fn after_a_piece_of_log_was_stored_before_it_was_acknowledged() {
     let (scene, job) = killed_at(At::Answer, Call::is_log).await;

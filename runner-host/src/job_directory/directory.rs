@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use executor_api::JobPaths;
 use rustix::fs::{FallocateFlags, fallocate};
+use uuid::Uuid;
 use wire::{AttemptNo, JobId, Phase};
 
 use crate::short_name;
@@ -15,6 +16,8 @@ use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME};
 
 /// What the name of a run that was lost ends with.
 const LOST: &str = "lost";
+/// What the name of a run ends with that is being removed.
+const GONE: &str = "gone";
 /// Room for the outcome on a full disk.
 const RESERVE_BYTES: usize = 64 * 1024;
 
@@ -37,7 +40,7 @@ impl JobDirectory {
     pub(crate) fn create(&self, claimed: &Claimed) -> io::Result<()> {
         if self.root.exists() {
             self.refuse_to_lose()?;
-            fs::remove_dir_all(&self.root)?;
+            self.remove()?;
         }
         let paths = self.paths();
         for dir in [&self.root, &paths.work, &paths.home, &paths.temp] {
@@ -112,10 +115,25 @@ impl JobDirectory {
         self.has(COMMITTED) && !matches!(self.read(COMMITTED), Ok(Some(Committed { refused: Some(_) })))
     }
 
-    /// All is delivered: nothing of the run stays behind.
+    /// All is delivered: nothing of the run stays behind. It leaves its name first: half a directory would look like a run
+    /// that has not begun, or not ended.
     pub(crate) fn remove(&self) -> io::Result<()> {
         short_name::remove(&self.paths().temp);
-        remove_tree(&self.root)
+        let name = self.root.file_name().unwrap_or_default().display().to_string();
+        // An earlier one of this name may be there still, with files that are not ours to delete.
+        let gone = Self::at(self.root.with_file_name(format!("{name}.{}.{GONE}", Uuid::new_v4())));
+        fs::rename(&self.root, &gone.root)?;
+        gone.finish_removal()
+    }
+
+    /// Whether its removal has begun.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.root.extension().is_some_and(|extension| extension == GONE)
+    }
+
+    /// Removes what has left its name.
+    pub(crate) fn finish_removal(&self) -> io::Result<()> {
+        self.forget_what_was_given().and_then(|()| remove_tree(&self.root))
     }
 
     /// Keeps what the run has to say where a person finds it: the plane did not take its end.
@@ -136,10 +154,12 @@ impl JobDirectory {
     /// machine may be somebody else's.
     pub(crate) fn forget_what_was_given(&self) -> io::Result<()> {
         let JobPaths { work, inputs, home, temp, .. } = self.paths();
-        for dir in [work, inputs, home, temp] {
+        unless_gone(fs::remove_file(self.file(CLAIM)))?;
+        // Last comes what it worked on: tools may have left files there that are not ours to delete.
+        for dir in [inputs, home, temp, work] {
             unless_gone(remove_tree(&dir))?;
         }
-        unless_gone(fs::remove_file(self.file(CLAIM)))
+        Ok(())
     }
 }
 

@@ -195,6 +195,19 @@ fn what_tools_made_read_only_goes_too() {
 }
 
 #[test]
+fn what_is_removed_leaves_its_name_before_the_first_of_its_files() {
+    use inotify::{EventMask, Inotify, WatchMask};
+    let (_folder, directory) = directory();
+    let mut inotify = Inotify::init().unwrap();
+    inotify.watches().add(directory.root(), WatchMask::DELETE | WatchMask::MOVE_SELF).unwrap();
+    directory.remove().unwrap();
+    let mut buffer = [0; 4096];
+    let first = inotify.read_events(&mut buffer).unwrap().next().unwrap();
+    assert_eq!(first.mask, EventMask::MOVE_SELF, "{:?}", first.name);
+    assert_eq!(fs::read_dir(directory.root().parent().unwrap()).unwrap().count(), 0);
+}
+
+#[test]
 fn of_a_lost_run_stays_what_it_said_and_nothing_that_it_was_given() {
     let folder = tempfile::tempdir().unwrap();
     let claimed = Claimed::of(json!({
