@@ -1,5 +1,6 @@
 //! The log: frames to a plane of protocol 2, chunks of text to one of the seed's contract.
 
+use std::fs::File;
 use std::io;
 
 use bytes::Bytes;
@@ -27,7 +28,15 @@ impl<'a> LogDelivery<'a> {
     /// Begins at the start: a plane of protocol 2 says where it wants to go on, and one of the seed's contract gets
     /// what it may have already rather than a gap.
     pub(super) async fn open(delivery: &'a Delivery<'a>) -> Result<Self, Stopped> {
-        let reader = FrameReader::open(&delivery.directory.file(LOG))?;
+        let file = delivery.directory.file(LOG);
+        let reader = FrameReader::open(&file).or_else(|error| match error.kind() {
+            // An empty one is the same loss, and the report says how large it is.
+            io::ErrorKind::NotFound => {
+                tracing::error!(job.id = %delivery.job, "a job's log has gone; the job will say so");
+                File::create_new(&file).and_then(|_| FrameReader::open(&file))
+            }
+            _ => Err(error),
+        })?;
         Ok(Self { delivery, reader, given_up: false })
     }
 

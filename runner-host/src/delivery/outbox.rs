@@ -15,6 +15,12 @@ pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped
     match entry {
         OutboxEntry::Progress(metadata) => publish(delivery, metadata).await?,
         OutboxEntry::Artifact { record, bytes } => upload(delivery, &record, bytes).await?,
+        // It costs itself, not the end of the job.
+        OutboxEntry::Damaged { why } => {
+            let name = file.file_name().unwrap_or_default().display();
+            tracing::error!(why, job.id = %delivery.job, %name, "what a job has handed over is damaged");
+            publish(delivery, Map::from_iter([(format!("outbox_damaged:{name}"), why.into())])).await?;
+        }
     }
     JobDirectory::remove_outbox(&file)?;
     Ok(true)

@@ -25,6 +25,7 @@ use crate::job_directory::{
 use crate::job_log::{FrameWriter, LogTotals};
 use crate::registry::tests::Idle;
 use crate::runner::{self, Runner};
+use crate::stand_in_outcome;
 
 /// Longer than any of these deliveries takes; an endless one ends here.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -562,6 +563,30 @@ async fn log_that_was_lost_with_the_power_does_not_hold_up_the_report() {
 }
 
 #[tokio::test]
+async fn a_log_that_has_gone_does_not_hold_up_the_report() {
+    let (log, said) = after_a_power_cut(|log| std::fs::remove_file(log).unwrap(), b"").await;
+    assert_eq!((&log[..], &said["length"], &said["dropped_bytes"]), (&b""[..], &json!(0), &json!(14)));
+}
+
+#[tokio::test]
+async fn progress_that_was_lost_with_the_power_costs_itself_and_the_job_says_so() {
+    let both = |lost: &'static [u8]| [Dialect::Seed, Dialect::Two].map(|dialect| (lost, dialect));
+    for (lost, dialect) in [&b""[..], b"\0\0\0\0", b"{\"half"].into_iter().flat_map(both) {
+        let plane = Plane::new(|_, _| Weather::Fine);
+        let job = Run::new(dialect);
+        job.progress(1, "first");
+        std::fs::write(job.directory.file("outbox.000001.progress"), lost).unwrap();
+        job.progress(2, "second");
+        job.end();
+        assert!(is_taken(&job.deliver_to(&plane).await));
+        let stored = plane.stored();
+        let said: Vec<_> = stored.reports.iter().map(|report| &report["execution_metadata"]).collect();
+        let says = |name: &str| said.iter().filter(|metadata| !metadata[name].is_null()).count();
+        assert_eq!((says("outbox_damaged:outbox.000001.progress"), says("second")), (1, 1), "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_artifact_that_is_too_large_costs_itself_and_the_job_says_so() {
     let plane = Plane::new(|name, _| if name == "big.bin" { Weather::Answer(413) } else { Weather::Fine });
     let job = Run::new(Dialect::Two);
@@ -641,6 +666,7 @@ async fn a_process_that_left_no_outcome_is_reported_with_all_that_it_wrote() {
     let mut job = Run::new(Dialect::Two);
     job.log(LogStream::Stdout, b"last words\n");
     job.directory.write(COMMITTED, &Committed { refused: None }).unwrap();
+    stand_in_outcome::complete(&job.directory, &job.claimed.job.id).await;
     let delivered = job.deliver_to(&plane).await;
     assert!(matches!(delivered, Delivered::All(Taken { status: JobStatus::Failed, .. })));
     let stored = plane.stored();

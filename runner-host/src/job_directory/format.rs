@@ -108,10 +108,9 @@ impl JobDirectory {
         let file = self.file(FORMER_OUTBOX).join(&name);
         let text = fs::read(&file)?;
         let entry = if name.ends_with(".progress.json") {
-            OutboxEntry::Progress(serde_json::from_slice(&text)?)
+            OutboxEntry::progress(&text)
         } else {
-            let bytes = fs::read(former_bytes(&file))?.into();
-            OutboxEntry::Artifact { record: serde_json::from_slice(&text)?, bytes }
+            OutboxEntry::artifact(&text, fs::read(former_bytes(&file))?.into())
         };
         Ok(Some((file, entry)))
     }

@@ -28,7 +28,28 @@ pub(crate) struct ArtifactRecord {
 #[derive(Debug)]
 pub(crate) enum OutboxEntry {
     Progress(Map<String, Value>),
-    Artifact { record: ArtifactRecord, bytes: Bytes },
+    Artifact {
+        record: ArtifactRecord,
+        bytes: Bytes,
+    },
+    /// It cannot be read, and never will be: only artifacts are sure to reach the disk before a power cut.
+    Damaged {
+        why: String,
+    },
+}
+
+impl OutboxEntry {
+    pub(super) fn progress(text: &[u8]) -> Self {
+        Self::or_damaged(serde_json::from_slice(text).map(Self::Progress))
+    }
+
+    pub(super) fn artifact(record: &[u8], bytes: Bytes) -> Self {
+        Self::or_damaged(serde_json::from_slice(record).map(|record| Self::Artifact { record, bytes }))
+    }
+
+    fn or_damaged(read: serde_json::Result<Self>) -> Self {
+        read.unwrap_or_else(|error| Self::Damaged { why: error.to_string() })
+    }
 }
 
 impl JobDirectory {
@@ -54,16 +75,15 @@ impl JobDirectory {
         let names = fs::read_dir(self.root())?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let Some(name) = names.filter(|name| name.starts_with(PREFIX)).min() else { return self.next_former_outbox() };
         let file = self.file(&name);
-        let mut reader = BufReader::new(File::open(&file)?);
         if name.ends_with(PROGRESS) {
-            let metadata = serde_json::from_reader(reader)?;
-            return Ok(Some((file, OutboxEntry::Progress(metadata))));
+            let entry = OutboxEntry::progress(&fs::read(&file)?);
+            return Ok(Some((file, entry)));
         }
+        let mut reader = BufReader::new(File::open(&file)?);
         let (mut record, mut bytes) = (Vec::new(), Vec::new());
         reader.read_until(b'\n', &mut record)?;
         reader.read_to_end(&mut bytes)?;
-        let record = serde_json::from_slice(&record)?;
-        Ok(Some((file, OutboxEntry::Artifact { record, bytes: bytes.into() })))
+        Ok(Some((file, OutboxEntry::artifact(&record, bytes.into()))))
     }
 
     /// Removes a delivered entry.
