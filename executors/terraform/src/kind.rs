@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use executor_api::{Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome, params_of};
+use executor_api::{Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome, params_in, params_of};
 use job_source::Source;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::backend::Backend;
@@ -14,6 +14,9 @@ use crate::params::{Action, TerraformParams};
 use crate::saved_plan::SavedPlan;
 use crate::stack::Stack;
 use crate::terraform::{PlanMode, Terraform};
+
+/// What the metadata of a plan calls the names of its secret variables.
+const SECRET_NAMES: &str = "secret_variables";
 
 /// Runs terraform and tofu.
 pub(crate) struct TerraformExecutor;
@@ -41,7 +44,8 @@ impl Executor for TerraformExecutor {
             return validate(&Terraform::find(job, &Options::from(&params)).await?).await;
         }
         let stack = Stack::open(job, &Options::from(&params), backend(&params)?).await?;
-        Run { job, stack, params }.act().await
+        let variables = params.all_variables();
+        Run { job, stack, params, variables }.act().await
     }
 }
 
@@ -83,6 +87,7 @@ struct Run<'a> {
     job: &'a JobContext,
     stack: Stack<'a>,
     params: TerraformParams,
+    variables: Map<String, Value>,
 }
 
 impl Run<'_> {
@@ -102,14 +107,16 @@ impl Run<'_> {
     }
 
     async fn plan(&self) -> Result<Outcome, ExecutorError> {
-        let planned = self.stack.plan_to_keep(self.mode(), &self.params.variables).await?;
+        let planned = self.stack.plan_to_keep(self.mode(), &self.variables).await?;
         let metadata = self.stack.keep(&planned).await?;
         self.job.log().system(planned.summary().line());
-        Ok(Outcome { metadata }.with("configuration_hash", configuration_hash(&self.params)))
+        let names: Vec<_> = self.params.secret_variables.keys().collect();
+        let outcome = Outcome { metadata }.with(SECRET_NAMES, json!(names));
+        Ok(outcome.with("configuration_hash", configuration_hash(&self.params)))
     }
 
     async fn plan_and_apply(&self, mode: PlanMode) -> Result<Outcome, ExecutorError> {
-        let planned = self.stack.plan(mode, &self.params.variables).await?;
+        let planned = self.stack.plan(mode, &self.variables).await?;
         let summary = planned.summary();
         self.job.log().system(summary.line());
         // From here on the world changes, and this job is never run again.
@@ -119,7 +126,7 @@ impl Run<'_> {
     }
 
     async fn drift(&self) -> Result<Outcome, ExecutorError> {
-        let drift = self.stack.plan(PlanMode::RefreshOnly, &self.params.variables).await?.drift();
+        let drift = self.stack.plan(PlanMode::RefreshOnly, &self.variables).await?.drift();
         self.job.log().system(format!("{} resource(s) have drifted", drift.len()));
         Ok(Outcome::success().with("has_drift", !drift.is_empty()).with("drift", json!(drift)))
     }
@@ -140,8 +147,9 @@ async fn validate(terraform: &Terraform<'_>) -> Result<Outcome, ExecutorError> {
 async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId) -> Result<Outcome, ExecutorError> {
     let saved = SavedPlan::read(job, plan, "terraform")?;
     let original = check_plan(params, &saved)?;
-    let options = Options { env: params.env.iter().collect(), ..Options::from(&original) };
+    let options = Options { env: params.environment(), ..Options::from(&original) };
     let stack = saved.open(job, &options, backend(&original)?).await?;
+    check_secrets(params, &saved, &stack).await?;
     job.commit_point().await?;
     stack.apply(saved.file()).await?;
     applied(&stack, saved.metadata("plan_summary").cloned().unwrap_or_default()).await
@@ -150,14 +158,19 @@ async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId)
 /// The payload that the plan was made from. What this job's own payload repeats of it must be the same.
 fn check_plan(params: &TerraformParams, saved: &SavedPlan) -> Result<TerraformParams, ExecutorError> {
     let plan = &saved.job().id;
-    let original: TerraformParams = params_of(saved.job())?;
+    // Its record shows that there were secrets, and not which.
+    let mut shown = saved.job().config_snapshot.clone();
+    let had = |name: &str| shown.as_object_mut().is_some_and(|fields| fields.remove(name).is_some());
+    let [had_secret_env, _] = ["secret_env", "secret_variables"].map(had);
+    let original: TerraformParams = params_in(&shown)?;
     if original.action != Action::Plan {
         return Err(ExecutorError::invalid("/plan_job_id", format!("job {plan} made no plan")));
     }
-    let changed = |pointer: &str| {
-        let why = format!("this has changed since the plan of job {plan}; leave it out, or plan again");
-        Err(ExecutorError::invalid(pointer, why))
-    };
+    if had_secret_env && params.secret_env.is_empty() {
+        let why = format!("the plan of job {plan} was made with some, which nobody is shown; give them again");
+        return Err(ExecutorError::invalid("/secret_env", why));
+    }
+    let changed = |pointer: &str| Err(changed(pointer, saved));
     if params.backend.is_some() && params.backend != original.backend {
         return changed("/backend");
     }
@@ -172,6 +185,24 @@ fn check_plan(params: &TerraformParams, saved: &SavedPlan) -> Result<TerraformPa
         return changed("/variables");
     }
     Ok(original)
+}
+
+fn changed(pointer: &str, saved: &SavedPlan) -> ExecutorError {
+    let plan = &saved.job().id;
+    let why = format!("this has changed since the plan of job {plan}; leave it out, or plan again");
+    ExecutorError::invalid(pointer, why)
+}
+
+/// Hides the secret variables that the plan holds, and refuses others: the plan would not heed them.
+async fn check_secrets(params: &TerraformParams, saved: &SavedPlan, stack: &Stack<'_>) -> Result<(), ExecutorError> {
+    let names = saved.metadata(SECRET_NAMES).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+    let planned = if names.is_empty() { Map::new() } else { stack.hide_variables(saved.file(), &names).await? };
+    // The plan does not hold what the stack has no variable for.
+    let is_as_planned = |(name, value): (&String, &Value)| {
+        planned.get(name).map_or(names.contains(&name.as_str()), |planned| planned == value)
+    };
+    if params.secret_variables.iter().all(is_as_planned) { Ok(()) } else { Err(changed("/secret_variables", saved)) }
 }
 
 async fn applied(stack: &Stack<'_>, summary: Value) -> Result<Outcome, ExecutorError> {

@@ -29,7 +29,7 @@ impl From<&TerraformParams> for Options {
             targets: params.targets.clone(),
             parallelism: params.parallelism,
             lock_timeout: params.lock_timeout.clone(),
-            env: params.env.iter().collect(),
+            env: params.environment(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::ExecutorError;
+use executor_api::{Environment, ExecutorError};
 use job_source::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,11 @@ pub struct TerraformParams {
     /// Values of the stack's input variables.
     #[serde(default)]
     pub variables: Map<String, Value>,
+    /// More of them, beside and over the others. Each text in them is hidden from the log and wherever the job is shown.
+    /// A plan holds them; who applies it need not know them.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(extend("writeOnly" = true))]
+    pub secret_variables: Map<String, Value>,
     /// Where the state is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<Backend>,
@@ -46,9 +51,14 @@ pub struct TerraformParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9]{1,5}(s|m|h)$"))]
     pub lock_timeout: Option<String>,
-    /// More environment for the program, for example `TF_VAR_name` or what a provider reads.
+    /// More environment for the program, for example what a provider reads. For secrets there is `secret_env`.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// More of it, beside and over the other, for example a provider's token. Each value is hidden from the log and
+    /// wherever the job is shown. No plan holds them: who applies it gives them, too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("writeOnly" = true))]
+    pub secret_env: BTreeMap<String, String>,
 }
 
 /// What to do with a stack.
@@ -112,7 +122,20 @@ impl TerraformParams {
             return Err(ExecutorError::invalid("/lock_timeout", "give a number and a unit, for example 30s or 5m"));
         }
         self.check_version()?;
-        check_env(&self.env)
+        check_env(&self.env, "/env")?;
+        check_env(&self.secret_env, "/secret_env")
+    }
+
+    /// All environment for the program.
+    pub(crate) fn environment(&self) -> Environment {
+        self.env.iter().chain(&self.secret_env).collect()
+    }
+
+    /// The values of all input variables.
+    pub(crate) fn all_variables(&self) -> Map<String, Value> {
+        let mut all = self.variables.clone();
+        all.extend(self.secret_variables.clone());
+        all
     }
 
     fn check_version(&self) -> Result<(), ExecutorError> {
@@ -154,12 +177,12 @@ const REFUSED: [&str; 11] = [
 ];
 const REFUSED_PREFIXES: [&str; 7] = ["LD_", "TF_CLI_", "TF_LOG", "TF_HTTP_", "TF_PLUGIN_", "GIT_", "SSL_CERT_"];
 
-fn check_env(env: &BTreeMap<String, String>) -> Result<(), ExecutorError> {
+fn check_env(env: &BTreeMap<String, String>, place: &str) -> Result<(), ExecutorError> {
     if env.len() > MOST_VARIABLES {
-        return Err(ExecutorError::invalid("/env", format!("give at most {MOST_VARIABLES} variables")));
+        return Err(ExecutorError::invalid(place, format!("give at most {MOST_VARIABLES} variables")));
     }
     for (name, value) in env {
-        let refuse = |why: &str| Err(ExecutorError::invalid(&format!("/env/{}", name.escape_debug()), why));
+        let refuse = |why: &str| Err(ExecutorError::invalid(&format!("{place}/{}", name.escape_debug()), why));
         let is_name = !name.is_empty()
             && name.len() <= 256
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -216,8 +239,10 @@ mod tests {
             "1A",
             "A\0",
         ] {
-            let text = refusal(&json!({ "env": { name: "x" } }));
-            assert!(text.starts_with("/env/"), "{name:?}: {text:?}");
+            for place in ["env", "secret_env"] {
+                let text = refusal(&json!({ place: { name: "x" } }));
+                assert!(text.starts_with(&format!("/{place}/")), "{name:?}: {text:?}");
+            }
         }
         assert_eq!(refusal(&json!({ "env": { "TF_VAR_name": "x", "AWS_REGION": "eu-north-1" } })), "");
         assert!(refusal(&json!({ "env": { "A": "x\0" } })).starts_with("/env/A"));

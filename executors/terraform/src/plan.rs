@@ -92,6 +92,12 @@ impl PlanDocument {
         summary
     }
 
+    /// The values of these input variables. They may be secret.
+    pub(crate) fn variables(&self, names: &[&str]) -> Map<String, Value> {
+        let value = |name: &&str| Some(((*name).to_owned(), self.variables.get(name)?.get("value")?.clone()));
+        names.iter().filter_map(value).collect()
+    }
+
     /// The contract's `plan_result`: resources with their actions, and no values at all.
     pub(crate) fn result(&self) -> Value {
         let shown = |resource: &Resource| {

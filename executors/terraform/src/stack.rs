@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use executor_api::{ArtifactBody, ExecutorError, JobContext};
+use executor_api::{ArtifactBody, ExecutorError, JobContext, texts};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{join, try_join};
@@ -166,6 +166,17 @@ impl<'a> Stack<'a> {
     /// If the program fails or prints something else.
     pub async fn outputs(&self) -> Result<Outputs, ExecutorError> {
         self.terraform.outputs().await
+    }
+
+    /// Hides these input variables of a plan in the log from now on, and returns their values.
+    pub(crate) async fn hide_variables(
+        &self,
+        plan: &Path,
+        names: &[&str],
+    ) -> Result<Map<String, Value>, ExecutorError> {
+        let values = self.terraform.show(plan).await?.variables(names);
+        values.values().flat_map(texts).for_each(|secret| self.job.mask(&secret));
+        Ok(values)
     }
 
     /// How many resources the state holds.
