@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::When;
-use crate::document;
 use crate::failure::{Failure, looks_transient, within};
 
 /// How long one request may take.
@@ -83,7 +82,7 @@ impl<'a> Kube<'a> {
     }
 
     pub(crate) async fn create(&self, manifest: &Value) -> Result<(), Failure> {
-        let file = document::write(self.job, manifest)?;
+        let file = self.job.document("argocd", manifest)?;
         let command = self.command(&["create", REQUEST_TIMEOUT, MANAGER]);
         let command = command.arg(format!("--filename={}", file.path().display()));
         let finished = within("kubectl create", COMMAND_LIMIT, self.job.run(command)).await?;
@@ -92,7 +91,7 @@ impl<'a> Kube<'a> {
 
     /// Server-side: what is in the manifest is ours from then on, whoever set it before.
     pub(crate) async fn apply(&self, manifest: &Value) -> Result<(), Failure> {
-        let file = document::write(self.job, manifest)?;
+        let file = self.job.document("argocd", manifest)?;
         self.apply_file(file.path()).await
     }
 
@@ -111,7 +110,7 @@ impl<'a> Kube<'a> {
         patch: Patch,
         change: &Value,
     ) -> Result<(), Failure> {
-        let file = document::write(self.job, change)?;
+        let file = self.job.document("argocd", change)?;
         let form = match patch {
             Patch::Merge => "--type=merge",
             Patch::Operations => "--type=json",

@@ -31,7 +31,6 @@ mod api;
 mod application;
 mod argocd;
 mod core;
-mod document;
 mod failure;
 mod follow;
 mod install;

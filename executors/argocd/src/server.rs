@@ -15,11 +15,11 @@ use crate::api::{Api, Cascade, Change, When};
 use crate::application::{Application, ApplicationName, History};
 use crate::failure::{Failure, patiently, within};
 use crate::operation::Tag;
+use crate::output;
 use crate::program::Program;
 use crate::repository::Repository;
 use crate::session::Session;
 use crate::sync::SyncOptions;
-use crate::{document, output};
 
 /// A request must be answered within this time: the program itself would wait for ever.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -91,7 +91,7 @@ impl<'a> ServerApi<'a> {
     }
 
     async fn upsert(&self, verb: [&str; 2], manifest: &Value) -> Result<Finished, Failure> {
-        let file = document::write(self.job, manifest)?;
+        let file = self.job.document("argocd", manifest)?;
         let command = self.command(&verb).arg("--upsert").arg(format!("--file={}", file.path().display()));
         self.run(&verb.join(" "), command, Printed::ForBoth).await
     }

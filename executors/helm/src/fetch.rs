@@ -17,7 +17,6 @@ use crate::chart::{Chart, Origin};
 use crate::dependencies::{self, Missing};
 use crate::helm::{Helm, failure, names, with_file};
 use crate::retry::{Failure, patiently};
-use crate::values;
 
 /// What the repository is called in the file that names it.
 const REPOSITORY: &str = "repository";
@@ -124,7 +123,7 @@ impl Helm<'_> {
         if let (Some(username), Some(password)) = (&chart.username, &chart.password) {
             auths[host] = json!({ "auth": STANDARD.encode(format!("{username}:{password}")) });
         }
-        let file = values::write(&json!({ "auths": auths }), &self.job.paths().temp)?;
+        let file = self.job.document("helm", &json!({ "auths": auths }))?;
         let command = self.bare_command(&["pull"]).env("HELM_REGISTRY_CONFIG", file.path());
         let command = if chart.plain_http { command.arg("--plain-http") } else { command };
         self.pull(chart, command, reference, folder).await
@@ -155,7 +154,7 @@ impl Helm<'_> {
         entries: &[Value],
         folder: &Path,
     ) -> Result<(Command, NamedTempFile), ExecutorError> {
-        let file = values::write(&json!({ "apiVersion": "", "repositories": entries }), &self.job.paths().temp)?;
+        let file = self.job.document("helm", &json!({ "apiVersion": "", "repositories": entries }))?;
         let command = self.bare_command(verb).env("HELM_REPOSITORY_CONFIG", file.path());
         Ok((command.env("HELM_REPOSITORY_CACHE", folder.join("indexes")), file))
     }

@@ -13,7 +13,6 @@ use crate::helm::{Helm, When, names, seconds, with_file};
 use crate::pending::marks;
 use crate::release::Release;
 use crate::report::ReleaseReport;
-use crate::values;
 
 /// An upgrade, or an install where there is no release yet.
 #[derive(Debug)]
@@ -84,8 +83,8 @@ impl Helm<'_> {
         &self,
         options: &UpgradeOptions<'_>,
     ) -> Result<(Command, Vec<NamedTempFile>), ExecutorError> {
-        let temp = &self.job.paths().temp;
-        let files: Vec<_> = options.values.iter().map(|value| values::write(value, temp)).collect::<Result<_, _>>()?;
+        let files = options.values.iter().map(|value| self.job.document("helm", value));
+        let files: Vec<_> = files.collect::<Result<_, _>>()?;
         // Without it, no values would mean those of the revision before.
         let mut command = self.command(&["upgrade", "--install", "--reset-values"], &options.release);
         command = command.arg(seconds(options.timeout));
