@@ -36,6 +36,13 @@ pub(crate) struct JobArgs {
     /// Sets one of the payload's `variables`, as text; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = name_and_value)]
     variables: Vec<(String, String)>,
+    /// Sets one of a terraform payload's `secret_variables` to what a file holds; may be repeated
+    #[arg(long = "secret-var", value_name = "NAME=FILE", value_parser = name_and_value)]
+    secret_variables: Vec<(String, String)>,
+    /// Sets one of a terraform payload's `secret_env`, for example a provider's token, to what a file holds; may be
+    /// repeated
+    #[arg(long = "secret-env", value_name = "NAME=FILE", value_parser = name_and_value)]
+    secret_env: Vec<(String, String)>,
     /// How long it may run, for example 45m [default: as its kind says]
     #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
     timeout: Option<u64>,
@@ -99,11 +106,9 @@ impl JobArgs {
         if self.destroy {
             payload.insert("destroy".to_owned(), json!(true));
         }
-        if !self.variables.is_empty() {
-            let variables = payload.entry("variables").or_insert_with(|| json!({}));
-            let variables = variables.as_object_mut().ok_or_else(|| Misused("/variables is no object".to_owned()))?;
-            variables.extend(self.variables.iter().map(|(name, value)| (name.clone(), json!(value))));
-        }
+        add(&mut payload, "variables", self.variables.clone())?;
+        add(&mut payload, "secret_variables", of_files(&self.secret_variables)?)?;
+        add(&mut payload, "secret_env", of_files(&self.secret_env)?)?;
         if let ("terraform", Some(dir)) = (self.kind.as_str(), &self.dir) {
             payload.entry("action").or_insert_with(|| json!("plan"));
             if payload["action"] != "validate" {
@@ -151,6 +156,28 @@ pub(crate) fn state_beside(dir: &Path) -> Value {
     json!({ "type": "local", "path": dir.join("terraform.tfstate") })
 }
 
+/// Adds values to one of the payload's objects.
+fn add(payload: &mut Map<String, Value>, field: &str, values: Vec<(String, String)>) -> anyhow::Result<()> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    let object = payload.entry(field).or_insert_with(|| json!({})).as_object_mut();
+    let object = object.ok_or_else(|| Misused(format!("/{field} is no object")))?;
+    object.extend(values.into_iter().map(|(name, value)| (name, json!(value))));
+    Ok(())
+}
+
+/// Secrets are never arguments: everybody on the machine can read those. Of a file with one line its end is no part.
+fn of_files(files: &[(String, String)]) -> anyhow::Result<Vec<(String, String)>> {
+    let read = |(name, file): &(String, String)| {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read the secret {name} from {file}"))?;
+        let text = if text.lines().count() == 1 { text.trim_end_matches(['\r', '\n']).to_owned() } else { text };
+        Ok((name.clone(), text))
+    };
+    files.iter().map(read).collect()
+}
+
 fn read(file: &Path) -> anyhow::Result<Map<String, Value>> {
     let is_stdin = file == Path::new("-");
     let (name, text) = if is_stdin {
@@ -195,6 +222,22 @@ mod tests {
         assert_eq!(payload["backend"], json!({ "type": "plane", "name": "my-stack" }));
         assert_eq!(payload["variables"], json!({ "a": "b=c" }));
         assert_eq!(payload["source"]["archive"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn secrets_come_from_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            format!("{name}={}", folder.path().join(name).display())
+        };
+        let (word, key) = (file("word", "a word\n"), file("key", "-----BEGIN\nEND-----\n"));
+        let args = ["terraform", "--secret-var", &word, "--secret-var", &key, "--secret-env", &word];
+        let payload = payload(&args).unwrap();
+        assert_eq!(payload["secret_variables"], json!({ "word": "a word", "key": "-----BEGIN\nEND-----\n" }));
+        assert_eq!(payload["secret_env"], json!({ "word": "a word" }));
+        let error = super::tests::payload(&["terraform", "--secret-var", "word=/nonexistent"]).unwrap_err();
+        assert!(error.to_string().contains("the secret word from /nonexistent"), "{error}");
     }
 
     #[test]
