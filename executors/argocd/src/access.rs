@@ -1,6 +1,6 @@
 //! Argo CD's server as a payload says it: where it is, who we are to it, and how its certificate is checked.
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, is_metadata_service};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -145,25 +145,15 @@ fn check_tls(tls: &Tls, is_local: bool) -> Result<(), ExecutorError> {
 
 /// True for this machine. A cloud's metadata service is none of a job's business.
 fn check_host(host: Option<&Host<&str>>) -> Result<bool, String> {
-    let is_metadata = match host {
-        None => return Err("the address names no host".to_owned()),
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            if name.split('.').any(|label| label.is_empty() || label.starts_with('-')) {
-                return Err("this is no host".to_owned());
-            }
-            name.eq_ignore_ascii_case("metadata.google.internal")
-        }
-        Some(Host::Ipv4(ip)) => ip.is_link_local() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => {
-            let mapped = ip.to_ipv4_mapped();
-            mapped.is_some_and(|ip| ip.is_link_local() || ip.is_unspecified())
-                || ip.is_unspecified()
-                || ip.is_unicast_link_local()
-                || ip.segments()[..3] == [0xfd00, 0xec2, 0]
-        }
-    };
-    if is_metadata { Err("the host is a cloud's metadata service".to_owned()) } else { Ok(words::is_loopback(host)) }
+    let named = host.ok_or("the address names no host")?;
+    if is_metadata_service(named) {
+        return Err("the host is a cloud's metadata service".to_owned());
+    }
+    let is_odd = |label: &str| label.is_empty() || label.starts_with('-');
+    match named {
+        Host::Domain(name) if name.trim_end_matches('.').split('.').any(is_odd) => Err("this is no host".to_owned()),
+        _ => Ok(words::is_loopback(host)),
+    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,14 @@
 //! Addresses of repositories: which ones a job may name.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
+use executor_api::is_metadata_service;
 use url::{Host, Url};
 
 use crate::failure::{Field, GitError};
 
 const FORM: &str = "give https://host/path or ssh://git@host/path";
 const MOST_BYTES: usize = 2048;
-/// Clouds' metadata services that are not link-local: AWS over IPv6, Azure, Alibaba.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-const METADATA_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
 
 /// The address of a repository: checked, in the one spelling that every parser reads alike, without any secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,25 +137,15 @@ fn host_of(url: &Url) -> Option<Host> {
 
 /// What only this machine or its cloud can reach is none of a job's business.
 fn is_inside(host: &Host) -> bool {
-    match host {
+    let is_here = match host {
         Host::Domain(name) => {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
-            matches!(name.as_str(), "localhost" | "ip6-localhost" | "ip6-loopback" | "metadata.google.internal")
-                || name.ends_with(".localhost")
+            matches!(name.as_str(), "localhost" | "ip6-localhost" | "ip6-loopback") || name.ends_with(".localhost")
         }
-        Host::Ipv4(ip) => is_inside_v4(*ip),
-        Host::Ipv6(ip) => {
-            ip.to_ipv4().is_some_and(is_inside_v4)
-                || ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unicast_link_local()
-                || *ip == METADATA_V6
-        }
-    }
-}
-
-fn is_inside_v4(ip: Ipv4Addr) -> bool {
-    ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || METADATA_V4.contains(&ip)
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback() || ip.to_ipv4().is_some_and(|ip| ip.is_loopback()),
+    };
+    is_here || is_metadata_service(host)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Addresses of repositories and registries: which are refused, and where credentials may be sent.
 
+use executor_api::is_metadata_service;
 use url::{Host, Url};
 
 /// True if credentials may be sent there.
@@ -44,24 +45,14 @@ pub(crate) fn check_reference(text: &str) -> Result<(String, bool), String> {
 
 /// True for this machine. A cloud's metadata service is none of a job's business.
 fn check_host(host: Option<&Host<&str>>) -> Result<bool, String> {
-    let (is_here, is_metadata) = match host {
-        None => return Err("the address names no host".to_owned()),
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            if name.starts_with('-') {
-                return Err("a host does not begin with '-'".to_owned());
-            }
-            (name == "localhost", name == "metadata.google.internal")
-        }
-        Some(Host::Ipv4(ip)) => (ip.is_loopback(), ip.is_link_local() || ip.is_unspecified()),
-        Some(Host::Ipv6(ip)) => {
-            let mapped = ip.to_ipv4_mapped();
-            let is_metadata = mapped.is_some_and(|ip| ip.is_link_local() || ip.is_unspecified())
-                || ip.is_unspecified()
-                || (ip.segments()[0] & 0xffc0) == 0xfe80
-                || ip.segments()[..3] == [0xfd00, 0xec2, 0];
-            (ip.is_loopback() || mapped.is_some_and(|ip| ip.is_loopback()), is_metadata)
-        }
-    };
-    if is_metadata { Err("the host is a cloud's metadata service; that is refused".to_owned()) } else { Ok(is_here) }
+    let host = host.ok_or("the address names no host")?;
+    if is_metadata_service(host) {
+        return Err("the host is a cloud's metadata service; that is refused".to_owned());
+    }
+    Ok(match host {
+        Host::Domain(name) if name.starts_with('-') => return Err("a host does not begin with '-'".to_owned()),
+        Host::Domain(name) => name.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+    })
 }
