@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use executor_api::{CloudIdentity, Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome};
-use executor_terraform::{PlanSummary, Planned, SavedPlan, Stack};
+use executor_terraform::{Planned, SavedPlan, Stack};
 use serde_json::{Map, Value, json};
 
 use crate::after_apply;
 use crate::cost::Cost;
 use crate::deploy_plan::check;
+use crate::going::Going;
 use crate::plan::{self, Purpose};
 use crate::snapshot::Snapshot;
 use crate::stack::{self, Setup};
@@ -21,9 +22,6 @@ const AGAIN: &str = "what was done stays done; DEPLOY again goes on from there";
 /// The same where it had a plan: that is used up.
 const PLAN_AGAIN: &str =
     "what was done stays done; its plan is used, so PLAN again, or DEPLOY without one, goes on from there";
-
-/// Karpenter's role in `templates/environment/aws/service_accounts.tf`.
-const KARPENTERS_ROLE: &str = "aws_iam_role.service_account[\"karpenter\"]";
 
 #[async_trait]
 impl Executor for Deploy {
@@ -106,12 +104,19 @@ impl Ready<'_> {
         steps: &mut Steps<'_>,
         snapshot: &Snapshot,
     ) -> Result<Outcome, ExecutorError> {
+        let going = Going::with(&self.planned.summary());
+        if going.is_some() && snapshot.argocd.enabled {
+            // The snapshot alone may need none.
+            stack::preflight(job, &["kubectl"])?;
+        }
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
         let again = if job.job().plan_job_id.is_some() { PLAN_AGAIN } else { AGAIN };
         let applied = async {
-            self.end_machines(job, steps, snapshot).await?;
-            self.apply(job, steps).await
+            let left = self.take_leave(job, steps, snapshot, going).await?;
+            let (outputs, mut told) = self.apply(job, steps).await?;
+            told.extend(left);
+            Ok((outputs, told))
         };
         let applied = applied.await;
         let (outputs, mut told) = applied.map_err(|error| steps.explain(error, again))?;
@@ -125,18 +130,22 @@ impl Ready<'_> {
         Ok(Outcome { metadata: told })
     }
 
-    /// Karpenter cannot end its machines without its role, and terraform knows nothing of them.
-    async fn end_machines(
+    /// What terraform knows nothing of goes while those who can unmake it are still there.
+    async fn take_leave(
         &self,
         job: &JobContext,
         steps: &mut Steps<'_>,
         snapshot: &Snapshot,
-    ) -> Result<(), ExecutorError> {
-        if !takes_karpenters_role(&self.planned.summary()) {
-            return Ok(());
-        }
+        going: Option<Going>,
+    ) -> Result<Map<String, Value>, ExecutorError> {
+        let Some(going) = going else { return Ok(Map::new()) };
         let before = self.stack.outputs().await?.plain;
-        after_apply::end_machines(job, steps, snapshot, &before).await
+        match going {
+            Going::Cluster => after_apply::leave(job, steps, snapshot, &before).await,
+            Going::KarpentersRole => {
+                after_apply::end_machines(job, steps, snapshot, &before).await.map(|()| Map::new())
+            }
+        }
     }
 
     async fn apply(
@@ -164,10 +173,6 @@ impl Ready<'_> {
     }
 }
 
-fn takes_karpenters_role(summary: &PlanSummary) -> bool {
-    summary.resources.iter().any(|change| change.address == KARPENTERS_ROLE && change.action == "delete")
-}
-
 /// What is fetched for what comes after the apply. The job's identity, which may say which cloud it is and which
 /// account, is not known yet; a payload that is wrong is refused when it is.
 pub(crate) fn inputs(job: &Job) -> Vec<Input> {
@@ -182,26 +187,4 @@ pub(crate) fn inputs(job: &Job) -> Vec<Input> {
 
 fn none() -> CloudIdentity {
     CloudIdentity::default()
-}
-
-#[cfg(test)]
-mod tests {
-    use executor_terraform::ResourceChange;
-
-    use super::*;
-
-    #[test]
-    fn karpenters_role_is_that_of_the_template() {
-        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates/environment/aws/service_accounts.tf");
-        let template = std::fs::read_to_string(template).unwrap();
-        assert!(
-            template.contains("resource \"aws_iam_role\" \"service_account\" {") && template.contains("    karpenter ")
-        );
-        let role = |action: &str| PlanSummary {
-            resources: vec![ResourceChange { address: KARPENTERS_ROLE.to_owned(), action: action.to_owned() }],
-            ..PlanSummary::default()
-        };
-        assert!(takes_karpenters_role(&role("delete")));
-        assert!(!takes_karpenters_role(&role("update")) && !takes_karpenters_role(&PlanSummary::default()));
-    }
 }

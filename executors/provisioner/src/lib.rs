@@ -9,6 +9,7 @@ mod cost;
 mod deploy;
 mod deploy_plan;
 mod destroy;
+mod going;
 mod plan;
 mod promise;
 pub mod runner;

@@ -15,6 +15,7 @@ mod repository;
 mod rollout;
 mod target;
 
+use cluster_access::ClusterAccess;
 use executor_api::{ExecutorError, Input, JobContext};
 use executor_kubectl::Kubectl;
 use serde_json::{Map, Value};
@@ -23,7 +24,7 @@ use crate::snapshot::Snapshot;
 use crate::steps::Steps;
 use deadline::Deadline;
 use facts::Facts;
-use removal::Removal;
+use removal::{Gone, Removal};
 use repository::AppsRepository;
 use rollout::Rollout;
 use target::Target;
@@ -129,34 +130,69 @@ pub async fn remove(
     snapshot: &Snapshot,
     outputs: &Map<String, Value>,
 ) -> Result<Map<String, Value>, ExecutorError> {
-    if !snapshot.argocd.enabled {
+    let facts = Facts::new(snapshot, outputs);
+    // Of the one that goes afterwards, all; of one that stays, what is this environment's. They may be the same.
+    let targets = Target::made(&facts)?.into_iter().chain(Target::brought(&facts));
+    remove_from(job, steps, &facts, targets.collect()).await
+}
+
+/// The same before a cluster that terraform made goes, and the environment stays. `outputs` are those of before.
+///
+/// # Errors
+/// As [`remove`].
+pub async fn leave(
+    job: &JobContext,
+    steps: &mut Steps<'_>,
+    snapshot: &Snapshot,
+    outputs: &Map<String, Value>,
+) -> Result<Map<String, Value>, ExecutorError> {
+    let facts = Facts::new(snapshot, outputs);
+    remove_from(job, steps, &facts, Target::made(&facts)?.into_iter().collect()).await
+}
+
+async fn remove_from(
+    job: &JobContext,
+    steps: &mut Steps<'_>,
+    facts: &Facts<'_>,
+    targets: Vec<Target>,
+) -> Result<Map<String, Value>, ExecutorError> {
+    if !facts.snapshot.argocd.enabled {
         let why =
             "the snapshot says argocd.enabled: false; load balancers, machines and names that they made stay behind";
         job.log().system(format!("the applications are not taken away: {why}"));
         return Ok(Map::new());
     }
-    let facts = Facts::new(snapshot, outputs);
-    let Some(target) = Target::of(&facts)? else {
+    if targets.is_empty() {
         job.log().system("there is no cluster: terraform made none, and the snapshot brings none");
-        return Ok(Map::new());
-    };
-    let reached = steps.take("cluster", "Reach the cluster", target.reach(job)).await;
-    let Some(access) = reached.map_err(with_remedy)? else {
-        job.log().system("the cluster is gone: the cloud does not know it any more");
-        return Ok(Map::new());
-    };
-    let deadline = Deadline::after(snapshot.applications.deadline);
-    let removal = Removal::new(job, access, facts.environment(), target.is_ours, deadline)?;
-    removal.run(steps).await.map_err(with_remedy)
+    }
+    // All are reached before anything is taken away.
+    let mut reached: Vec<(ClusterAccess, bool)> = Vec::new();
+    for target in targets {
+        let found = steps.take("cluster", "Reach the cluster", target.reach(job)).await;
+        match found.map_err(|error| with_remedy(job, error))? {
+            Some(access) if reached.iter().any(|(other, _)| other.server() == access.server()) => {}
+            Some(access) => reached.push((access, target.is_ours)),
+            None => job.log().system("the cluster is gone: the cloud does not know it any more"),
+        }
+    }
+    let mut gone = Gone::default();
+    let mut told = Map::new();
+    for (access, is_ours) in reached {
+        let deadline = Deadline::after(facts.snapshot.applications.deadline);
+        let removal = Removal::new(job, access, facts.environment(), is_ours, deadline, &mut gone)?;
+        told = removal.run(steps).await.map_err(|error| with_remedy(job, error))?;
+    }
+    Ok(told)
 }
 
 /// What to do about a cluster that does not answer, or that nobody works in any more.
-fn with_remedy(error: ExecutorError) -> ExecutorError {
+fn with_remedy(job: &JobContext, error: ExecutorError) -> ExecutorError {
+    let kind = &job.job().job_type;
     match error {
         ExecutorError::Stopped(reason) => ExecutorError::Stopped(reason),
         other => ExecutorError::Unsuccessful(format!(
             "{other}\nload balancers, machines and names that its applications made would stay behind, so nothing is \
-             destroyed. If there is nothing of it left, submit DESTROY again with `argocd: {{ enabled: false }}`"
+             destroyed. If there is nothing of it left, submit {kind} again with `argocd: {{ enabled: false }}`"
         )),
     }
 }

@@ -28,10 +28,27 @@ pub(super) struct Removal<'a> {
     /// The whole cluster goes afterwards.
     is_ours: bool,
     deadline: Deadline,
-    removed: Vec<String>,
+    gone: &'a mut Gone,
+}
+
+/// What was taken away, of all clusters of a job.
+#[derive(Default)]
+pub(super) struct Gone {
+    applications: Vec<String>,
     load_balancers: usize,
     machines: usize,
-    volumes: Vec<String>,
+    volumes_left: Vec<String>,
+}
+
+impl Gone {
+    fn told(&self) -> Map<String, Value> {
+        let mut told = json!({ "removed": { "applications": self.applications, "load_balancers": self.load_balancers,
+                                            "machines": self.machines } });
+        if !self.volumes_left.is_empty() {
+            told["volumes_left"] = json!(self.volumes_left);
+        }
+        told.as_object().cloned().unwrap_or_default()
+    }
 }
 
 impl<'a> Removal<'a> {
@@ -41,36 +58,19 @@ impl<'a> Removal<'a> {
         environment: String,
         is_ours: bool,
         deadline: Deadline,
+        gone: &'a mut Gone,
     ) -> Result<Self, ExecutorError> {
         let kubectl = Kubectl::find(job, &access)?.in_namespace(NAMESPACE)?;
-        Ok(Self {
-            job,
-            access,
-            kubectl,
-            environment,
-            is_ours,
-            deadline,
-            removed: Vec::new(),
-            load_balancers: 0,
-            machines: 0,
-            volumes: Vec::new(),
-        })
+        Ok(Self { job, access, kubectl, environment, is_ours, deadline, gone })
     }
 
-    /// What was taken away goes into the metadata, however it ends.
+    /// What was taken away goes into the metadata at once, however this ends: nobody could find it out once the cluster is
+    /// gone, and what comes next may fail.
     pub(super) async fn run(mut self, steps: &mut Steps<'_>) -> Result<Map<String, Value>, ExecutorError> {
         let ended = self.all(steps).await;
-        let mut told = json!({ "removed": { "applications": self.removed, "load_balancers": self.load_balancers,
-                                            "machines": self.machines } });
-        if !self.volumes.is_empty() {
-            told["volumes_left"] = json!(self.volumes);
-        }
-        let told = told.as_object().cloned().unwrap_or_default();
-        if let Err(error) = ended {
-            self.job.progress(told).await?;
-            return Err(error);
-        }
-        Ok(told)
+        let told = self.gone.told();
+        self.job.progress(told.clone()).await?;
+        ended.map(|()| told)
     }
 
     async fn all(&mut self, steps: &mut Steps<'_>) -> Result<(), ExecutorError> {
@@ -115,14 +115,14 @@ impl<'a> Removal<'a> {
     }
 
     async fn machines(&mut self) -> Result<(), ExecutorError> {
-        self.machines = costly::take_away_machines(self.job, &self.kubectl, self.deadline).await?;
+        self.gone.machines += costly::take_away_machines(self.job, &self.kubectl, self.deadline).await?;
         Ok(())
     }
 
     async fn load_balancers(&mut self, has_names: bool) -> Result<(), ExecutorError> {
         let gone = costly::take_away_load_balancers(self.job, &self.kubectl, self.deadline).await?;
-        self.load_balancers = gone;
-        if has_names && (gone > 0 || !self.removed.is_empty()) {
+        self.gone.load_balancers += gone;
+        if has_names && (gone > 0 || !self.gone.applications.is_empty()) {
             let seconds = NAMES_ARE_GONE_AFTER.as_secs();
             self.job.log().system(format!("giving external-dns {seconds} s to take away the names"));
             Deadline::after(NAMES_ARE_GONE_AFTER).rest(self.job, NAMES_ARE_GONE_AFTER).await?;
@@ -138,7 +138,7 @@ impl<'a> Removal<'a> {
             let name = handle.unwrap_or_else(|| at("/metadata/name")).to_owned();
             let claim = format!("{}/{}", at("/spec/claimRef/namespace"), at("/spec/claimRef/name"));
             self.job.log().system(format!("the volume {name} of {claim} stays behind; delete it when nobody needs it"));
-            self.volumes.push(name);
+            self.gone.volumes_left.push(name);
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl<'a> Removal<'a> {
         let argocd = ArgoCd::through_cluster(self.job, &self.access, NAMESPACE).await?;
         for one in applications {
             if argocd.delete(&one.name, Cascade::Foreground, self.deadline.left()).await? {
-                self.removed.push(one.name.clone());
+                self.gone.applications.push(one.name.clone());
             }
         }
         Ok(())

@@ -23,8 +23,8 @@ impl Target {
         }
     }
 
-    /// The one that the snapshot brings.
-    fn brought(facts: &Facts<'_>) -> Option<Self> {
+    /// The one that the snapshot brings: its owner's, with all that is not of this environment.
+    pub(super) fn brought(facts: &Facts<'_>) -> Option<Self> {
         let text = facts.snapshot.cluster.kubeconfig.as_ref()?;
         Some(Self { cluster: Cluster::Kubeconfig(text.to_string()), is_ours: false })
     }

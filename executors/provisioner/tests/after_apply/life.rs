@@ -1,11 +1,14 @@
 //! From an empty cluster to one with everything, changed, and back.
 
 use executor_api::Input;
+use executor_provisioner::snapshot::Hidden;
+use executor_provisioner::{Steps, after_apply};
 use serde_json::{Map, Value, json};
 
 use crate::git_host::{GitHost, TOKEN};
 use crate::world::{
-    applications, apply, aws_outputs, deploy, deployed, destroy, has, job, job_with, json_of, kubectl, until, world,
+    applications, apply, aws_outputs, deploy, deployed, destroy, has, job, job_with, json_of, kubectl, of_no_cluster,
+    until, world,
 };
 
 const PASSWORD: &str = "argocd-admin-password";
@@ -37,7 +40,7 @@ async fn an_environment_on_aws_comes_changes_and_goes() {
     };
     let mut snapshot = world.snapshot("aws", json!({ "dns": dns(), "cluster": nodes(true) }));
     snapshot.apps_destination_repo = Some(host.url.clone());
-    snapshot.git_access_token = executor_provisioner::snapshot::Hidden::new(Some(TOKEN.to_owned()));
+    snapshot.git_access_token = Hidden::new(Some(TOKEN.to_owned()));
     let outputs = aws_outputs();
 
     let (job, told) = deployed(&snapshot, &outputs).await;
@@ -98,6 +101,7 @@ async fn an_environment_on_aws_comes_changes_and_goes() {
     assert!(has(&["secret", "repo-apps", "--namespace=argocd"]));
 
     let job = self::job();
+    let outputs = of_no_cluster(&outputs);
     let told = destroy(&job, &without, &outputs).await.unwrap();
     let expected = ["apps", "aws-load-balancer-controller", "external-dns", "external-secrets", "metrics-server"];
     assert_eq!(told["removed"]["applications"], json!(expected));
@@ -141,9 +145,14 @@ async fn environments_on_gcp_and_azure_have_what_is_theirs() {
                 serde_json::from_str(names["secretConfiguration"]["data"]["azure.json"].as_str().unwrap()).unwrap();
             assert_eq!((&file["tenantId"], &file["resourceGroup"]), (&json!("99-88"), &json!("rg-names")));
         }
-        destroy(&job(), &snapshot, outputs).await.unwrap();
+        destroy(&job(), &snapshot, &of_no_cluster(outputs)).await.unwrap();
         assert_eq!(applications(), Vec::<String>::new());
     }
+}
+
+fn load_balancer() {
+    kubectl(&["create", "service", "loadbalancer", "of-a-test", "--tcp=80:80"]);
+    kubectl(&["label", "service", "of-a-test", "of=after-apply"]);
 }
 
 /// A cluster that terraform made goes afterwards, and with it whatever it has; what the cloud made for it has to go before.
@@ -155,9 +164,7 @@ async fn load_balancers_go_before_those_who_can_unmake_them() {
     let outputs = aws_outputs();
     let job = job();
     crate::cloud::run_as(&job.context, deploy(&job, &snapshot, &outputs)).await.unwrap();
-    let service = ["create", "service", "loadbalancer", "of-a-test", "--tcp=80:80"];
-    kubectl(&service);
-    kubectl(&["label", "service", "of-a-test", "of=after-apply"]);
+    load_balancer();
     // As the cloud's controller does it: until the load balancer is gone, the service is not.
     let finalizers = |value: &str| {
         kubectl(&[
@@ -174,8 +181,12 @@ async fn load_balancers_go_before_those_who_can_unmake_them() {
                   "csi": { "driver": "ebs.csi.aws.com", "volumeHandle": "vol-0123" } } });
     apply(&volume);
 
+    // Whoever has a kubeconfig of it may give it.
+    let mut with_kubeconfig = snapshot.clone();
+    with_kubeconfig.cluster.kubeconfig = Hidden::new(Some(world.kubeconfig.clone()));
     let job = self::job();
-    let (ended, ()) = tokio::join!(crate::cloud::run_as(&job.context, destroy(&job, &snapshot, &outputs)), async {
+    let destroyed = crate::cloud::run_as(&job.context, destroy(&job, &with_kubeconfig, &outputs));
+    let (ended, ()) = tokio::join!(destroyed, async {
         until("jsonpath={.metadata.deletionTimestamp}", "default", "service/of-a-test").await;
         // The controller is there as long as there is something for it to do.
         assert!(applications().contains(&"aws-load-balancer-controller".to_owned()));
@@ -183,6 +194,7 @@ async fn load_balancers_go_before_those_who_can_unmake_them() {
     });
     let told = ended.unwrap_or_else(|error| panic!("{error}\n{}", job.log()));
     assert_eq!(told["removed"]["load_balancers"], 1, "{}", job.log());
+    assert_eq!(job.progress()["removed"], told["removed"], "it is known whatever becomes of the rest");
     assert_eq!(told["volumes_left"], json!(["vol-0123"]));
     assert!(!has(&["service", "of-a-test"]) && applications().is_empty());
 
@@ -192,6 +204,28 @@ async fn load_balancers_go_before_those_who_can_unmake_them() {
     let job = self::job();
     let told = crate::cloud::run_as(&job.context, destroy(&job, &snapshot, &gone)).await.unwrap();
     assert!(told.is_empty() && job.log().contains("the cluster is gone"), "{}", job.log());
+}
+
+/// The environment moves, or has moved, from a cluster that terraform made to one that is there already.
+#[tokio::test(flavor = "multi_thread")]
+async fn load_balancers_go_with_terraforms_cluster_and_stay_in_one_that_is_brought() {
+    let Some(world) = world(None).await else { return };
+    load_balancer();
+    let snapshot = world.snapshot("aws", json!({}));
+    let mut outputs = aws_outputs();
+    outputs.insert("eks_cluster_name".to_owned(), json!("eks-gone"));
+    let job = job();
+    let told = crate::cloud::run_as(&job.context, destroy(&job, &snapshot, &outputs)).await.unwrap();
+    assert_eq!(told["removed"]["load_balancers"], 0, "{}", job.log());
+    assert!(has(&["service", "of-a-test"]), "{}", job.log());
+
+    let nowhere = world.snapshot("aws", json!({ "cluster": {} }));
+    let mut steps = Steps::new(&job.context);
+    let outputs = aws_outputs();
+    let leave = after_apply::leave(&job.context, &mut steps, &nowhere, &outputs);
+    let told = crate::cloud::run_as(&job.context, leave).await.unwrap();
+    assert_eq!(told["removed"]["load_balancers"], 1, "{}", job.log());
+    assert!(!has(&["service", "of-a-test"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

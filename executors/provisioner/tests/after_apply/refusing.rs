@@ -3,7 +3,7 @@
 use executor_api::testing::{TestJob, variable};
 use serde_json::{Map, Value, json};
 
-use crate::world::{applications, aws_outputs, deploy, destroy, has, job, world};
+use crate::world::{applications, aws_outputs, deploy, destroy, has, job, of_no_cluster, world};
 
 fn is_untouched() -> bool {
     applications().is_empty() && !has(&["secrets", "--namespace=argocd", "--selector=owner=helm"])
@@ -56,6 +56,7 @@ async fn a_cluster_that_does_not_answer_fails_the_job_with_a_remedy() {
     let outputs = aws_outputs();
     let error = deploy(&job(), &snapshot, &outputs).await.unwrap_err().to_string();
     assert!(error.contains("127.0.0.1:1"), "{error}");
+    let outputs = of_no_cluster(&outputs);
     let error = destroy(&job(), &snapshot, &outputs).await.unwrap_err().to_string();
     assert!(error.contains("would stay behind") && error.contains("argocd: { enabled: false }"), "{error}");
     snapshot.argocd.enabled = false;

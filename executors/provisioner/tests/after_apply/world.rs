@@ -91,6 +91,11 @@ pub(crate) fn aws_outputs() -> Map<String, Value> {
     outputs.as_object().unwrap().clone()
 }
 
+/// The same of an environment in a cluster that was brought: terraform made none.
+pub(crate) fn of_no_cluster(outputs: &Map<String, Value>) -> Map<String, Value> {
+    outputs.clone().into_iter().filter(|(name, _)| !name.ends_with("_cluster_name")).collect()
+}
+
 pub(crate) fn job() -> TestJob {
     TestJob::builder("DEPLOY", &json!({})).build().unwrap()
 }

@@ -4,6 +4,7 @@ mod ceiling;
 mod harness;
 mod killed;
 mod kinds;
+mod leaving;
 mod locked;
 mod path;
 mod promises;

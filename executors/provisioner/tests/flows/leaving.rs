@@ -1,0 +1,63 @@
+//! A plan that takes a cluster away: what was made through it in the cloud goes first, or nothing goes. On moto, which plays AWS.
+
+use executor_api::testing::{TestJobBuilder, aws_provider, moto, tool};
+use serde_json::{Value, json};
+
+use crate::harness::{Place, payload, script};
+
+/// The cluster of the template for AWS, and nothing else of it.
+const TEMPLATE: &str = r#"
+terraform {
+  required_providers { aws = { source = "hashicorp/aws" } }
+}
+variable "provision_eks" { type = bool }
+provider "aws" {
+  region                      = "eu-north-1"
+  skip_requesting_account_id  = true
+  skip_credentials_validation = true
+}
+resource "aws_eks_cluster" "this" {
+  count    = var.provision_eks ? 1 : 0
+  name     = "of-a-plan-that-takes-it"
+  role_arn = "arn:aws:iam::123456789012:role/cluster"
+  vpc_config { subnet_ids = ["subnet-1", "subnet-2"] }
+}
+output "eks_cluster_name" { value = one(aws_eks_cluster.this[*].name) }
+"#;
+
+fn on_aws(job: TestJobBuilder, url: &str, mirror: &std::path::Path) -> TestJobBuilder {
+    job.settings(|settings| {
+        let environment =
+            [("AWS_ENDPOINT_URL", url), ("AWS_ACCESS_KEY_ID", "AKIALEAVING"), ("AWS_SECRET_ACCESS_KEY", "not-checked")];
+        settings.env.extend(environment.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        settings.provider_mirror = Some(mirror.to_owned());
+    })
+}
+
+#[tokio::test]
+async fn a_cluster_stays_while_nobody_can_tell_what_was_made_through_it() {
+    let (Some(url), Some(mirror), Some(terraform)) = (moto(), aws_provider(), tool("terraform")) else { return };
+    let place = Place::new();
+    place.template(TEMPLATE);
+    let job = |payload: &Value| on_aws(place.builder("DEPLOY", payload), &url, &mirror);
+    let made = job(&payload(&json!({}))).build().unwrap();
+    place.done(&made).await;
+
+    let without = payload(&json!({ "argocd": {}, "cluster": { "provision": false } }));
+    let no_tool = job(&without).settings(|settings| {
+        settings.env.insert("PATH".to_owned(), "/nonexistent".to_owned());
+        settings.tools.insert("terraform".to_owned(), terraform);
+    });
+    let no_tool = no_tool.build().unwrap();
+    let error = place.refused(&no_tool).await;
+    assert!(error.contains("the runner has no kubectl") && no_tool.commits() == 0, "{error}");
+
+    script(&place.path("tools/kubectl"), "exit 1");
+    let kubectl = place.path("tools/kubectl");
+    let unreached = job(&without).settings(|settings| drop(settings.tools.insert("kubectl".to_owned(), kubectl)));
+    let unreached = unreached.build().unwrap();
+    let error = place.refused(&unreached).await;
+    assert!(error.starts_with("the environment's cluster cannot be reached: the job has no cloud identity"), "{error}");
+    assert!(error.contains("submit DEPLOY again with `argocd: { enabled: false }`"), "{error}");
+    assert!(!unreached.log().contains("Run terraform apply"), "{}", unreached.log());
+}
