@@ -22,6 +22,10 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// Artifacts may be large; what must not happen is that nothing moves.
 const STALLED: Duration = Duration::from_secs(60);
 
+/// A body that was cut off on its way, too many requests, and a token that somebody may bring back.
+const MAY_PASS: [StatusCode; 3] =
+    [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED];
+
 /// Why a request did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
@@ -53,14 +57,12 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later: hours of silence, 5xx and a token that was revoked meanwhile are no reason
+    /// to give up a result.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Nonsense(_) => true,
-            Self::Refused { status, .. } => {
-                status.is_server_error()
-                    || matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
-            }
+            Self::Refused { status, .. } => status.is_server_error() || MAY_PASS.contains(status),
             // Whoever it is, it is no word of the plane about the job.
             Self::Stranger { .. } => !self.is_about_content(),
             Self::LogBehind(_) => false,

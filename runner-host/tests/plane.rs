@@ -361,6 +361,7 @@ async fn a_job_whose_input_is_not_there_or_damaged_fails_before_it_starts() {
             // The first answer may be better later.
             _ if name.starts_with("GET /api/sources/") && before == 0 => Some(Answer::Status(502, "not now")),
             _ if name.starts_with("GET /api/sources/") && before == 1 => Some(Answer::Stranger(404, "no route")),
+            _ if name.starts_with("GET /api/sources/") && before == 2 => Some(Answer::Status(401, "revoked")),
             ("POST /api/jobs/j-1/oidc-token", 0) => Some(Answer::Stranger(404, "no route")),
             _ if name.starts_with("GET /api/sources/") => Some(Answer::Json(json!("not the bytes of that digest"))),
             _ => None,

@@ -10,7 +10,6 @@ mod tests;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::StatusCode;
 use tokio::sync::watch;
 use wire::{AttemptNo, Claim, JobId, JobStatus};
 
@@ -161,18 +160,13 @@ impl Delivery<'_> {
         }
     }
 
-    /// Tries until the plane has answered: hours of silence, 5xx and a token that was revoked meanwhile are no reason
-    /// to give up a result.
+    /// Tries until the plane has answered.
     pub(crate) async fn insist<T, F, W>(&self, what: &str, call: F) -> Result<T, ClientError>
     where
         F: FnMut() -> W,
         W: Future<Output = Result<T, ClientError>>,
     {
-        let worth_waiting = |error: &ClientError| {
-            error.is_retryable()
-                || matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::INSUFFICIENT_STORAGE))
-        };
-        call.retry(pauses()).when(worth_waiting).notify(|error, pause| say(what, error, pause)).await
+        call.retry(pauses()).when(ClientError::is_retryable).notify(|error, pause| say(what, error, pause)).await
     }
 }
 
