@@ -35,6 +35,36 @@ impl<'a> Patience<'a> {
     }
 }
 
+/// Whether a tool says that the network, or a Kubernetes server, is not to be had for a while: in the words of Go's
+/// network library and of Kubernetes. What else a tool may say, its executor knows.
+#[must_use]
+pub fn goes_away_by_itself(said: &str) -> bool {
+    const SIGNS: [&str; 20] = [
+        "connection refused",
+        // As kubectl says it, once it knows what the server has.
+        "was refused - did you specify the right host or port?",
+        "connection reset by peer",
+        "connection timed out",
+        "broken pipe",
+        "unexpected EOF",
+        "i/o timeout",
+        "TLS handshake timeout",
+        "Client.Timeout exceeded",
+        "client connection lost",
+        "server misbehaving",
+        "Temporary failure in name resolution",
+        "etcdserver: leader changed",
+        "etcdserver: request timed out",
+        "the server is currently unable to handle the request",
+        "apiserver not ready",
+        "Too Many Requests",
+        "502 (Bad Gateway)",
+        "503 (Service Unavailable)",
+        "504 (Gateway Timeout)",
+    ];
+    SIGNS.iter().any(|sign| said.contains(sign))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +91,16 @@ mod tests {
         job.stop.stop(Stop { reason: StopReason::CancelledByUser, force: false });
         assert!(Patience::new(&job.context).waits_for_another_try("no").await);
         assert_eq!(started.elapsed().as_secs(), 0);
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_does_not_go_away() {
+        assert!(goes_away_by_itself("dial tcp 127.0.0.1:1: connect: connection refused"));
+        assert!(goes_away_by_itself(
+            "The connection to the server a:6443 was refused - did you specify the right host or port?"
+        ));
+        for text in ["dial tcp: lookup a: no such host", "(Forbidden)", "401 Unauthorized", ""] {
+            assert!(!goes_away_by_itself(text), "{text}");
+        }
     }
 }

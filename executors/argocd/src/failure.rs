@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use executor_api::{ExecutorError, JobContext, Patience};
+use executor_api::{ExecutorError, JobContext, Patience, goes_away_by_itself};
 
 /// Why a request did not succeed.
 #[derive(Debug)]
@@ -79,37 +79,16 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// What goes away by itself, in the words of Go's network library, gRPC and Kubernetes.
+/// What goes away by itself, in the words of gRPC, and of a proxy where it goes over HTTP/1.1, too.
 pub(crate) fn looks_transient(text: &str) -> bool {
-    const SIGNS: [&str; 24] = [
-        "connection refused",
-        // As kubectl says it, once it knows what the server has.
-        "was refused - did you specify the right host or port?",
-        "connection reset by peer",
-        "connection timed out",
-        "broken pipe",
-        "unexpected EOF",
+    const SIGNS: [&str; 4] = [
         "error reading from server: EOF",
-        "i/o timeout",
-        "TLS handshake timeout",
-        "Client.Timeout exceeded",
-        "client connection lost",
-        "server misbehaving",
-        "Temporary failure in name resolution",
-        "etcdserver: leader changed",
-        "etcdserver: request timed out",
-        "the server is currently unable to handle the request",
-        "apiserver not ready",
-        "Too Many Requests",
-        "502 (Bad Gateway)",
-        "503 (Service Unavailable)",
-        "504 (Gateway Timeout)",
-        // Of a proxy on the way, in gRPC over HTTP/1.1.
         "failed with status code 502",
         "failed with status code 503",
         "failed with status code 504",
     ];
-    SIGNS.iter().any(|sign| text.contains(sign)) && !is_about_certificates(text)
+    let goes_away = goes_away_by_itself(text) || SIGNS.iter().any(|sign| text.contains(sign));
+    goes_away && !is_about_certificates(text)
 }
 
 /// A certificate that is refused now is refused later.

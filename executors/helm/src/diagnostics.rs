@@ -1,5 +1,7 @@
 //! What helm says when it fails: the part that a person wants, and whether trying again can help.
 
+use executor_api::goes_away_by_itself;
+
 const MOST_LINES: usize = 30;
 
 /// Its error, and what to do about it where we know.
@@ -45,32 +47,20 @@ pub(crate) fn is_transient(stderr: &str) -> bool {
     if stderr.contains("due to atomic being set") {
         return false;
     }
-    const SIGNS: [&str; 22] = [
-        "connection refused",
-        "connection reset by peer",
-        "connection timed out",
-        "broken pipe",
-        "unexpected EOF",
-        "i/o timeout",
-        "TLS handshake timeout",
-        "Client.Timeout exceeded",
-        "client connection lost",
-        "server misbehaving",
-        "Temporary failure in name resolution",
-        "etcdserver: leader changed",
-        "etcdserver: request timed out",
-        "the server is currently unable to handle the request",
-        "apiserver not ready",
-        "Too Many Requests",
+    // Of repositories and registries.
+    const SIGNS: [&str; 10] = [
         "too many requests",
         "500 Internal Server Error",
         "502 Bad Gateway",
         "503 Service Unavailable",
         "504 Gateway Timeout",
         "status code 429",
+        "status code 500",
+        "status code 502",
+        "status code 503",
+        "status code 504",
     ];
-    let busy_registry = |code: &str| stderr.contains(&format!("status code {code}"));
-    SIGNS.iter().any(|sign| stderr.contains(sign)) || ["500", "502", "503", "504"].into_iter().any(busy_registry)
+    goes_away_by_itself(stderr) || SIGNS.iter().any(|sign| stderr.contains(sign))
 }
 
 #[cfg(test)]
