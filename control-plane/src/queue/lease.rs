@@ -86,9 +86,13 @@ impl Queue {
         let mut recovered = 0;
         for row in held {
             let fate = fate(&row, self.last_seen(&row), now, &self.0.timings);
-            if fate != Fate::Wait {
-                self.carry_out(&row, fate, now).await?;
-                recovered += u64::from(fate == Fate::Requeue);
+            if fate == Fate::Wait {
+                continue;
+            }
+            match self.carry_out(&row, fate, now).await {
+                Ok(()) => recovered += u64::from(fate == Fate::Requeue),
+                // The others are not to wait for this one.
+                Err(error) => tracing::error!(%error, job.id = %row.job.id, "could not look after a lost job"),
             }
         }
         Ok(recovered)
@@ -104,8 +108,11 @@ impl Queue {
 
     async fn carry_out(&self, row: &Row, decided: Fate, now: Timestamp) -> Result<(), PlaneError> {
         let id = row.job.id.clone();
-        let text = self.explain_fate(row, decided).await?;
-        let log_length = self.0.logs.length(&id).await?;
+        let text = self.explain_fate(row, decided).await;
+        let log_length = self.0.logs.length(&id).await;
+        let log_length = log_length
+            .inspect_err(|error| tracing::error!(%error, job.id = %id, "cannot read the log of a lost job"))
+            .ok();
         let queue = self.clone();
         let end = move |row: &mut Row, _: Option<&mut Row>| {
             if fate(row, queue.last_seen(row), now, &queue.0.timings) != decided {
@@ -120,7 +127,7 @@ impl Queue {
             if row.job.status.is_terminal() {
                 row.job.error_message = Some(text);
                 row.job.log_complete = Some(false);
-                row.job.log_length = log_length;
+                row.job.log_length = log_length.unwrap_or(row.job.log_length);
             }
             row.leave_runner(now);
             Ok(())
@@ -135,10 +142,11 @@ impl Queue {
         }
     }
 
-    async fn explain_fate(&self, row: &Row, fate: Fate) -> Result<String, PlaneError> {
+    /// Says what can be found out: the job ends all the same.
+    async fn explain_fate(&self, row: &Row, fate: Fate) -> String {
         let runner = row.job.runner_id.as_ref().and_then(|id| self.0.directory.runner(id));
         let runner = runner.map_or("its runner".to_owned(), |runner| format!("runner {:?}", runner.name));
-        Ok(match fate {
+        match fate {
             Fate::Wait | Fate::Requeue => format!("{runner} was lost; the job waits for another"),
             Fate::Cancel => format!("cancelled by a user; {runner} was lost before anything was changed"),
             Fate::TooManyAttempts => {
@@ -153,17 +161,20 @@ impl Queue {
                     Phase::Committed => "after the job's commit point",
                     Phase::Ending => "after its tool had ended",
                 };
-                let (seen, locks) = (self.last_seen(row), self.locks_of(&row.job.id).await?);
+                let (seen, locks) = (self.last_seen(row), self.locks_of(&row.job.id).await);
                 format!(
                     "{runner} was lost {when} and last heard of at {seen}: nobody knows how far it came.{locks} \
                      Look at the log and at what it manages, then plan again"
                 )
             }
-        })
+        }
     }
 
-    async fn locks_of(&self, id: &JobId) -> Result<String, PlaneError> {
-        let held = self.0.states.held_by_job(id).await.map_err(|error| PlaneError::Commit(error.to_string()))?;
+    async fn locks_of(&self, id: &JobId) -> String {
+        let held = self.0.states.held_by_job(id).await;
+        let held =
+            held.inspect_err(|error| tracing::error!(%error, job.id = %id, "cannot read the locks of a lost job"));
+        let held = held.unwrap_or_default();
         let shown = held.iter().map(|(name, held)| {
             let attempt = match &held.holder {
                 Actor::Attempt { attempt, .. } => format!(" (attempt {attempt})"),
@@ -171,6 +182,6 @@ impl Queue {
             };
             format!(" It still holds the lock {:?} of state {name:?}{attempt}.", held.info.id)
         });
-        Ok(shown.collect())
+        shown.collect()
     }
 }

@@ -12,10 +12,11 @@ use crate::logs::LogLimits;
 
 struct Opened {
     queue: Queue,
-    #[expect(dead_code, reason = "the folder goes with it")]
+    database: Database,
     folder: TempDir,
 }
 
+/// One for which a runner is lost after a second, and given up after two.
 async fn open() -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
@@ -27,14 +28,14 @@ async fn open() -> Opened {
         directory: Directory::load(database.clone()).await.unwrap(),
         wake: Wake::default(),
         vault: Vault::new(&deriver).unwrap(),
-        identities: Identities::new(database),
+        identities: Identities::new(database.clone()),
         deriver,
-        timings: Timings::default(),
+        timings: Timings { lease: Duration::from_secs(1), silence: Duration::from_secs(2), ..Timings::default() },
         linked: Vec::new(),
         runner_image: None,
         issues_tokens: false,
     });
-    Opened { queue, folder }
+    Opened { queue, database, folder }
 }
 
 fn job(id: &str, more: &Value) -> Job {
@@ -97,4 +98,33 @@ async fn who_is_taken_away_is_given_no_job_though_its_claim_waits_already() {
     assert!(take().await.unwrap().is_none());
     queue.cancel(&destroy, false).await.unwrap();
     assert_eq!(take().await.unwrap().unwrap().job.id, kept.id, "it stays");
+}
+
+fn in_seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(Timestamp::now().as_micros() + seconds * 1_000_000)
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_lost_job_keeps_nobody_from_their_end() {
+    let plane = open().await;
+    let runner = plane.runner().await;
+    for id in ["0", "1", "2", "3"] {
+        plane.running(id, &runner).await;
+    }
+    let plan = Row::new(job("plan", &json!({})), LossPolicy::Requeue);
+    plane.queue.0.store.insert(plan, None).await.unwrap();
+    std::fs::create_dir_all(plane.folder.path().join("logs/1/index")).unwrap();
+    for damage in [
+        "UPDATE jobs SET labels = '{' WHERE id = 'plan'",
+        "UPDATE jobs SET plan_job_id = 'plan' WHERE id = '0'",
+        "INSERT INTO state_locks (org_id, name, lock_id, info, job_id, created_at) VALUES ('o', 's', 'l', '{', '2', 0)",
+    ] {
+        sqlx::query(damage).execute(&plane.database.pool).await.unwrap();
+    }
+    plane.queue.reap(in_seconds(3)).await.unwrap();
+    let status = async |id: &str| plane.queue.get(&id.parse().unwrap()).await.unwrap().job.status;
+    assert_eq!(status("0").await, JobStatus::Processing, "nobody can change it: the plan that it applies is damaged");
+    for id in ["1", "2", "3"] {
+        assert_eq!(status(id).await, JobStatus::Failed, "{id}");
+    }
 }
