@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::bucket;
 use crate::files::{quoted, write_private};
+use crate::own_backend::{self, OVERRIDE};
 use crate::storage;
 
 /// Where the state is kept.
@@ -35,9 +36,6 @@ pub enum Backend {
         path: PathBuf,
     },
 }
-
-/// The file that replaces whatever backend the stack names. Terraform merges `*_override.tf.json` last.
-const OVERRIDE: &str = "alethia_override.tf.json";
 
 impl Backend {
     pub(crate) fn check(&self) -> Result<(), ExecutorError> {
@@ -69,12 +67,14 @@ impl Backend {
 
     /// Writes what terraform reads, and returns arguments for `init` and environment for every command.
     pub(crate) fn prepare(&self, job: &JobContext, dir: &Path) -> Result<Prepared, ExecutorError> {
-        let (kind, config) = match self {
-            Self::Local { path } => ("local", json!({ "path": path })),
-            Self::Plane { .. } => ("http", json!({})),
-            Self::S3 { .. } => ("s3", json!({})),
+        for own in own_backend::named(dir) {
+            job.log().system(format!("the stack's own backend is not used: {own}"));
+        }
+        let config = match self {
+            Self::Local { path } => json!({ "path": path }),
+            Self::Plane { .. } | Self::S3 { .. } => json!({}),
         };
-        let text = json!({ "terraform": { "backend": { kind: config } } }).to_string();
+        let text = json!({ "terraform": { "backend": { self.kind(): config } } }).to_string();
         fs::write(dir.join(OVERRIDE), text).map_err(ExecutorError::io("cannot write the backend's override"))?;
         match self {
             Self::Plane { name } => plane(job, name),
@@ -84,6 +84,31 @@ impl Backend {
                 "local state would stay behind on the runner; use plane or s3",
             )),
             Self::Local { .. } => Ok(Prepared::default()),
+        }
+    }
+
+    /// Refuses to go on with another backend: an override file of the stack can come after ours.
+    pub(crate) fn check_taken(&self, dir: &Path) -> Result<(), ExecutorError> {
+        let taken = own_backend::taken(dir)?;
+        let is_ours = match self {
+            Self::Plane { .. } => taken.config.as_object().is_some_and(|config| config.values().all(Value::is_null)),
+            Self::S3 { bucket, key } => taken.config["bucket"] == *bucket && taken.config["key"] == *key,
+            Self::Local { path } => taken.config["path"] == json!(path),
+        };
+        if is_ours && taken.kind == self.kind() {
+            return Ok(());
+        }
+        let files = own_backend::overrides(dir).join(", ");
+        let why = format!("its override files ({files}) put the state elsewhere than the job; name no backend in them");
+        Err(ExecutorError::invalid("/source", why))
+    }
+
+    /// Terraform's word for it.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Plane { .. } => "http",
+            Self::S3 { .. } => "s3",
+            Self::Local { .. } => "local",
         }
     }
 
@@ -194,4 +219,35 @@ fn write(file: &Path, text: &str) -> Result<(), ExecutorError> {
 
 fn is_word(text: &str, more: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_of_the_same_kind_elsewhere_is_not_the_jobs() {
+        let [plane, s3, local] = [
+            json!({ "type": "plane", "name": "net" }),
+            json!({ "type": "s3", "bucket": "b", "key": "k" }),
+            json!({ "type": "local", "path": "/state" }),
+        ]
+        .map(|backend| serde_json::from_value::<Backend>(backend).unwrap());
+        for (backend, kind, config, is_ours) in [
+            (&plane, "http", json!({ "address": null, "username": null }), true),
+            (&plane, "http", json!({ "address": "https://elsewhere", "username": null }), false),
+            (&plane, "local", json!({ "path": null }), false),
+            (&s3, "s3", json!({ "bucket": "b", "key": "k", "region": "x" }), true),
+            (&s3, "s3", json!({ "bucket": "b", "key": "other" }), false),
+            (&s3, "gcs", json!({ "bucket": "b", "key": "k" }), false),
+            (&local, "local", json!({ "path": "/state" }), true),
+            (&local, "local", json!({ "path": null }), false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join(".terraform")).unwrap();
+            let written = json!({ "version": 3, "backend": { "type": kind, "config": config } }).to_string();
+            fs::write(dir.path().join(".terraform/terraform.tfstate"), &written).unwrap();
+            assert_eq!(backend.check_taken(dir.path()).is_ok(), is_ours, "{backend:?}: {written}");
+        }
+    }
 }

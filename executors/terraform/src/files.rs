@@ -1,4 +1,4 @@
-//! Files for the program: private to the job, and with values that are never expressions.
+//! Files of the program: ours, private to the job and with values that are never expressions, and the stack's.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,6 +11,15 @@ use sha2::{Digest, Sha256};
 pub(crate) fn write_private(file: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
     file.write_all(text.as_bytes())
+}
+
+/// The names of a stack's files, in their order. Those of modules, in folders, are not among them.
+pub(crate) fn of_stack(dir: &Path) -> io::Result<Vec<String>> {
+    let is_stack = |name: &String| [".tf", ".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end));
+    let entries = fs::read_dir(dir)?.filter_map(Result::ok);
+    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_stack).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// A string of terraform's language.

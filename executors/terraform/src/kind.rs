@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::backend::Backend;
+use crate::files;
 use crate::options::Options;
 use crate::params::{Action, TerraformParams};
 use crate::saved_plan::SavedPlan;
@@ -75,11 +76,9 @@ fn backend(params: &TerraformParams) -> Result<&Backend, ExecutorError> {
 
 /// Asked before we add a file of our own: terraform would take that for a stack.
 fn refuse_no_stack(dir: &Path) -> Result<(), ExecutorError> {
-    let entries = std::fs::read_dir(dir).map_err(ExecutorError::io("cannot look into the source"))?;
-    let is_stack = |name: &str| [".tf", ".tf.json", ".tofu", ".tofu.json"].iter().any(|end| name.ends_with(end));
-    let found = entries.filter_map(Result::ok).any(|entry| entry.file_name().to_str().is_some_and(is_stack));
+    let files = files::of_stack(dir).map_err(ExecutorError::io("cannot look into the source"))?;
     let remedy = "the source has no .tf files in its root; pack the right folder, or give `path` for git";
-    if found { Ok(()) } else { Err(ExecutorError::invalid("/source", remedy)) }
+    if files.is_empty() { Err(ExecutorError::invalid("/source", remedy)) } else { Ok(()) }
 }
 
 /// One run on sources of its own.

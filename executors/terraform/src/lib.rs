@@ -12,6 +12,7 @@ mod kept;
 mod kind;
 mod options;
 mod outputs;
+mod own_backend;
 mod params;
 mod plan;
 mod program;

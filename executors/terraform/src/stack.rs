@@ -61,6 +61,7 @@ impl<'a> Stack<'a> {
             bucket.make().await?;
         }
         terraform.init().await?;
+        backend.check_taken(job.work_dir())?;
         Ok(Self { job, terraform, backend: backend.clone() })
     }
 
