@@ -74,7 +74,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Task::Bench { arguments } => {
             toolbox.terraform()?;
             process::run(&mut process::cargo(["build", "--release", "--package", "bench", "--package", "cli"]))?;
-            let mut bench = process::program(process::root().join("target/release/bench"));
+            let mut bench = process::program(process::target()?.join("release/bench"));
             bench.arg("--moto-python").arg(toolbox.moto()?);
             if let Some(mirror) = provider_mirror::find() {
                 bench.arg("--providers").arg(mirror);

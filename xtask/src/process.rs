@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 /// A program in the folder where we were called.
 #[expect(clippy::disallowed_methods, reason = "the wall protects jobs; this is a developer's own terminal")]
@@ -26,6 +27,13 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
     command
 }
 
+/// Where cargo puts what it builds: a variable or a setting may have moved it.
+pub(crate) fn target() -> anyhow::Result<PathBuf> {
+    let said = output(&mut cargo(["metadata", "--format-version=1", "--no-deps", "--offline"]));
+    let said: Value = serde_json::from_slice(&said.context("cargo does not describe the work tree")?)?;
+    said["target_directory"].as_str().map(PathBuf::from).context("cargo does not say where it builds")
+}
+
 /// Runs to the end; anything but exit code 0 is an error that shows the command.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
@@ -45,7 +53,7 @@ pub(crate) fn run_quietly(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
@@ -65,4 +73,14 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 pub(crate) fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().map_or_else(|| manifest.to_owned(), Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::target;
+
+    #[test]
+    fn we_were_built_where_cargo_builds() {
+        assert!(std::env::current_exe().unwrap().starts_with(target().unwrap()));
+    }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 
 use crate::cluster::Cluster;
-use crate::process::{cargo, program, root, run as finish};
+use crate::process::{cargo, program, root, run as finish, shown, target};
 use crate::tools::{Lack, Toolbox};
 
 /// One thing that must hold.
@@ -119,12 +119,13 @@ fn demo(toolbox: &Toolbox) -> anyhow::Result<()> {
     let args = shown_demo(&readme).with_context(|| format!("README.md shows no line `{SHOWN}demo`"))?;
     toolbox.terraform()?;
     finish(tests("--no-run").arg("--quiet"))?;
-    let mut demo = program(root().join("target/debug/alethia"));
+    let mut demo = program(target()?.join("debug/alethia"));
     demo.args(&args).env("PATH", toolbox.path()?);
     if !args.contains(&"--destroy") {
         demo.arg("--destroy");
     }
-    let output = demo.stderr(Stdio::inherit()).output()?;
+    demo.stderr(Stdio::inherit());
+    let output = demo.output().with_context(|| format!("cannot start {}", shown(&demo)))?;
     let said = String::from_utf8_lossy(&output.stdout);
     print!("{said}");
     ensure!(output.status.success(), "`{SHOWN}{}` ended with {}", args.join(" "), output.status);
