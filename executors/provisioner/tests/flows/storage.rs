@@ -1,7 +1,7 @@
 //! The state in the operator's S3 storage, with its native lock. Moto plays S3.
 
 use executor_api::StorageSettings;
-use executor_api::testing::{TestJob, TestJobBuilder, moto};
+use executor_api::testing::{TestJob, TestJobBuilder, moto, tool};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ impl Bucket {
 
 #[tokio::test]
 async fn the_state_is_where_the_contract_says_and_its_lock_is_respected() {
-    let Some(moto) = moto() else { return };
+    let (Some(moto), Some(_)) = (moto(), tool("terraform")) else { return };
     let place = Place::new();
     let name = format!("states-{}", executor_api::JobId::generate());
     let bucket = Bucket { moto, name };
@@ -85,7 +85,7 @@ async fn the_state_is_where_the_contract_says_and_its_lock_is_respected() {
 
 #[tokio::test]
 async fn the_lock_of_an_apply_that_was_killed_is_named_and_left_to_a_person() {
-    let Some(moto) = moto() else { return };
+    let (Some(moto), Some(_)) = (moto(), tool("terraform")) else { return };
     let place = Place::new();
     let bucket = Bucket { moto, name: format!("states-{}", executor_api::JobId::generate()) };
     bucket.ask(Method::PUT, "", String::new()).await;
