@@ -57,19 +57,21 @@ async fn everything_that_differs_is_committed_but_what_is_ignored() {
 
 #[tokio::test]
 async fn message_and_people_are_taken_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = folder.path().join("evil");
     let host = HttpHost::open().await;
     host.repository("x.git", &[("a", "1")]);
     let recorder = Recorder::new();
     let job = recorder.builder().build().unwrap();
     let mut checkout = clone(&job, Remote::new(host.url("x.git"))).await.unwrap();
     let inside = BareRepository { dir: checkout.git_dir() };
-    let long = "x".repeat(60 * 1024);
+    let (long, command) = ("x".repeat(60 * 1024), format!("$(touch {}) `id`", evil.display()));
     for (number, text) in [
         "--amend",
         "-F/etc/passwd",
         "--author=evil <evil@example.com>",
         "# no comment\n# neither\n",
-        "$(touch /tmp/executor-git-evil) `id`",
+        &command,
         "@/etc/passwd",
         "a,b={c},[d]",
         "\u{fc}n\u{ef}code \u{1f980}",
@@ -92,11 +94,13 @@ async fn message_and_people_are_taken_as_they_are() {
         assert_eq!(inside.git(["rev-list", "--count", "HEAD"]), (number + 2).to_string(), "a commit is never replaced");
         assert!(!recorder.args().iter().any(|arg| arg.contains(text) || arg == &name), "{text:.60} is an argument");
     }
-    assert!(!std::path::Path::new("/tmp/executor-git-evil").exists());
+    assert!(!evil.exists(), "something was run");
 }
 
 #[tokio::test]
 async fn a_repository_in_the_repository_is_not_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = folder.path().join("evil");
     let host = HttpHost::open().await;
     host.repository("x.git", &[("a", "1")]);
     let job = job();
@@ -109,10 +113,10 @@ async fn a_repository_in_the_repository_is_not_committed() {
     std::fs::remove_dir_all(checkout.folder().join("nested")).unwrap();
     // In the root git does not see it at all: it is told where its own files are.
     std::fs::create_dir(checkout.folder().join(".git")).unwrap();
-    std::fs::write(checkout.folder().join(".git/config"), "[core]\n\tfsmonitor = touch /tmp/executor-git-evil\n")
-        .unwrap();
+    let config = format!("[core]\n\tfsmonitor = touch {}\n", evil.display());
+    std::fs::write(checkout.folder().join(".git/config"), config).unwrap();
     assert_eq!(checkout.commit(&says("nothing")).await.unwrap(), None);
-    assert!(!std::path::Path::new("/tmp/executor-git-evil").exists());
+    assert!(!evil.exists(), "something was run");
 }
 
 #[tokio::test]

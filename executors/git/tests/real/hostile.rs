@@ -1,7 +1,5 @@
 //! Repositories and environments that want git to do something else.
 
-use std::path::Path;
-
 use executor_git::{Checkout, CloneOptions, GitError, GitRef, Remote};
 
 use crate::hosts::{BareRepository, HttpHost};
@@ -171,17 +169,21 @@ async fn a_submodule_is_an_empty_folder_and_stays_one() {
 
 #[tokio::test]
 async fn what_is_malformed_is_not_taken_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = folder.path().join("evil");
     let host = HttpHost::open().await;
     let repository = host.repository("x.git", &[("a", "1")]);
-    let blob = repository.blob("[core]\n\tfsmonitor = touch /tmp/executor-git-evil\n");
+    let blob = repository.blob(&format!("[core]\n\tfsmonitor = touch {}\n", evil.display()));
     let inner = repository.tree(&format!("100644 blob {blob}\tconfig\n"));
     let commit = repository.tip("main").unwrap();
     for (number, name) in [".git", ".GIT", ".Git", "git~1", ".g\u{200c}it", ".git ", ".git."].into_iter().enumerate() {
         let tree = repository.tree(&format!("040000 tree {inner}\t{name}\n"));
         repository.commit_tree(&format!("name-{number}"), &tree);
     }
+    let touch = evil.display();
+    let update = format!("[submodule \"s\"]\n\tpath = s\n\turl = https://example.com/s\n\tupdate = !touch {touch}\n");
     for (number, modules) in [
-        "[submodule \"s\"]\n\tpath = s\n\turl = https://example.com/s\n\tupdate = !touch /tmp/executor-git-evil\n",
+        update.as_str(),
         "[submodule \"../../s\"]\n\tpath = s\n\turl = https://example.com/s\n",
         "[submodule \"s\"]\n\tpath = s\n\turl = -u./evil\n",
         "[submodule \"s\"]\n\tpath = -s\n\turl = https://example.com/s\n",
@@ -205,7 +207,7 @@ async fn what_is_malformed_is_not_taken_at_all() {
         let left = std::fs::read_dir(job.context.work_dir().join("clone")).unwrap().count();
         assert_eq!(left, 0, "{branch} left something");
     }
-    assert!(!Path::new("/tmp/executor-git-evil").exists());
+    assert!(!evil.exists(), "something was run");
 }
 
 /// A few kilobytes that unfold to 810,000 files.
