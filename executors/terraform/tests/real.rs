@@ -42,7 +42,9 @@ fn apply_of(planned: &TestJob, outcome: &Outcome, payload: &Value) -> TestJobBui
     record.execution_metadata = Some(Value::Object(outcome.metadata.clone()));
     // As the plane shows it.
     for name in ["secret_env", "secret_variables"] {
-        record.config_snapshot.get_mut(name).map(|secret| *secret = json!("(hidden)"));
+        if let Some(secret) = record.config_snapshot.get_mut(name) {
+            *secret = json!("(hidden)");
+        }
     }
     let id = record.id.clone();
     let artifact = |name: &str| Input::Artifact { job_id: id.clone(), name: name.to_owned() };
