@@ -1,14 +1,20 @@
 //! The control plane, as the runner sees it: one method per endpoint, in both dialects.
 
+#[cfg(test)]
+mod tests;
+
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
 use wire::{
     AppendAnswer, AttemptNo, Claim, ClaimRequest, ErrorBody, GitTokenAnswer, GitTokenRequest, Heartbeat,
     HeartbeatAnswer, Job, JobId, LogAppended, LogPost, OidcTokenAnswer, OidcTokenRequest, ReportAnswer, RunnerId,
@@ -21,6 +27,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(30);
 /// Artifacts may be large; what must not happen is that nothing moves.
 const STALLED: Duration = Duration::from_secs(60);
+/// The slowest way up on which something is said to move.
+const SLOWEST_BYTES_PER_S: u64 = 32 * 1024;
+/// For what has another limit.
+const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A body that was cut off on its way, too many requests, and a token that somebody may bring back.
 const MAY_PASS: [StatusCode; 3] =
@@ -32,6 +42,9 @@ pub(crate) enum ClientError {
     /// No answer.
     #[error("cannot reach the control plane")]
     Unreachable(#[source] reqwest::Error),
+    /// No answer any more: nothing moves.
+    #[error("nothing has come from the control plane for {} s", STALLED.as_secs())]
+    Stalled,
     /// An answer that says no.
     #[error("the control plane answered {status}: {text}")]
     Refused {
@@ -61,7 +74,7 @@ impl ClientError {
     /// to give up a result.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Nonsense(_) => true,
+            Self::Unreachable(_) | Self::Stalled | Self::Nonsense(_) => true,
             Self::Refused { status, .. } => status.is_server_error() || MAY_PASS.contains(status),
             // Whoever it is, it is no word of the plane about the job.
             Self::Stranger { .. } => !self.is_about_content(),
@@ -163,7 +176,7 @@ impl Client {
     /// The stream of orders; to be read until it ends or is silent.
     pub(crate) async fn events(&self) -> Answer<Response> {
         let call = self.request(Method::GET, &paths::runner_events(self.runner_id.as_str()));
-        let call = call.timeout(Duration::from_secs(u64::from(u32::MAX))).header(ACCEPT, EVENT_STREAM);
+        let call = call.timeout(FOR_EVER).header(ACCEPT, EVENT_STREAM);
         let answer = accepted(send(call).await?).await?;
         let media_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !media_type.starts_with(EVENT_STREAM) {
@@ -189,8 +202,8 @@ impl Client {
         frames: Bytes,
     ) -> Answer<AppendAnswer> {
         let path = format!("{}?offset={offset}", paths::job_log(job.as_str()));
-        let call = self.write(Method::POST, &path, attempt).header(CONTENT_TYPE, paths::LOG_FRAMES).body(frames);
-        let answer = send(call).await?;
+        let call = self.write(Method::POST, &path, attempt).timeout(REQUEST + moving(&frames));
+        let answer = send(call.header(CONTENT_TYPE, paths::LOG_FRAMES).body(frames)).await?;
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(AppendAnswer::Wanted(body::<LogAppended>(answer).await?.offset));
         }
@@ -204,7 +217,7 @@ impl Client {
 
     pub(crate) async fn put_artifact(&self, job: &JobId, attempt: AttemptNo, artifact: Upload<'_>) -> Answer<()> {
         let path = paths::artifact(job.as_str(), artifact.name);
-        let call = self.write(Method::PUT, &path, attempt).timeout(STALLED);
+        let call = self.write(Method::PUT, &path, attempt).timeout(STALLED + moving(&artifact.bytes));
         let call = call.header(CONTENT_TYPE, artifact.media_type).header(paths::CONTENT_SHA256, artifact.sha256);
         let stored: Stored = json(call.body(artifact.bytes)).await?;
         if stored.sha256 != artifact.sha256 {
@@ -214,7 +227,8 @@ impl Client {
     }
 
     pub(crate) async fn post_plan(&self, job: &JobId, attempt: AttemptNo, bytes: Bytes) -> Answer<()> {
-        let call = self.write(Method::POST, &paths::plan_artifact(job.as_str()), attempt).timeout(STALLED);
+        let path = paths::plan_artifact(job.as_str());
+        let call = self.write(Method::POST, &path, attempt).timeout(STALLED + moving(&bytes));
         let call = call.header(CONTENT_TYPE, "application/octet-stream").body(bytes);
         json::<StoredPlan>(call).await.map(drop)
     }
@@ -238,10 +252,11 @@ impl Client {
     }
 
     async fn download(&self, path: &str) -> Answer<(Bytes, Option<String>)> {
-        let answer = accepted(send(self.request(Method::GET, path).timeout(STALLED)).await?).await?;
+        let answer = async { accepted(send(self.request(Method::GET, path).timeout(FOR_EVER)).await?).await };
+        let answer = timeout(STALLED, answer).await.map_err(|_| ClientError::Stalled)??;
         let digest =
             answer.headers().get(paths::CONTENT_SHA256).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok((bytes(answer).await?, digest))
+        Ok((as_it_comes(answer).await?, digest))
     }
 
     /// None if there is none for this host. A token that the plane does not name a host for may be another host's, and
@@ -313,6 +328,11 @@ struct StoredPlan {
     _key: String,
 }
 
+/// How long so many bytes may be on their way up.
+fn moving(bytes: &Bytes) -> Duration {
+    Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_S)
+}
+
 async fn send(call: RequestBuilder) -> Answer<Response> {
     call.send().await.map_err(|error| ClientError::Unreachable(error.without_url()))
 }
@@ -358,6 +378,17 @@ async fn body<T: DeserializeOwned>(answer: Response) -> Answer<T> {
 
 async fn bytes(answer: Response) -> Answer<Bytes> {
     answer.bytes().await.map_err(|error| ClientError::Unreachable(error.without_url()))
+}
+
+/// However long it takes, as long as something comes.
+async fn as_it_comes(answer: Response) -> Answer<Bytes> {
+    let mut pieces = pin!(answer.bytes_stream().timeout(STALLED));
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| ClientError::Stalled)?;
+        bytes.extend_from_slice(&piece.map_err(|error| ClientError::Unreachable(error.without_url()))?);
+    }
+    Ok(bytes.freeze())
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
