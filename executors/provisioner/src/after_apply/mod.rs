@@ -72,6 +72,9 @@ pub async fn run(
         target.reach(job).await?.ok_or_else(missing)
     });
     let access = access.await?;
+    let known = known::read(&Kubectl::find(job, &access)?.in_namespace(argocd::NAMESPACE)?).await?.unwrap_or_default();
+    let environment = facts.environment();
+    known::refuse_others(&known, wanted.applications.iter().map(|one| one.name), &environment)?;
     let work = argocd::install(job, &access, &facts, &install);
     let mut told = steps.take("argocd", "Install Argo CD", work).await?;
     // What follows may take long, and may fail.
@@ -84,12 +87,12 @@ pub async fn run(
         job.log().system(line);
     }
     let deadline = Deadline::after(snapshot.applications.deadline);
-    let rollout = Rollout::new(job, &access, facts.environment(), deadline).await?;
+    let rollout = Rollout::new(job, &access, environment, deadline).await?;
     if let Some(repository) = &repository {
         let work = repository.hand_over(job, rollout.argocd());
         steps.take("repository", "Give Argo CD the repository", work).await?;
     }
-    told.extend(rollout.run(steps, &wanted).await?);
+    told.extend(rollout.run(steps, &wanted, known).await?);
     Ok(told)
 }
 

@@ -10,7 +10,7 @@ use super::applications::{Application, KARPENTER, Wanted};
 use super::argocd::NAMESPACE;
 use super::costly;
 use super::deadline::Deadline;
-use super::known::{self, Known};
+use super::known::Known;
 use super::repository;
 use crate::steps::Steps;
 
@@ -46,13 +46,14 @@ impl<'a> Rollout<'a> {
         &self.argocd
     }
 
-    /// What became of the applications goes into the metadata, however it ends.
+    /// `known`: those that were there before. What became of the applications goes into the metadata, however it ends.
     pub(super) async fn run(
         mut self,
         steps: &mut Steps<'_>,
         wanted: &Wanted,
+        known: Vec<Known>,
     ) -> Result<Map<String, Value>, ExecutorError> {
-        let ended = self.waves(steps, wanted).await;
+        let ended = self.waves(steps, wanted, known).await;
         let told = Map::from_iter([("applications".to_owned(), Value::Object(self.results))]);
         if let Err(error) = ended {
             self.job.progress(told).await?;
@@ -61,9 +62,7 @@ impl<'a> Rollout<'a> {
         Ok(told)
     }
 
-    async fn waves(&mut self, steps: &mut Steps<'_>, wanted: &Wanted) -> Result<(), ExecutorError> {
-        let known = known::read(&self.kubectl).await?.unwrap_or_default();
-        known::refuse_others(&known, wanted.applications.iter().map(|one| one.name), &self.environment)?;
+    async fn waves(&mut self, steps: &mut Steps<'_>, wanted: &Wanted, known: Vec<Known>) -> Result<(), ExecutorError> {
         for project in &wanted.projects {
             self.argocd.upsert_project(project).await?;
         }

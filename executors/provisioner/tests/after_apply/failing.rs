@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use executor_api::{ExecutorError, Stop, StopReason};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{applications, aws_outputs, deploy, job, kubectl, until, world};
+use crate::git_host::{GitHost, TOKEN};
+use crate::world::{applications, aws_outputs, deploy, job, json_of, kubectl, until, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_healthy_at_the_deadline_is_named_with_its_reason() {
@@ -48,16 +49,38 @@ async fn a_stop_ends_the_wait_and_leaves_what_is_there() {
     assert_eq!(applications(), ["external-secrets"]);
 }
 
+/// Whose Argo CD it is, and whose repository it reads.
+fn whose() -> (Value, Value, String) {
+    let argocd = |kind: &str, name: &str| json_of(&["get", kind, name, "--namespace=argocd"])["data"].clone();
+    let releases = ["get", "secrets", "--namespace=argocd", "--selector=owner=helm", "--output=name"];
+    (argocd("configmap", "values-of-argo-cd"), argocd("secret", "repo-apps"), kubectl(&releases))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn another_environments_application_stays_what_it_is() {
+async fn another_environments_argocd_and_applications_stay_what_they_are() {
     let Some(world) = world(None).await else { return };
-    let mut snapshot = world.snapshot("gcp", json!({}));
+    let host = GitHost::new(&[("web.yaml", "apiVersion: v1\nkind: List\nitems: []\n")]).await;
+    let of = |project: &str, token: &str| {
+        let dns = json!({ "enabled": true, "domain_name": format!("{project}.example.com"),
+                          "provider_config": { "managed_certificate": true } });
+        let more = json!({ "project_name": project, "git_access_token": token, "dns": dns });
+        let mut snapshot = world.snapshot("gcp", more);
+        snapshot.apps_destination_repo = Some(host.url.clone());
+        snapshot
+    };
     let outputs = serde_json::Map::new();
-    crate::world::deployed(&snapshot, &outputs).await;
-    snapshot.project_name = "other".to_owned();
-    let error = deploy(&job(), &snapshot, &outputs).await.unwrap_err().to_string();
-    assert!(error.contains("external-secrets in this cluster belongs to the environment shop-development-"), "{error}");
-    let removed = crate::world::destroy(&job(), &snapshot, &outputs).await.unwrap();
+    crate::world::deployed(&of("shop", TOKEN), &outputs).await;
+    let before = whose();
+
+    let mut other = of("other", "token-of-another-environment");
+    for has_applications in [true, false] {
+        other.applications.enabled = has_applications;
+        let error = deploy(&job(), &other, &outputs).await.unwrap_err().to_string();
+        assert!(error.contains("in this cluster belongs to the environment shop-development-"), "{error}");
+        assert!(error.contains("argocd: { enabled: false }"), "{error}");
+        assert_eq!(whose(), before);
+    }
+    let removed = crate::world::destroy(&job(), &other, &outputs).await.unwrap();
     assert_eq!(removed["removed"]["applications"], json!([]));
     let owner = kubectl(&["get", "application", "external-secrets", "--namespace=argocd", "--show-labels"]);
     assert!(owner.contains("alethia/environment=shop-development-"), "{owner}");
