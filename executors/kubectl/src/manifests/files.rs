@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use executor_api::{Command, ExecutorError, JobContext};
 use serde_json::Value;
@@ -27,6 +27,16 @@ pub struct ManifestFiles {
 }
 
 impl ManifestFiles {
+    /// Checks a path before there are any files: it stays inside, and is one file or folder for kubectl, too. `pointer` is
+    /// for messages.
+    ///
+    /// # Errors
+    /// [`ExecutorError::InvalidInput`] with what would be right.
+    pub fn check_path(path: &str, pointer: &str) -> Result<(), ExecutorError> {
+        let why = "give a relative path without `..`, `,` and `\"`, for example `deploy/web.yaml`";
+        if is_one(Path::new(path)) { Ok(()) } else { Err(ExecutorError::invalid(pointer, why)) }
+    }
+
     /// The manifests of a file or a folder, `path`, below `root`. The data of Secrets in them is hidden from the log from
     /// here on. `pointer` is for messages.
     ///
@@ -37,6 +47,11 @@ impl ManifestFiles {
         let root = root.canonicalize().map_err(ExecutorError::io("cannot find the folder of the manifests"))?;
         let target = root.join(path).canonicalize().ok().filter(|target| target.starts_with(&root));
         let target = target.ok_or_else(|| wrong(format!("there is no file or folder {path:?} in the source")))?;
+        let path = Path::new(".").join(target.strip_prefix(&root).unwrap_or(&target));
+        // A link may lead to what nobody could name.
+        if !is_one(&path) {
+            return Err(wrong(format!("{:?} has a name that kubectl reads as several", path.display())));
+        }
         let mut walk = Walk { root: &root, files: Vec::new(), bytes: 0 };
         walk.visit(&target, 0).map_err(wrong)?;
         let objects = walk.read().map_err(wrong)?;
@@ -46,7 +61,6 @@ impl ManifestFiles {
             ));
         }
         secrets::mask(job, &objects);
-        let path = Path::new(".").join(target.strip_prefix(&root).unwrap_or(&target));
         Ok(Self { path, objects: objects.iter().filter_map(Identity::of).collect(), root })
     }
 
@@ -61,6 +75,14 @@ impl ManifestFiles {
         file.push(&self.path);
         command.dir(&self.root).arg("--recursive").arg(file)
     }
+}
+
+/// Kubectl splits its list of files at commas, and reads quotes in it: behind a comma any file of the runner could stand.
+fn is_one(path: &Path) -> bool {
+    let inside = |component| matches!(component, Component::Normal(_) | Component::CurDir);
+    path.to_str().is_some_and(|text| {
+        (1..=1024).contains(&text.len()) && !text.chars().any(|c| c.is_control() || ",\"\\".contains(c))
+    }) && path.components().all(inside)
 }
 
 struct Walk<'a> {
@@ -106,5 +128,36 @@ impl Walk<'_> {
             objects.extend(found.map_err(|why| format!("{name}: {why}"))?);
         }
         Ok(objects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use executor_api::testing::TestJob;
+    use serde_json::json;
+
+    #[test]
+    fn what_kubectl_would_split_is_refused_behind_a_link_too() {
+        let job = TestJob::builder("kubectl", &json!({})).build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let object = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#;
+        fs::create_dir(folder.path().join("x,")).unwrap();
+        fs::write(folder.path().join("x,/a.json"), object).unwrap();
+        fs::write(folder.path().join("a.json"), object).unwrap();
+        std::os::unix::fs::symlink("x,/a.json", folder.path().join("link")).unwrap();
+        for (path, is_taken) in [("a.json", true), ("x,/a.json", false), ("link", false)] {
+            let read = ManifestFiles::read(&job.context, folder.path(), path, "/path");
+            let refused = read.err().map(|error| error.to_string()).unwrap_or_default();
+            assert_eq!(
+                (refused.starts_with("/path: "), refused.is_empty()),
+                (!is_taken, is_taken),
+                "{path}: {refused}"
+            );
+        }
+        for path in ["x,/etc/passwd", "\"a\"", "a\\b", "../a", "/etc", "", "a\nb"] {
+            assert!(ManifestFiles::check_path(path, "/path").is_err(), "{path:?}");
+        }
+        assert!(ManifestFiles::check_path("deploy/web.yaml", "/path").is_ok());
     }
 }

@@ -3,8 +3,6 @@
 mod files;
 mod parse;
 
-use std::path::{Component, Path};
-
 use executor_api::{ExecutorError, Input, JobContext};
 use job_source::Source;
 use schemars::JsonSchema;
@@ -48,11 +46,8 @@ impl Manifests {
             Some(_) if self.source.is_none() => {
                 Err(ExecutorError::invalid(&format!("{pointer}/path"), "a path is one of a source; leave it out"))
             }
-            Some(path) if !is_inside(path) => {
-                let error = "give a relative path without `..`, `,` and `\"`, for example `deploy/web.yaml`";
-                Err(ExecutorError::invalid(&format!("{pointer}/path"), error))
-            }
-            _ => Ok(()),
+            Some(path) => ManifestFiles::check_path(path, &format!("{pointer}/path")),
+            None => Ok(()),
         }
     }
 
@@ -80,14 +75,6 @@ impl Manifests {
         std::fs::write(folder.join(INLINE), text).map_err(ExecutorError::io("cannot write the manifests"))?;
         ManifestFiles::read(job, &folder, INLINE, &format!("{pointer}/inline"))
     }
-}
-
-/// Kubectl splits its list of files at commas, and reads quotes in it.
-fn is_inside(path: &str) -> bool {
-    let inside = |component| matches!(component, Component::Normal(_) | Component::CurDir);
-    (1..=1024).contains(&path.len())
-        && !path.chars().any(|c| c.is_control() || ",\"\\".contains(c))
-        && Path::new(path).components().all(inside)
 }
 
 /// Not the text: it may hold secrets.
