@@ -16,6 +16,7 @@ mod own_backend;
 mod params;
 mod plan;
 mod program;
+mod provider_cache;
 mod providers;
 mod saved_plan;
 mod stack;

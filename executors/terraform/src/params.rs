@@ -162,7 +162,7 @@ const MOST_VARIABLES: usize = 200;
 const MOST_VALUE_BYTES: usize = 128 * 1024;
 
 /// Variables that would change which code runs, where it talks to, or what it prints.
-const REFUSED: [&str; 11] = [
+const REFUSED: [&str; 12] = [
     "PATH",
     "HOME",
     "TMPDIR",
@@ -174,6 +174,8 @@ const REFUSED: [&str; 11] = [
     "TF_WORKSPACE",
     "TF_IN_AUTOMATION",
     "TF_INPUT",
+    // The old name of TF_CLI_CONFIG_FILE.
+    "TERRAFORM_CONFIG",
 ];
 const REFUSED_PREFIXES: [&str; 7] = ["LD_", "TF_CLI_", "TF_LOG", "TF_HTTP_", "TF_PLUGIN_", "GIT_", "SSL_CERT_"];
 
@@ -225,6 +227,7 @@ mod tests {
             "PATH",
             "TF_CLI_ARGS_apply",
             "TF_CLI_CONFIG_FILE",
+            "TERRAFORM_CONFIG",
             "TF_REATTACH_PROVIDERS",
             "TF_LOG",
             "TF_HTTP_PASSWORD",

@@ -1,26 +1,22 @@
 //! Where `init` gets the providers from: the operator's mirror, a cache that jobs share, or the registry.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use executor_api::{Command, ExecutorError, JobContext};
-use rustix::fs::{FlockOperation, flock};
 
-use crate::files;
+use crate::{files, provider_cache};
 
 /// Where providers come from.
 pub(crate) enum Providers {
     /// From the operator's folder and from nowhere else: the file that says so to the program. Jobs only read the
     /// folder, so any number of them may at once.
     Mirror(PathBuf),
-    /// From the registry, by way of a folder that jobs share.
+    /// From the registry; what a stack's lock file names, from a folder that jobs share.
     Cache(PathBuf),
     /// From the registry.
     Registry,
 }
-
-/// A turn at the cache. Ends with the guard, and with the process.
-pub(crate) struct Turn(#[expect(dead_code, reason = "held, and never read")] fs::File);
 
 impl Providers {
     pub(crate) fn of(job: &JobContext) -> Result<Self, ExecutorError> {
@@ -36,29 +32,27 @@ impl Providers {
     pub(crate) fn told(&self, command: Command) -> Command {
         match self {
             Self::Mirror(config) => command.env("TF_CLI_CONFIG_FILE", config),
-            Self::Cache(cache) => command.env("TF_PLUGIN_CACHE_DIR", cache),
-            Self::Registry => command,
+            Self::Cache(_) | Self::Registry => command,
         }
     }
 
-    /// Inits in parallel damage a cache that they share, so one at a time.
-    pub(crate) async fn turn(&self, job: &JobContext) -> Result<Option<Turn>, ExecutorError> {
-        let Self::Cache(cache) = self else { return Ok(None) };
-        let cache = cache.clone();
-        let waited = tokio::task::spawn_blocking(move || {
-            fs::create_dir_all(&cache)?;
-            let file = fs::File::create(cache.join(".lock"))?;
-            flock(&file, FlockOperation::LockExclusive)?;
-            Ok(file)
-        });
-        let mut stop = job.stop();
-        tokio::select! {
-            waited = waited => {
-                let waited = waited.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-                waited.map(|file| Some(Turn(file))).map_err(ExecutorError::io("cannot use the cache of providers"))
-            }
-            stop = stop.changed_from(None) => Err(ExecutorError::Stopped(stop.reason)),
+    /// Before `init` in a stack's folder: brings what the cache has for it.
+    pub(crate) async fn bring(&self, stack: &Path) -> Result<(), ExecutorError> {
+        let brought = self.with_cache(stack, provider_cache::bring).await;
+        brought.map_err(ExecutorError::io("cannot use the cache of providers"))
+    }
+
+    /// After it: keeps what it has fetched. Where that fails the next job fetches it again.
+    pub(crate) async fn keep(&self, job: &JobContext, stack: &Path) {
+        if let Err(error) = self.with_cache(stack, provider_cache::keep).await {
+            job.log().system(format!("the cache cannot keep the providers: {error}"));
         }
+    }
+
+    async fn with_cache(&self, stack: &Path, work: fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+        let Self::Cache(cache) = self else { return Ok(()) };
+        let (cache, stack) = (cache.clone(), stack.to_owned());
+        tokio::task::spawn_blocking(move || work(&cache, &stack)).await.map_err(io::Error::other)?
     }
 }
 

@@ -120,9 +120,11 @@ impl<'a> Terraform<'a> {
 
     async fn init_with(&self, args: Vec<String>) -> Result<(), ExecutorError> {
         let command = self.command("init", ["-no-color", "-input=false"].map(str::to_owned)).args(args);
-        let _turn = self.providers.turn(self.job).await?;
+        self.providers.bring(&self.dir).await?;
         let finished = self.job.run(command).await?;
-        self.succeeded("init", &finished)
+        self.succeeded("init", &finished)?;
+        self.providers.keep(self.job, &self.dir).await;
+        Ok(())
     }
 
     /// `plan` into a file. What it printed, for people.
