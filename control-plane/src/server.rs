@@ -129,7 +129,6 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
         runner_image: config.runner_image,
         issues_tokens: config.public_url.is_some(),
     });
-    queue.renew_all().await?;
     queue.remember_who_leaves().await?;
     let storage = Storage {
         secrets: SecretArtifacts::new(database.clone(), vault.clone()),
@@ -177,8 +176,7 @@ impl ControlPlane {
     /// None as yet: a listener that fails is tried again.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let Parts { queue, wake, database, lock } = self.parts;
-        let every = queue.timings().reap_every;
-        let reaper = tokio::spawn(reaper::run(queue, every));
+        let reaper = tokio::spawn(reaper::run(queue));
         connections::serve(self.listener, self.router, &shutdown, || wake.close()).await;
         reaper.abort();
         let _ = reaper.await;

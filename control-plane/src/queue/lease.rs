@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use wire::{CancelOrder, HeldJob, JobId, JobStatus, Phase, RunnerId, Timestamp};
 
-use super::reaper::{Fate, fate};
+use super::reaper::{Fate, fate, were_away};
 use super::transitions::Event;
 use super::{Queue, Row};
 use crate::error::PlaneError;
@@ -71,16 +71,24 @@ impl Queue {
             .collect())
     }
 
-    /// While we were away nobody could reach us: every lease begins again.
-    pub(crate) async fn renew_all(&self) -> Result<(), PlaneError> {
-        self.0.store.renew_leases(self.lease_from(Timestamp::now())).await
-    }
-
-    /// Ends the leases of runners that are lost, and decides what becomes of their jobs. Says how many wait again.
+    /// Ends the leases of runners that are lost, and decides what becomes of their jobs. Says how many wait again. While
+    /// we were away nobody could reach us: then every lease begins again.
     ///
     /// # Errors
-    /// If the database or the log's files fail.
+    /// If the database fails.
     pub async fn reap(&self, now: Timestamp) -> Result<u64, PlaneError> {
+        let mut looked = self.0.looked.lock().await;
+        let mut recovered = 0;
+        if were_away(*looked, now, self.0.timings.reap_every) {
+            self.0.store.renew_leases(self.lease_from(now)).await?;
+        } else {
+            recovered = self.end_leases(now).await?;
+        }
+        *looked = now;
+        Ok(recovered)
+    }
+
+    async fn end_leases(&self, now: Timestamp) -> Result<u64, PlaneError> {
         let held = self.0.store.held().await?;
         self.forget_signs(&held);
         let mut recovered = 0;
@@ -90,7 +98,7 @@ impl Queue {
                 continue;
             }
             match self.carry_out(&row, fate, now).await {
-                Ok(()) => recovered += u64::from(fate == Fate::Requeue),
+                Ok(waits_again) => recovered += u64::from(waits_again),
                 // The others are not to wait for this one.
                 Err(error) => tracing::error!(%error, job.id = %row.job.id, "could not look after a lost job"),
             }
@@ -106,7 +114,8 @@ impl Queue {
         }
     }
 
-    async fn carry_out(&self, row: &Row, decided: Fate, now: Timestamp) -> Result<(), PlaneError> {
+    /// Does it, unless the runner has come back meanwhile. Says whether the job waits again.
+    pub(super) async fn carry_out(&self, row: &Row, decided: Fate, now: Timestamp) -> Result<bool, PlaneError> {
         let id = row.job.id.clone();
         let text = self.explain_fate(row, decided).await;
         let log_length = self.0.logs.length(&id).await;
@@ -135,9 +144,9 @@ impl Queue {
         match self.change(&id, end).await {
             Ok((row, ())) => {
                 tracing::warn!(job.id = %id, attempt = row.job.attempt, fate = ?decided, "the runner of a job is lost");
-                Ok(())
+                Ok(decided == Fate::Requeue)
             }
-            Err(PlaneError::Conflict(_)) => Ok(()),
+            Err(PlaneError::Conflict(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -94,6 +94,8 @@ struct Shared {
     holdings: Holdings,
     /// The last sign of life since the last change of the row.
     seen: Mutex<HashMap<JobId, Timestamp>>,
+    /// When lost runners were looked for last, which one does at a time; before the first look, long ago.
+    looked: tokio::sync::Mutex<Timestamp>,
     /// Held while a later attempt's place in the log is fixed.
     beginning: tokio::sync::Mutex<()>,
     /// Held while work on a runner is taken.
@@ -138,6 +140,7 @@ impl Queue {
             issues_tokens,
             holdings,
             seen,
+            looked: tokio::sync::Mutex::new(Timestamp::from_micros(0)),
             beginning,
             runner_work,
         };

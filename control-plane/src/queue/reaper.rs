@@ -66,27 +66,20 @@ impl Fate {
 }
 
 /// Looks at all jobs that runners hold, again and again.
-pub(crate) async fn run(queue: Queue, every: Duration) {
-    let mut ticks = tokio::time::interval(every);
+pub(crate) async fn run(queue: Queue) {
+    let mut ticks = tokio::time::interval(queue.timings().reap_every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut before = Timestamp::now();
     loop {
         ticks.tick().await;
-        let now = Timestamp::now();
-        let done = match were_away(before, now, every) {
-            true => queue.renew_all().await,
-            false => queue.reap(now).await.map(drop),
-        };
-        if let Err(error) = done {
+        if let Err(error) = queue.reap(Timestamp::now()).await {
             tracing::error!(%error, "could not look after the jobs of lost runners");
         }
-        before = now;
     }
 }
 
-/// Whether this machine slept or its clock was set: nobody could reach us for some of the time that has passed, or it
-/// has not passed at all. That is no runner's fault.
-fn were_away(before: Timestamp, now: Timestamp, every: Duration) -> bool {
+/// Whether the plane stood still, this machine slept or its clock was set: nobody could reach us for some of the time
+/// that has passed, or it has not passed at all. That is no runner's fault.
+pub(super) fn were_away(before: Timestamp, now: Timestamp, every: Duration) -> bool {
     const LATE: Duration = Duration::from_secs(10);
     let passed = u64::try_from(now.as_micros().saturating_sub(before.as_micros())).unwrap_or(0);
     Duration::from_micros(passed) > every.saturating_add(LATE)

@@ -121,10 +121,39 @@ async fn what_cannot_be_read_of_a_lost_job_keeps_nobody_from_their_end() {
     ] {
         sqlx::query(damage).execute(&plane.database.pool).await.unwrap();
     }
+    plane.queue.reap(in_seconds(0)).await.unwrap();
     plane.queue.reap(in_seconds(3)).await.unwrap();
     let status = async |id: &str| plane.queue.get(&id.parse().unwrap()).await.unwrap().job.status;
     assert_eq!(status("0").await, JobStatus::Processing, "nobody can change it: the plan that it applies is damaged");
     for id in ["1", "2", "3"] {
         assert_eq!(status(id).await, JobStatus::Failed, "{id}");
     }
+}
+
+#[tokio::test]
+async fn a_plane_that_was_away_takes_no_job_from_anybody() {
+    let plane = open().await;
+    let row = plane.running("j", &plane.runner().await).await;
+    let status = async || plane.queue.get(&row.job.id).await.unwrap().job.status;
+    // Before the first look nobody knows for how long; then it sleeps.
+    for seconds in [100, 700] {
+        assert_eq!(plane.queue.reap(in_seconds(seconds)).await.unwrap(), 0);
+        plane.queue.reap(in_seconds(seconds + 1)).await.unwrap();
+        assert_eq!(status().await, JobStatus::Processing, "its lease has begun again");
+    }
+    plane.queue.reap(in_seconds(703)).await.unwrap();
+    assert_eq!(status().await, JobStatus::Failed);
+}
+
+#[tokio::test]
+async fn only_a_job_that_waits_again_counts_as_recovered() {
+    let plane = open().await;
+    let runner = plane.runner().await;
+    let row = Row::new(job("j", &json!({})), LossPolicy::Requeue);
+    let take = plane.queue.request(&claimant(&runner), Some("q"));
+    let row = plane.queue.0.store.insert(row, Some(take)).await.unwrap();
+    assert!(!plane.queue.carry_out(&row, reaper::Fate::Requeue, in_seconds(0)).await.unwrap(), "its runner came back");
+    plane.queue.reap(in_seconds(0)).await.unwrap();
+    assert_eq!(plane.queue.reap(in_seconds(3)).await.unwrap(), 1);
+    assert_eq!(plane.queue.reap(in_seconds(6)).await.unwrap(), 0);
 }
