@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome};
-use executor_terraform::{PlanMode, Planned, Stack};
+use executor_terraform::{PlanMode, PlanSummary, Planned, Stack};
 use serde_json::json;
 
 use crate::after_apply;
 use crate::deploy;
 use crate::plan::refuse_plan;
+use crate::snapshot::{Snapshot, Stage};
 use crate::stack::{self, Setup};
 use crate::steps::Steps;
 use crate::tfvars::tfvars;
@@ -17,6 +18,9 @@ pub struct Destroy(pub Setup);
 
 /// What a person does about a DESTROY that did not come to its end.
 const AGAIN: &str = "what is gone stays gone; DESTROY again goes on from there";
+
+/// A container of blobs, in `templates/environment/azure/storage.tf`.
+const CONTAINER: &str = "azurerm_storage_container.";
 
 #[async_trait]
 impl Executor for Destroy {
@@ -45,6 +49,7 @@ impl Destroy {
         let planned = steps.take("terraform_plan", "Run terraform plan -destroy", work).await?;
         let summary = planned.summary();
         job.log().system(summary.line());
+        refuse_containers(&snapshot, &summary)?;
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
         let gone = async {
@@ -59,6 +64,22 @@ impl Destroy {
         told.insert("plan_summary".to_owned(), json!(summary));
         Ok(Outcome { metadata: told })
     }
+}
+
+/// In production no bucket goes unless it is empty. AWS and Google refuse it by themselves, and name it; Azure deletes a
+/// container with all that is in it.
+fn refuse_containers(snapshot: &Snapshot, plan: &PlanSummary) -> Result<(), ExecutorError> {
+    let addresses = plan.resources.iter().map(|change| change.address.as_str());
+    let containers: Vec<_> = addresses.filter(|address| address.starts_with(CONTAINER)).collect();
+    if containers.is_empty() || snapshot.environment_stage != Stage::Production {
+        return Ok(());
+    }
+    Err(ExecutorError::Unsuccessful(format!(
+        "Azure would delete these with all that is in them, so nothing is destroyed:\n  {}\ntake out what is \
+         needed, and PLAN and DEPLOY the snapshot without these storage_buckets, which names what it deletes; then \
+         DESTROY again",
+        containers.join("\n  ")
+    )))
 }
 
 /// What the applications made is in no state, so the plan of before is still right.

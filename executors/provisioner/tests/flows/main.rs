@@ -7,6 +7,7 @@ mod kinds;
 mod leaving;
 mod locked;
 mod path;
+mod production;
 mod promises;
 mod storage;
 mod versions;
