@@ -1,5 +1,6 @@
 //! A context in memory, for tests of executors: no runner, no control plane, the real tools.
 
+mod hostile;
 mod machine;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::{
     LogSink, LogWriter, StopSignal, StopTrigger,
 };
 
+pub use hostile::{assert_no_option, hostile_words, is_plain};
 pub use machine::{aws_provider, find, infracost, kubeconfig, missing, moto, tool, variable};
 
 /// A job under test and all that it did.

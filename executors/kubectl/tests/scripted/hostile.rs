@@ -1,62 +1,9 @@
 //! Hostile words in every field: passed literally or refused at their place, never an option.
 
+use executor_api::testing::{assert_no_option, hostile_words};
 use serde_json::{Value, json};
 
 use crate::player::{MANIFEST, Player, apply, payload, run};
-
-/// What has broken somebody's command line before.
-fn words() -> Vec<String> {
-    let mut words: Vec<String> = [
-        "",
-        "-n",
-        "-f/etc/passwd",
-        "--kubeconfig=/x",
-        "--server=https://evil.example",
-        "--token=x",
-        "--raw=/api",
-        "--all",
-        "a=b,c=d",
-        "a,b",
-        "@/etc/passwd",
-        "{x,y}",
-        "a\nb",
-        "a\r\nb",
-        "a\0b",
-        "$(touch /tmp/x)",
-        "`id`",
-        "${IFS}",
-        "a b",
-        "a;b",
-        "../../etc/passwd",
-        "/etc/passwd",
-        "https://evil.example/x.yaml",
-        "https:/evil.example",
-        "{{ .x }}",
-        "'\"\\",
-        "null",
-        "~",
-        "*",
-        "&a",
-        "<<",
-        "!!python/object",
-        "\u{7f}\u{85}\u{2028}\u{feff}",
-        "ä😀",
-        "pod/-x",
-        "pod/a,b",
-        "pod/a/b",
-        "-/-",
-        "inline.yaml,/etc/passwd",
-        "\"inline.yaml\"",
-        "plugin",
-        ".",
-        "--",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    words.push("x".repeat(100_000));
-    words.push(format!("-{}", "x".repeat(100_000)));
-    words
-}
 
 /// Each field that takes a word, in a payload in which all else is good.
 fn fields() -> Vec<(Value, &'static str)> {
@@ -93,10 +40,12 @@ fn fields() -> Vec<(Value, &'static str)> {
 }
 
 /// Every argument is a word of ours, `--key=value` with a key of ours, or stands behind `--`.
-fn assert_no_option(call: &[String], what: &str) {
-    const WORDS: [&str; 9] =
-        ["get", "apply", "delete", "wait", "rollout", "status", "version", "--client", "--output=json"];
-    const FLAGS: [&str; 8] = [
+fn check(call: &[String], what: &str) {
+    const WORDS: [&str; 7] = ["get", "apply", "delete", "wait", "rollout", "status", "version"];
+    const FLAGS: [&str; 11] = [
+        "--all",
+        "--client",
+        "--output=json",
         "--recursive",
         "--server-side",
         "--force-conflicts",
@@ -120,13 +69,10 @@ fn assert_no_option(call: &[String], what: &str) {
         "--for=condition=",
         "--for=jsonpath=",
     ];
-    for arg in call.iter().take_while(|arg| *arg != "--") {
-        let is_ours = WORDS.contains(&arg.as_str())
-            || FLAGS.contains(&arg.as_str())
-            || (call[0] == "wait" && arg == "--all")
-            || KEYS.iter().any(|key| arg.starts_with(key));
-        assert!(is_ours, "{what}: {arg:?} in {call:?}");
-    }
+    assert_no_option(call, &FLAGS, &KEYS, what);
+    let mut before = call.iter().take_while(|arg| *arg != "--");
+    assert!(before.clone().all(|arg| arg.starts_with('-') || WORDS.contains(&arg.as_str())), "{what}: {call:?}");
+    assert!(call[0] == "wait" || before.all(|arg| arg != "--all"), "{what}: {call:?}");
     assert!(call.iter().skip_while(|arg| *arg != "--").skip(1).all(|arg| !arg.starts_with('-')), "{what}: {call:?}");
 }
 
@@ -135,7 +81,7 @@ async fn no_word_of_a_payload_is_ever_an_option() {
     let player = Player::new("");
     let (mut passed, mut refused) = (0, 0);
     for (payload, field) in fields() {
-        for word in words() {
+        for word in hostile_words() {
             let what = format!("{field} = {:?}", word.chars().take(30).collect::<String>());
             let mut payload = payload.clone();
             *payload.pointer_mut(field).unwrap() = json!(word);
@@ -152,7 +98,7 @@ async fn no_word_of_a_payload_is_ever_an_option() {
                 }
             }
             for call in player.calls() {
-                assert_no_option(&call, &what);
+                check(&call, &what);
             }
         }
     }
