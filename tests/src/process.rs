@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-pub use executor_api::testing::{aws_provider, missing, moto, variable};
+pub use executor_api::testing::{aws_provider, find, infracost, missing, moto, tool, variable};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-/// Longer than anything here takes.
-pub const TOO_LONG: Duration = Duration::from_secs(60);
+/// Longer than anything here takes, on a machine that has much else to do: a million lines have taken a minute.
+pub const TOO_LONG: Duration = Duration::from_secs(300);
 
 /// A process of the test's own.
 pub struct Process {
@@ -151,11 +151,4 @@ pub async fn eventually<T, W: Future<Output = Option<T>>>(what: &str, mut look: 
         }
     };
     tokio::time::timeout(TOO_LONG, found).await.unwrap_or_else(|_| panic!("{what}: that never came"))
-}
-
-/// A program on the PATH.
-#[must_use]
-pub fn find(name: &str) -> Option<PathBuf> {
-    let path = variable("PATH")?;
-    path.split(':').map(|dir| Path::new(dir).join(name)).find(|program| program.is_file())
 }
