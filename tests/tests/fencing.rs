@@ -19,10 +19,16 @@ fn hasty() -> Timings {
     Timings { online: Duration::from_secs(60), ..Plane::hasty() }
 }
 
+/// A lost runner is noticed, but one that is only silent while the test works is not.
+fn patient() -> Timings {
+    let Timings { silence, unacknowledged, .. } = Timings::default();
+    Timings { lease: Duration::from_secs(4), silence, unacknowledged, ..hasty() }
+}
+
 /// A runner gets a job, sleeps, and loses it to the second runner, which runs it to its end. Then the first wakes.
 #[tokio::test]
 async fn a_runner_that_slept_changes_nothing() {
-    let scene = Scene::with(hasty()).await;
+    let scene = Scene::with(patient()).await;
     let other = RunnerHome::new(&scene.plane.origin, scene.user.register("two").await);
     let mut sleeper = scene.home.started().await;
     let job = scene
@@ -145,7 +151,7 @@ impl ByHand {
 /// The same by hand, on every route: while the second attempt runs, and after its end.
 #[tokio::test]
 async fn every_write_of_an_old_attempt_is_refused() {
-    let scene = Scene::with(hasty()).await;
+    let scene = Scene::with(patient()).await;
     // Its kinds are known from then on.
     let mut runner = scene.home.started().await;
     runner.signal(Signal::TERM);
