@@ -146,7 +146,12 @@ async fn validate(terraform: &Terraform<'_>) -> Result<Outcome, ExecutorError> {
 async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId) -> Result<Outcome, ExecutorError> {
     let saved = SavedPlan::read(job, plan, "terraform")?;
     let original = check_plan(params, &saved)?;
-    let options = Options { env: params.environment(), ..Options::from(&original) };
+    let options = Options {
+        env: params.environment(),
+        parallelism: params.parallelism.or(original.parallelism),
+        lock_timeout: params.lock_timeout.clone().or_else(|| original.lock_timeout.clone()),
+        ..Options::from(&original)
+    };
     let stack = saved.open(job, &options, backend(&original)?).await?;
     check_secrets(params, &saved, &stack).await?;
     job.commit_point().await?;
@@ -169,19 +174,23 @@ fn check_plan(params: &TerraformParams, saved: &SavedPlan) -> Result<TerraformPa
         let why = format!("the plan of job {plan} was made with some, which nobody is shown; give them again");
         return Err(ExecutorError::invalid("/secret_env", why));
     }
-    let changed = |pointer: &str| Err(changed(pointer, saved));
-    if params.backend.is_some() && params.backend != original.backend {
-        return changed("/backend");
-    }
-    if params.source.is_some() && params.source != original.source {
-        return changed("/source");
+    if params.action == Action::Destroy && !original.destroy {
+        let why =
+            format!("the plan of job {plan} does not take everything away; say apply, or plan again with destroy");
+        return Err(ExecutorError::invalid("/action", why));
     }
     let made_by = saved.metadata("tool").map_or(&Value::Null, |tool| &tool["engine"]);
-    if params.engine.is_some_and(|engine| json!(engine) != *made_by) {
-        return changed("/engine");
-    }
-    if !params.variables.is_empty() && params.variables != original.variables {
-        return changed("/variables");
+    let differs = [
+        ("/backend", params.backend.is_some() && params.backend != original.backend),
+        ("/source", params.source.is_some() && params.source != original.source),
+        ("/engine", params.engine.is_some_and(|engine| json!(engine) != *made_by)),
+        ("/version", params.version.is_some() && params.version != original.version),
+        ("/variables", !params.variables.is_empty() && params.variables != original.variables),
+        ("/targets", !params.targets.is_empty() && params.targets != original.targets),
+        ("/destroy", params.destroy && !original.destroy),
+    ];
+    if let Some((pointer, _)) = differs.into_iter().find(|(_, differs)| *differs) {
+        return Err(changed(pointer, saved));
     }
     Ok(original)
 }

@@ -208,7 +208,7 @@ async fn a_plan_that_is_not_the_reviewed_one_is_not_applied() {
     };
     let apply = json!({ "action": "apply" });
     let job = || apply_of(&planned, &plan, &apply);
-    let other_variables = payload("apply", &state, &json!({ "variables": { "text": "two" } }));
+    let other = |more: &Value| apply_of(&planned, &plan, &payload("apply", &state, more));
     for (what, job, expected) in [
         ("flipped bit", job().input(artifact("terraform.plan.out"), flipped), "/plan_job_id: the plan of job"),
         ("truncated", job().input(artifact("terraform.plan.out"), &b"PK"[..]), "/plan_job_id: the plan of job"),
@@ -228,7 +228,11 @@ async fn a_plan_that_is_not_the_reviewed_one_is_not_applied() {
             job().input(Input::JobRecord(id.clone()), record(|job| job.config_snapshot["action"] = json!("drift"))),
             "/plan_job_id: job",
         ),
-        ("variables", apply_of(&planned, &plan, &other_variables), "/variables: this has changed since the plan"),
+        ("variables", other(&json!({ "variables": { "text": "two" } })), "/variables: this has changed since the plan"),
+        ("targets", other(&json!({ "targets": ["terraform_data.a"] })), "/targets: this has changed since the plan"),
+        ("version", other(&json!({ "version": ">=1.5" })), "/version: this has changed since the plan"),
+        ("destroy", other(&json!({ "destroy": true })), "/destroy: this has changed since the plan"),
+        ("to destroy", other(&json!({ "action": "destroy" })), "/action: the plan of job"),
         (
             "state",
             apply_of(&planned, &plan, &payload("apply", &folder.path().join("other"), &json!({}))),
@@ -241,6 +245,27 @@ async fn a_plan_that_is_not_the_reviewed_one_is_not_applied() {
         assert_eq!(job.commits(), 0, "{what}");
     }
     assert!(!state.exists(), "nothing was applied");
+}
+
+#[tokio::test]
+async fn how_long_to_wait_for_a_lock_is_the_applying_jobs_to_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("terraform.tfstate");
+    run(&builder(&payload("apply", &state, &json!({}))).build().unwrap()).await.unwrap();
+    let of_plan = json!({ "destroy": true, "lock_timeout": "1s", "parallelism": 2 });
+    let planned = builder(&payload("plan", &state, &of_plan)).build().unwrap();
+    let plan = run(&planned).await.unwrap();
+
+    let (program, calls) = (folder.path().join("terraform"), folder.path().join("calls"));
+    std::fs::write(&program, format!("#!/bin/sh\necho \"$*\" >> {}\nexec terraform \"$@\"\n", calls.display()))
+        .unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let destroy = json!({ "action": "destroy", "lock_timeout": "7s" });
+    let job = apply_of(&planned, &plan, &destroy)
+        .settings(|settings| drop(settings.tools.insert("terraform".to_owned(), program)));
+    run(&job.build().unwrap()).await.unwrap();
+    let calls = std::fs::read_to_string(calls).unwrap();
+    assert!(calls.contains("-auto-approve -parallelism=2 -lock-timeout=7s "), "{calls}");
 }
 
 mod wire_job {
