@@ -37,7 +37,12 @@ pub(crate) fn run(dir: &Path) -> ExitCode {
     // While there is one thread. Where it fails, tools of other users still cannot read us.
     let _ = process_supervisor::hide_secrets(AMBIENT_SECRETS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(run_to_outcome(&directory, ambient)));
+    let ended = runtime.and_then(|runtime| {
+        let ended = runtime.block_on(run_to_outcome(&directory, ambient));
+        // There is an outcome: a thread that an executor left behind need not end for it.
+        runtime.shutdown_background();
+        ended
+    });
     // Whatever the tools left behind, also in sessions of their own.
     let _ = kill_descendants();
     match ended {

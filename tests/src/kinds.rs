@@ -89,7 +89,7 @@ async fn run(
     Err(ExecutorError::ToolFailed { tool: "test-tool".to_owned(), exit, message })
 }
 
-/// The payload of `panics` and `probe`.
+/// The payload of `panics`, `blocks` and `probe`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoParams {}
@@ -102,6 +102,27 @@ impl Executor for Panics {
         let NoParams {} = job.params()?;
         job.log().system("about to panic");
         panic!("this kind always panics");
+    }
+}
+
+struct Blocks;
+
+/// Waits in a thread for what never comes, as for a lock that somebody holds.
+#[async_trait]
+impl Executor for Blocks {
+    async fn execute(&self, job: &JobContext) -> Result<Outcome, ExecutorError> {
+        let NoParams {} = job.params()?;
+        let mut stop = job.stop();
+        let forever = tokio::task::spawn_blocking(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+        job.log().system("waiting in a thread");
+        tokio::select! {
+            ended = forever => unreachable!("it never ends: {ended:?}"),
+            stop = stop.changed_from(None) => Err(ExecutorError::Stopped(stop.reason)),
+        }
     }
 }
 
@@ -140,4 +161,5 @@ inventory::submit! {
     ExecutorPlugin::new::<ReadsOnlyParams>("reads-only", &ReadsOnly).summary("Only reads").loss(LossPolicy::Requeue)
 }
 inventory::submit! { ExecutorPlugin::new::<NoParams>("panics", &Panics).summary("Panics") }
+inventory::submit! { ExecutorPlugin::new::<NoParams>("blocks", &Blocks).summary("Waits in a thread") }
 inventory::submit! { ExecutorPlugin::new::<NoParams>("probe", &Probe).summary("Looks for secrets") }

@@ -132,3 +132,12 @@ async fn a_cancel_before_the_commit_point_changes_nothing() {
     assert_eq!(end(&ended), ["CANCELLED", "cancelled_by_user"]);
     assert_eq!((fake.calls_of("apply"), fake.signals()), (0, vec!["INT".to_owned()]));
 }
+
+#[tokio::test]
+async fn a_thread_that_never_ends_holds_no_job_up() {
+    let rig = Rig::with(|home| home).await.started().await;
+    let job = rig.user.submit("blocks", &json!({})).await;
+    rig.log_has(&job, "waiting in a thread").await;
+    rig.user.cancel(&job).await;
+    assert_eq!(end(&rig.ended(&job).await), ["CANCELLED", "cancelled_by_user"]);
+}
