@@ -7,10 +7,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, pidfd_open,
-    pidfd_send_signal, waitid, waitpid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, pidfd_open, pidfd_send_signal, waitid,
+    waitpid,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -67,19 +67,6 @@ impl DetachedProcess {
         ignore_ended(pidfd_send_signal(self.pidfd.get_ref(), Signal::TERM))
     }
 
-    /// Sends SIGKILL to its session's process group. Harmless when it has ended.
-    ///
-    /// # Errors
-    /// If the system refuses.
-    pub fn kill(&self) -> io::Result<()> {
-        if self.has_ended()? {
-            return Ok(());
-        }
-        ignore_ended(kill_process_group(self.pid, Signal::KILL))?;
-        // Also when it leads no group.
-        ignore_ended(pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL))
-    }
-
     /// Waits for its end. Cancel-safe; returns at once when it has ended.
     ///
     /// # Errors
@@ -99,7 +86,7 @@ impl DetachedProcess {
     fn has_ended(&self) -> io::Result<bool> {
         let mut fds = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        Ok(poll(&mut fds, Some(&now))? > 0)
+        Ok(retry_on_intr(|| poll(&mut fds, Some(&now)))? > 0)
     }
 }
 

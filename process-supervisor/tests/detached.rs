@@ -44,7 +44,27 @@ async fn it_is_taken_up_by_its_identity_and_only_by_that() {
     process.ended().await.unwrap();
     assert!(DetachedProcess::adopt(&identity).unwrap().is_none());
     adopted.terminate().unwrap();
-    adopted.kill().unwrap();
+}
+
+#[tokio::test]
+async fn its_session_lives_as_long_as_one_of_its_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, gates) = (folder.path().join("output"), ["first", "second"].map(|gate| folder.path().join(gate)));
+    spawn_detached(&sh("mkfifo first second").dir(folder.path()), &file).unwrap().ended().await.unwrap();
+    let script = "read -r line <second & echo $!; read -r line <first";
+    let process = spawn_detached(&sh(script).dir(folder.path()), &file).unwrap();
+    let leader = identity(process.pid());
+    std::fs::write(&gates[0], "go\n").unwrap();
+    process.ended().await.unwrap();
+    assert!(leader.session_is_alive().unwrap(), "its leader has ended, and not its member");
+    let another = ProcessIdentity { boot_id: "another".to_owned(), ..leader.clone() };
+    assert!(!another.session_is_alive().unwrap());
+
+    let member = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    let member = DetachedProcess::adopt(&identity(member)).unwrap().expect("it waits");
+    std::fs::write(&gates[1], "go\n").unwrap();
+    member.ended().await.unwrap();
+    assert!(!leader.session_is_alive().unwrap());
 }
 
 #[tokio::test]

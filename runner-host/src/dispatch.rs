@@ -1,11 +1,14 @@
 //! One claim, one report: makes the job directory, fetches what the job needs, starts its process, looks after it.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use executor_api::{PlaneAccess, Stop, StopReason};
 use process_supervisor::{Command, DetachedProcess, Environment, boot_id, spawn_detached};
 use tokio::sync::{mpsc, watch};
-use wire::{Claim, Phase, Reason, RunnerStatus};
+use wire::{Claim, JobId, Phase, Reason, RunnerStatus};
 
 use crate::delivery::{self, Delivered, Taken};
 use crate::held_jobs::Order;
@@ -13,6 +16,8 @@ use crate::job_directory::{Claimed, FORMAT, JobDirectory, PROCESS_OUTPUT, STOP};
 use crate::oidc_token::{self, Renewal};
 use crate::runner::Runner;
 use crate::{inputs, job_process, stand_in_outcome};
+
+const WATCH_AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs a job, and then one after another for as long as the plane answers the end of one with the next.
 pub(crate) async fn run(runner: Arc<Runner>, first: impl Future<Output = Option<Claim>>) {
@@ -58,7 +63,7 @@ pub(crate) async fn run_claim(runner: Arc<Runner>, claim: Claim) -> Option<Claim
 }
 
 /// Work with files and processes: on another thread, because this one is for all jobs.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
@@ -102,7 +107,7 @@ async fn stop_before_start(orders: &mut mpsc::UnboundedReceiver<Order>, director
             return stop;
         }
     }
-    std::future::pending().await
+    pending().await
 }
 
 /// Looks after a job from here on: passes on orders, delivers what it writes, reports how it ended.
@@ -115,86 +120,98 @@ pub(crate) async fn attend(
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> Option<Claim> {
     let (job, attempt) = (claimed.job.id.clone(), claimed.job.attempt_no());
-    let (ended, mut has_ended) = watch::channel(process.is_none());
+    let (ended, mut has_ended) = watch::channel(false);
     let delivered = {
         let delivery = delivery::run(&runner, &directory, &claimed, has_ended.clone());
-        let control = control(&directory, process, orders, ended);
+        let control = control(&directory, &job, process, orders, ended);
         let mut control = std::pin::pin!(control);
         let mut delivered = tokio::select! {
             delivered = delivery => delivered,
-            () = &mut control => unreachable_end(),
-            () = oidc_token::keep_fresh(&runner, &claimed, &directory, renewal, has_ended.clone()) => unreachable_end(),
+            never = &mut control => match never {},
+            never = oidc_token::keep_fresh(&runner, &claimed, &directory, renewal, has_ended.clone()) => match never {},
         };
         if let Delivered::Refused { .. } = delivered {
             // What may still be stopped without harm is; what has changed the world goes on to its end.
             runner.held.order(&job, attempt, Order::Lost);
             tokio::select! {
                 _ = has_ended.wait_for(|ended| *ended) => {}
-                () = &mut control => {}
+                never = &mut control => match never {},
             }
             delivered = delivery::say_late(&runner, &directory, &claimed).await;
         }
         delivered
     };
     let mut next = None;
-    let kept = match delivered {
+    let is_taken = match delivered {
         Delivered::All(Taken { status, claim }) => {
             tracing::info!(job.id = %job, %status, "reported a job");
             next = claim.map(|claim| *claim);
-            blocking(move || directory.remove()).await
+            true
         }
         Delivered::Refused { why } => {
             tracing::warn!(job.id = %job, why, "the control plane does not take this attempt's report");
-            directory
-                .keep_as_lost()
-                .map(|kept| tracing::warn!(directory = %kept.display(), "its log and outcome are kept"))
+            false
         }
     };
-    if let Err(error) = kept {
-        tracing::error!(error = crate::chain(&error), job.id = %job, "cannot put away a job's directory");
+    match blocking(move || directory.put_away(is_taken)).await {
+        Ok(None) => {}
+        Ok(Some(kept)) => {
+            tracing::warn!(job.id = %job, directory = %kept.display(), "what a person may look for is kept")
+        }
+        Err(error) => tracing::error!(error = crate::chain(&error), job.id = %job, "cannot put away a job's directory"),
     }
     runner.held.let_go(&job, attempt);
     next
 }
 
-/// `control` waits for orders for ever.
-fn unreachable_end() -> Delivered {
-    Delivered::Refused { why: "the runner lost sight of the job".to_owned() }
-}
-
-/// Watches the process, and passes on orders to it. Never returns.
+/// Watches the process until it is written down how it ended, and passes on orders to it.
 async fn control(
     directory: &JobDirectory,
+    job: &JobId,
     process: Option<DetachedProcess>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    orders: mpsc::UnboundedReceiver<Order>,
     ended: watch::Sender<bool>,
-) {
-    let Some(process) = process else { return std::future::pending().await };
+) -> Infallible {
+    let ending = async {
+        if let Some(process) = &process {
+            gone(process).await;
+        }
+        stand_in_outcome::complete(directory, job).await;
+        ended.send_replace(true);
+        pending().await
+    };
+    tokio::select! {
+        never = ending => never,
+        never = pass_on(orders, directory, process.as_ref()) => never,
+    }
+}
+
+/// What cannot be watched may live.
+async fn gone(process: &DetachedProcess) {
+    while let Err(error) = process.ended().await {
+        tracing::error!(error = crate::chain(&error), "cannot watch a job's process; trying again");
+        tokio::time::sleep(WATCH_AGAIN).await;
+    }
+}
+
+async fn pass_on(
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    directory: &JobDirectory,
+    process: Option<&DetachedProcess>,
+) -> Infallible {
     let mut asked: Option<Stop> = None;
-    loop {
-        tokio::select! {
-            result = process.ended(), if !*ended.borrow() => {
-                if let Err(error) = result {
-                    tracing::error!(error = crate::chain(&error), "cannot watch a job's process");
-                }
-                ended.send_replace(true);
+    while let (Some(process), Some(order)) = (process, orders.recv().await) {
+        let Some(stop) = wanted(order, directory) else { continue };
+        let merged =
+            asked.map_or(stop, |was| Stop { reason: was.reason.max(stop.reason), force: was.force || stop.force });
+        if asked != Some(merged) {
+            asked = Some(merged);
+            if let Err(error) = directory.place(STOP, &merged).and_then(|()| process.terminate()) {
+                tracing::error!(error = crate::chain(&error), "cannot stop a job");
             }
-            Some(order) = orders.recv() => {
-                let Some(stop) = wanted(order, directory) else { continue };
-                let merged = asked.map_or(stop, |was| Stop {
-                    reason: was.reason.max(stop.reason),
-                    force: was.force || stop.force,
-                });
-                if asked != Some(merged) {
-                    asked = Some(merged);
-                    if let Err(error) = directory.place(STOP, &merged).and_then(|()| process.terminate()) {
-                        tracing::error!(error = crate::chain(&error), "cannot stop a job");
-                    }
-                }
-            }
-            else => std::future::pending().await,
         }
     }
+    pending().await
 }
 
 /// After its commit point a job that was lost is not stopped: what it does must come to its own end.

@@ -3,6 +3,7 @@
 //! The runner fetches and writes it; the job process hides each one from the log as it comes. It is renewed only where
 //! the plane gave one at the start.
 
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,7 +69,7 @@ pub(crate) async fn keep_fresh(
     directory: &JobDirectory,
     renewal: Option<Renewal>,
     mut ended: watch::Receiver<bool>,
-) {
+) -> Infallible {
     if let Some(renewal) = renewal {
         let file = file(&directory.paths().inputs);
         tokio::select! {
@@ -79,7 +80,7 @@ pub(crate) async fn keep_fresh(
         // Nobody needs it any more; not there is as good.
         let _ = std::fs::remove_file(file);
     }
-    std::future::pending::<()>().await;
+    std::future::pending().await
 }
 
 async fn renew_in_time(runner: &Runner, claimed: &Claimed, file: &Path, renewal: Renewal) {

@@ -2,17 +2,26 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use backon::Retryable;
 use executor_api::{LogWriter, credential_folder};
+use futures_util::FutureExt;
 use serde_json::Map;
-use wire::{JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
+use wire::{JobId, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
 
 use crate::client::ClientError;
-use crate::delivery;
 use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT};
 use crate::job_log::{FrameReader, FrameWriter};
 use crate::runner::Runner;
+use crate::{delivery, dispatch};
+
+/// How long tools whose job's process was killed may go on before its end is reported: what only looks is cut off from its
+/// output and ends by itself; what changes the world has the time that nearly any change takes.
+const BEFORE_COMMIT: Duration = Duration::from_secs(30);
+const AFTER_COMMIT: Duration = Duration::from_secs(3600);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const WRITE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Who wanted the end decides whether it is a failure.
 pub(crate) fn status_for(reason: Reason) -> JobStatus {
@@ -35,8 +44,48 @@ pub(crate) fn write_refused(directory: &JobDirectory, (reason, text): &(Reason, 
     directory.write(OUTCOME, &outcome)
 }
 
+/// Sees to it that there is an outcome, for a job whose process is gone. If that has left none, it was killed, and its tools
+/// may be at work: as long as they are, nobody else may change what they change, and they need what the job was given.
+pub(crate) async fn complete(directory: &JobDirectory, job: &JobId) {
+    if directory.has(OUTCOME) {
+        return;
+    }
+    let tools_work = !tools_have_ended(directory, job).await;
+    loop {
+        let of_it = directory.clone();
+        match dispatch::blocking(move || write_lost(&of_it, tools_work)).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(error = crate::chain(&error), job.id = %job, "cannot write down how a job ended; trying again");
+                tokio::time::sleep(WRITE_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// False if that takes too long.
+async fn tools_have_ended(directory: &JobDirectory, job: &JobId) -> bool {
+    let patience = if directory.phase() == Phase::Committed { AFTER_COMMIT } else { BEFORE_COMMIT };
+    let ended = async {
+        // What cannot be seen may live.
+        while tools_work(directory).unwrap_or(true) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let mut ended = std::pin::pin!(ended);
+    if let Some(()) = (&mut ended).now_or_never() {
+        return true;
+    }
+    tracing::warn!(job.id = %job, "a job's process was killed, and its tools still work; its end is reported after theirs");
+    tokio::time::timeout(patience, ended).await.is_ok()
+}
+
+fn tools_work(directory: &JobDirectory) -> io::Result<bool> {
+    directory.process()?.map_or(Ok(false), |process| process.session_is_alive())
+}
+
 /// The process is gone and has not said how it ended.
-pub(crate) fn write_lost(directory: &JobDirectory) -> io::Result<()> {
+fn write_lost(directory: &JobDirectory, tools_work: bool) -> io::Result<()> {
     // It had no time to take its credentials away.
     let _ = fs::remove_dir_all(credential_folder(&directory.paths()));
     let said = fs::read(directory.file(PROCESS_OUTPUT)).unwrap_or_default();
@@ -47,6 +96,9 @@ pub(crate) fn write_lost(directory: &JobDirectory) -> io::Result<()> {
     let phase = directory.phase();
     if phase == Phase::Committed {
         text.push_str(", after its commit point: nobody knows how far it came");
+    }
+    if tools_work {
+        text.push_str("; tools that it has started still work");
     }
     if !last.is_empty() {
         text = format!("{text}. It said: {}", last.join(" | "));

@@ -7,6 +7,7 @@ use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use system_tests::ledger::{self, assert_same_bytes};
+use system_tests::process::Process;
 use system_tests::proxy::{At, Call};
 use system_tests::scene::Scene;
 use system_tests::steps::Step::{self, Emit, Flow, Mark, Wait};
@@ -45,7 +46,7 @@ fn fast_reaper() -> Timings {
     Timings { reap_every: Duration::from_millis(50), ..Timings::default() }
 }
 
-async fn nothing_is_left(scene: &Scene, runner: &mut system_tests::process::Process) {
+async fn nothing_is_left(scene: &Scene, runner: &mut Process) {
     runner.signal(Signal::TERM);
     assert!(runner.ended().await.success());
     assert!(scene.home.job_dirs().is_empty(), "{:?}", scene.home.job_dirs());
@@ -179,7 +180,7 @@ async fn a_running_job_does_not_notice() {
 }
 
 /// As a power cut does it, once the first 30 records are in the job directory: they are all of its log.
-async fn killed_with_its_job(plan: &[Step], apply: &[Step], moment: &str) -> (Scene, wire::Job) {
+async fn killed_with_its_job(plan: &[Step], apply: &[Step], moment: &str) -> (Scene, Process, wire::Job) {
     let scene = Scene::new().await;
     let mut runner = scene.home.started().await;
     let job = scene.user.submit("ledger", &scene.ledger.job(plan, apply)).await;
@@ -194,27 +195,41 @@ async fn killed_with_its_job(plan: &[Step], apply: &[Step], moment: &str) -> (Sc
     runner.kill9().await;
     let pid = Pid::from_raw(i32::try_from(process["pid"].as_i64().unwrap()).unwrap()).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
-    let mut runner = scene.home.started().await;
+    std::fs::write(directory.join("work/errored.tfstate"), "all that is known").unwrap();
+    let runner = scene.home.started().await;
+    runner.until_said("its tools still work").await;
+    scene.ledger.open("end");
     let ended = scene.user.ended_as(&job, JobStatus::Failed).await;
+    assert_eq!(scene.ledger.count("records 30"), 1, "the tool came to its end first");
     assert_eq!(ended.reason.as_deref(), Some("process_lost"), "{ended:#?}");
     assert_same_bytes(&scene.user.log(&job).await, &records);
     assert_eq!(ended.log_complete, Some(true));
-    nothing_is_left(&scene, &mut runner).await;
-    (scene, ended)
+    (scene, runner, ended)
 }
 
 #[tokio::test]
 async fn with_its_job_before_the_commit_point() {
-    let (scene, ended) = killed_with_its_job(&[Emit(30), mark("planned"), wait("never")], &[], "planned").await;
+    let plan = [Emit(30), mark("planned"), wait("end")];
+    let (scene, mut runner, ended) = killed_with_its_job(&plan, &[], "planned").await;
     assert_eq!((scene.ledger.count("start"), scene.ledger.count("apply")), (1, 0));
     assert!(!ended.error_message.unwrap().contains("nobody knows"), "nothing was changed");
+    nothing_is_left(&scene, &mut runner).await;
 }
 
 #[tokio::test]
 async fn with_its_job_after_the_commit_point() {
-    let (scene, ended) = killed_with_its_job(&[], &[Emit(30), mark("applying"), wait("never")], "applying").await;
+    let apply = [Emit(30), mark("applying"), wait("end")];
+    let (scene, mut runner, ended) = killed_with_its_job(&[], &apply, "applying").await;
     assert_eq!(scene.ledger.count("apply"), 1, "it is not run again");
     assert!(ended.error_message.unwrap().contains("nobody knows how far it came"));
+    runner.signal(Signal::TERM);
+    assert!(runner.ended().await.success());
+    let [kept] = &scene.home.job_dirs()[..] else { panic!("{:?}", scene.home.job_dirs()) };
+    assert!(kept.extension().is_some_and(|extension| extension == "lost"), "{}", kept.display());
+    assert_eq!(std::fs::read(kept.join("work/errored.tfstate")).unwrap(), b"all that is known");
+    for given in ["claim.json", "inputs", "home", "tmp"] {
+        assert!(!kept.join(given).exists(), "{given}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! What is left of a group, and of everything that a process has started.
 
-use std::fs;
 use std::io;
 use std::time::Duration;
 
@@ -10,14 +9,7 @@ use rustix::process::{
     test_kill_process_group, wait, waitpgid,
 };
 
-use super::identity::Stat;
-
-/// Every process that can be seen. Ones that end while we look are left out.
-fn all() -> Vec<(u32, Stat)> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, Stat::of(pid).ok()?))).collect()
-}
+use super::identity::{Stat, all};
 
 /// Whether a group, whose leader has been waited for, has a process that is not a zombie.
 pub(crate) fn group_is_alive(group: Pid) -> bool {
@@ -28,7 +20,7 @@ pub(crate) fn group_is_alive(group: Pid) -> bool {
         return false;
     }
     let group = group.as_raw_nonzero().get().cast_unsigned();
-    all().iter().any(|(_, stat)| stat.group == group && stat.is_alive())
+    all().unwrap_or_default().iter().any(|(_, stat)| stat.group == group && stat.is_alive())
 }
 
 /// From now on, a descendant whose parent ends becomes our child, even if it left its group and session. So
@@ -74,7 +66,7 @@ fn has_children() -> bool {
 
 /// Each with its start time.
 fn living_descendants() -> Vec<(u32, u64)> {
-    let all = all();
+    let all = all().unwrap_or_default();
     let mut family = vec![std::process::id()];
     let mut next = 0;
     while let Some(&parent) = family.get(next) {

@@ -25,6 +25,20 @@ impl ProcessIdentity {
         Self::of(std::process::id())
     }
 
+    /// Whether the session that it leads, or led, has a living process. One that left for a session of its own is not seen.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn session_is_alive(&self) -> io::Result<bool> {
+        if boot_id()? != self.boot_id {
+            return Ok(false);
+        }
+        let all = all()?;
+        // While a session has members, nobody else gets the number of its leader.
+        let is_anothers = all.iter().any(|(pid, stat)| *pid == self.pid && stat.start_ticks != self.start_ticks);
+        Ok(!is_anothers && all.iter().any(|(_, stat)| stat.session == self.pid && stat.is_alive()))
+    }
+
     pub(crate) fn of(pid: u32) -> io::Result<Self> {
         Ok(Self { pid, start_ticks: Stat::of(pid)?.start_ticks, boot_id: boot_id()? })
     }
@@ -38,11 +52,18 @@ pub fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
+/// Every process that can be seen. Ones that end while we look are left out.
+pub(super) fn all() -> io::Result<Vec<(u32, Stat)>> {
+    let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Ok(pids.filter_map(|pid| Some((pid, Stat::of(pid).ok()?))).collect())
+}
+
 /// Some fields of `/proc/PID/stat` (see proc_pid_stat(5)).
 pub(super) struct Stat {
     state: char,
     pub(super) parent: u32,
     pub(super) group: u32,
+    session: u32,
     pub(super) start_ticks: u64,
 }
 
@@ -59,6 +80,7 @@ impl Stat {
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
         })
     }
@@ -74,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_programs_name_may_hold_anything() {
-        let stat = Stat::parse("7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0").unwrap();
-        assert_eq!((stat.state, stat.parent, stat.group, stat.start_ticks), ('S', 1, 7, 4711));
+        let stat = Stat::parse("7 (a) b) S 1 7 6 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0").unwrap();
+        assert_eq!((stat.state, stat.parent, stat.group, stat.session, stat.start_ticks), ('S', 1, 7, 6, 4711));
     }
 
     #[test]

@@ -16,9 +16,8 @@ use wire::{AttemptNo, Claim, JobId, JobStatus};
 use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::directory_watch::Changes;
-use crate::job_directory::{Claimed, JobDirectory, OUTCOME};
+use crate::job_directory::{Claimed, JobDirectory};
 use crate::runner::Runner;
-use crate::stand_in_outcome;
 
 use log::LogDelivery;
 
@@ -133,7 +132,7 @@ impl Delivery<'_> {
 
     async fn deliver_log(&self, log: &mut LogDelivery<'_>, mut signs: Signs) -> Result<(), Stopped> {
         loop {
-            let is_all = signs.is_all_written(self.directory)?;
+            let is_all = signs.is_all_written(self.directory);
             if log.deliver_some().await? {
                 if !log.has_much()? {
                     signs.of_the_end(BURST).await;
@@ -149,7 +148,7 @@ impl Delivery<'_> {
 
     async fn deliver_outbox(&self, mut signs: Signs) -> Result<(), Stopped> {
         loop {
-            let is_all = signs.is_all_written(self.directory)?;
+            let is_all = signs.is_all_written(self.directory);
             if outbox::deliver_one(self).await? {
                 continue;
             }
@@ -182,13 +181,10 @@ impl Signs {
     }
 
     /// Whether the job writes nothing more. Asked before one looks for what there is: that is then all of it.
-    fn is_all_written(&mut self, directory: &JobDirectory) -> Result<bool, Stopped> {
+    fn is_all_written(&mut self, directory: &JobDirectory) -> bool {
         self.changes.mark_unchanged();
         let is_over = *self.ended.borrow_and_update();
-        if is_over && !directory.has(OUTCOME) {
-            stand_in_outcome::write_lost(directory)?;
-        }
-        Ok(is_over && !commit::is_open(directory))
+        is_over && !commit::is_open(directory)
     }
 
     /// Waits for `pause`, unless the job ends.

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use executor_api::JobPaths;
 use rustix::fs::{FallocateFlags, fallocate};
 use uuid::Uuid;
-use wire::{AttemptNo, JobId, Phase};
+use wire::{AttemptNo, JobId, Phase, Reason};
 
 use crate::short_name;
 
-use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME};
+use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME, OutcomeRecord};
 
 /// What the name of a run that was lost ends with.
 const LOST: &str = "lost";
@@ -115,7 +115,24 @@ impl JobDirectory {
         self.has(COMMITTED) && !matches!(self.read(COMMITTED), Ok(Some(Committed { refused: Some(_) })))
     }
 
-    /// All is delivered: nothing of the run stays behind. It leaves its name first: half a directory would look like a run
+    /// For a run whose end the plane has taken, or has refused. Returns where it is, if something is kept.
+    pub(crate) fn put_away(&self, is_taken: bool) -> io::Result<Option<PathBuf>> {
+        if is_taken && !self.has_unknown_end() {
+            return self.remove().map(|()| None);
+        }
+        self.keep_as_lost().map(Some)
+    }
+
+    /// Whether nobody knows how far the run came in changing the world. What it worked on may say so, to a person: for one,
+    /// `errored.tfstate`, a state that terraform could store nowhere else.
+    fn has_unknown_end(&self) -> bool {
+        let outcome: io::Result<Option<OutcomeRecord>> = self.read(OUTCOME);
+        let is_lost =
+            |outcome: OutcomeRecord| outcome.reason == Some(Reason::ProcessLost) && outcome.phase == Phase::Committed;
+        outcome.is_ok_and(|outcome| outcome.is_some_and(is_lost))
+    }
+
+    /// Nothing of the run stays behind. It leaves its name first: half a directory would look like a run
     /// that has not begun, or not ended.
     pub(crate) fn remove(&self) -> io::Result<()> {
         short_name::remove(&self.paths().temp);
@@ -136,8 +153,8 @@ impl JobDirectory {
         self.forget_what_was_given().and_then(|()| remove_tree(&self.root))
     }
 
-    /// Keeps what the run has to say where a person finds it: the plane did not take its end.
-    pub(crate) fn keep_as_lost(&self) -> io::Result<PathBuf> {
+    /// Keeps what the run has to say where a person finds it.
+    fn keep_as_lost(&self) -> io::Result<PathBuf> {
         short_name::remove(&self.paths().temp);
         let kept = self.root.with_extension(format!("{}.{LOST}", self.root.extension().unwrap_or_default().display()));
         fs::rename(&self.root, &kept)?;
@@ -145,21 +162,21 @@ impl JobDirectory {
         Ok(kept)
     }
 
-    /// Whether the plane did not take the end of the run there.
+    /// Whether a run is kept there.
     pub(crate) fn is_lost(&self) -> bool {
         self.root.extension().is_some_and(|extension| extension == LOST)
     }
 
     /// Leaves of a lost run what it has said: what it was given and what it worked on hold secrets, and the next job on this
-    /// machine may be somebody else's.
+    /// machine may be somebody else's. What it worked on stays where nobody knows how far it came.
     pub(crate) fn forget_what_was_given(&self) -> io::Result<()> {
         let JobPaths { work, inputs, home, temp, .. } = self.paths();
         unless_gone(fs::remove_file(self.file(CLAIM)))?;
-        // Last comes what it worked on: tools may have left files there that are not ours to delete.
-        for dir in [inputs, home, temp, work] {
+        for dir in [inputs, home, temp] {
             unless_gone(remove_tree(&dir))?;
         }
-        Ok(())
+        // Last: tools may have left files there that are not ours to delete.
+        if self.has_unknown_end() { Ok(()) } else { unless_gone(remove_tree(&work)) }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
+use executor_api::JobPaths;
 use serde_json::{Map, json};
-use wire::Phase;
+use wire::{JobStatus, LogSummary, Phase, Reason, Timestamp};
 
 use super::*;
 
@@ -222,7 +223,7 @@ fn of_a_lost_run_stays_what_it_said_and_nothing_that_it_was_given() {
     for dir in [paths.work, paths.home, paths.temp] {
         fs::write(dir.join("file"), "canary").unwrap();
     }
-    let kept = JobDirectory::at(directory.keep_as_lost().unwrap());
+    let kept = JobDirectory::at(directory.put_away(false).unwrap().unwrap());
     assert!(kept.is_lost() && !directory.root().exists());
     assert!(kept.has(LOG) && kept.next_outbox().unwrap().is_some());
     for file in fs::read_dir(kept.root()).unwrap() {
@@ -232,4 +233,30 @@ fn of_a_lost_run_stays_what_it_said_and_nothing_that_it_was_given() {
         assert!(!bytes.windows(6).any(|window| window == b"canary"), "{}", file.display());
     }
     kept.forget_what_was_given().unwrap();
+}
+
+#[test]
+fn of_a_run_whose_end_nobody_knows_stays_what_it_worked_on() {
+    for (reason, phase) in [
+        (Some(Reason::ProcessLost), Phase::Committed),
+        (Some(Reason::ProcessLost), Phase::Preparing),
+        (Some(Reason::ToolFailed), Phase::Committed),
+        (None, Phase::Committed),
+    ] {
+        let (_folder, directory) = directory();
+        let JobPaths { work, home, .. } = directory.paths();
+        for dir in [work, home] {
+            fs::write(dir.join("file"), "").unwrap();
+        }
+        let log = LogSummary { length: 0, sha256: String::new(), dropped_bytes: 0 };
+        let (status, metadata, finished_at) = (JobStatus::Failed, Map::new(), Timestamp::now());
+        let outcome = OutcomeRecord { status, reason, error_message: None, metadata, phase, log, finished_at };
+        directory.write(OUTCOME, &outcome).unwrap();
+        let kept = directory.put_away(true).unwrap().map(JobDirectory::at);
+        assert_eq!(kept.is_some(), (reason, phase) == (Some(Reason::ProcessLost), Phase::Committed), "{reason:?}");
+        if let Some(kept) = kept {
+            kept.forget_what_was_given().unwrap();
+            assert!(kept.is_lost() && kept.has("work/file") && !kept.has("home") && !kept.has(CLAIM));
+        }
+    }
 }
