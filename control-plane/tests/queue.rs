@@ -236,10 +236,19 @@ async fn what_is_held_is_known_by_runner(store: impl JobStore) {
     let runner: RunnerId = "r1".parse().unwrap();
     let held = |rows: Vec<Row>| rows.into_iter().map(|row| row.job.id.to_string()).collect::<Vec<_>>();
     assert_eq!(held(store.held_by(&runner).await.unwrap()), ["job-0"]);
+    assert_eq!(store.last_claim(&runner).await.unwrap(), Some(id(0)));
+    assert_eq!(store.last_claim(&"r3".parse().unwrap()).await.unwrap(), None);
     assert_eq!(held(store.held().await.unwrap()).len(), 2);
     store.renew_leases(at(500)).await.unwrap();
     assert_eq!(store.find(&id(0)).await.unwrap().unwrap().lease_until, at(500));
     assert_eq!(store.find(&id(2)).await.unwrap().unwrap().lease_until, Timestamp::from_micros(0), "nobody holds it");
+    store.take(Take { now: at(2_000_000), ..take(claimant("r1"), None) }).await.unwrap();
+    let end = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = JobStatus::Success;
+        Ok(())
+    };
+    store.change(&id(2), Box::new(end)).await.unwrap();
+    assert_eq!(store.last_claim(&runner).await.unwrap(), Some(id(2)), "though it has ended");
 }
 
 async fn a_list_is_of_one_organisation_newest_first(store: impl JobStore) {

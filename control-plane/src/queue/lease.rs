@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use wire::{CancelOrder, HeldJob, JobId, JobStatus, Phase, RunnerId, Timestamp};
+use wire::{CancelOrder, Heartbeat, HeldJob, JobId, JobStatus, Phase, RunnerId, Timestamp};
 
 use super::reaper::{Fate, fate, were_away};
 use super::transitions::Event;
@@ -10,20 +10,22 @@ use super::{Queue, Row};
 use crate::error::PlaneError;
 use crate::state::Actor;
 
+/// The seed's runners stop a job after two hours. One that takes longer to end says something in its log.
+const SEED_WORKS_FOR_US: i64 = 3 * 3600 * 1_000_000;
+
 impl Queue {
-    /// Extends the leases of the jobs that a runner names (all of its jobs, if it cannot name them), and says which
-    /// of them are not its own any more.
+    /// Extends the leases of the jobs that a runner names, and says which of them are not its own any more.
     pub(crate) async fn extend_leases(
         &self,
         runner: &RunnerId,
-        named: Option<&[HeldJob]>,
+        heartbeat: &Heartbeat,
     ) -> Result<Vec<HeldJob>, PlaneError> {
         let held = self.held_by(runner).await?;
-        let is_named = |row: &Row| match named {
-            Some(named) => named.iter().any(|job| job.id == row.job.id && job.attempt == row.job.attempt_no()),
-            // It lives; but whether it ever got the answer to that claim nobody knows.
-            None => row.confirmed,
+        let named = match heartbeat.protocol {
+            Some(_) => heartbeat.jobs.clone(),
+            None => self.speaks_for(runner, heartbeat.current_job_id.as_ref(), &held).await?,
         };
+        let is_named = |row: &Row| named.iter().any(|job| job.id == row.job.id && job.attempt == row.job.attempt_no());
         for row in held.iter().filter(|row| is_named(row)) {
             self.sign_of_life(&row.job.id);
             if !row.confirmed {
@@ -32,7 +34,7 @@ impl Queue {
         }
         let is_held =
             |job: &HeldJob| held.iter().any(|row| row.job.id == job.id && row.job.attempt_no() == job.attempt);
-        let lost = named.unwrap_or_default().iter().filter(|job| !is_held(job));
+        let lost = named.iter().filter(|job| !is_held(job));
         let mut really_lost = Vec::new();
         for job in lost {
             // A job whose end we know already is not lost: the runner has yet to hear that we know.
@@ -46,6 +48,29 @@ impl Queue {
             }
         }
         Ok(really_lost)
+    }
+
+    /// What a runner of the seed's contract speaks for with a heartbeat: it runs one job at a time. Of the jobs that it held
+    /// before, the last report got lost.
+    pub(super) async fn speaks_for(
+        &self,
+        runner: &RunnerId,
+        said: Option<&JobId>,
+        held: &[Row],
+    ) -> Result<Vec<HeldJob>, PlaneError> {
+        let current = match said {
+            _ if held.is_empty() => return Ok(Vec::new()),
+            Some(said) => Some(said.clone()),
+            None => self.0.store.last_claim(runner).await?,
+        };
+        let speaks_for = |row: &&Row| {
+            let age = row.job.claimed_at.map_or(i64::MAX, |at| Timestamp::now().as_micros() - at.as_micros());
+            // It lives; but whether it ever got the answer to that claim nobody knows.
+            row.confirmed && Some(&row.job.id) == current.as_ref() && age < SEED_WORKS_FOR_US
+        };
+        let held_job =
+            |row: &Row| HeldJob { id: row.job.id.clone(), attempt: row.job.attempt_no(), phase: row.job.phase };
+        Ok(held.iter().filter(speaks_for).map(held_job).collect())
     }
 
     async fn confirm(&self, runner: &RunnerId, row: &Row) -> Result<(), PlaneError> {

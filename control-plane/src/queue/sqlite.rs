@@ -74,6 +74,12 @@ impl JobStore for SqliteStore {
         Ok(at.map(Timestamp::from_micros))
     }
 
+    async fn last_claim(&self, runner: &RunnerId) -> Result<Option<JobId>, PlaneError> {
+        let last = sqlx::query("SELECT id FROM jobs WHERE runner_id = ? ORDER BY claimed_at DESC LIMIT 1");
+        let last = last.bind(runner.as_str()).fetch_optional(&self.0.pool).await?;
+        last.map(|last| columns::parsed(last.try_get("id")?)).transpose()
+    }
+
     async fn something_waits(&self) -> Result<bool, PlaneError> {
         let waits = sqlx::query("SELECT 1 FROM jobs WHERE status = 'QUEUED' LIMIT 1");
         Ok(waits.fetch_optional(&self.0.pool).await?.is_some())

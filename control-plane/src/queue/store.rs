@@ -45,6 +45,9 @@ pub trait JobStore: Send + Sync + 'static {
     /// When the last job that a runner held has ended.
     async fn last_end(&self, runner: &RunnerId) -> Result<Option<Timestamp>, PlaneError>;
 
+    /// The job that a runner was given last, whether it has ended or not.
+    async fn last_claim(&self, runner: &RunnerId) -> Result<Option<JobId>, PlaneError>;
+
     /// Whether any job waits: a cheap look, so that idle runners write nothing.
     async fn something_waits(&self) -> Result<bool, PlaneError>;
 

@@ -157,3 +157,30 @@ async fn only_a_job_that_waits_again_counts_as_recovered() {
     assert_eq!(plane.queue.reap(in_seconds(3)).await.unwrap(), 1);
     assert_eq!(plane.queue.reap(in_seconds(6)).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_runner_of_the_seeds_contract_speaks_for_one_job() {
+    let plane = open().await;
+    let runner = plane.runner().await;
+    let old = plane.running("old", &runner).await.job.id;
+    let new = plane.running("new", &runner).await.job.id;
+    let speaks_for = async |said: Option<&JobId>| {
+        let held = plane.queue.held_by(&runner.id).await.unwrap();
+        let speaks_for = plane.queue.speaks_for(&runner.id, said, &held).await.unwrap();
+        speaks_for.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(speaks_for(None).await, std::slice::from_ref(&new));
+    assert_eq!(speaks_for(Some(&old)).await, std::slice::from_ref(&old));
+    let claim = |at: i64| {
+        move |row: &mut Row, _: Option<&mut Row>| {
+            row.job.claimed_at = Some(in_seconds(at));
+            Ok(())
+        }
+    };
+    plane.queue.change(&new, claim(-3 * 3600)).await.unwrap();
+    assert!(speaks_for(Some(&new)).await.is_empty(), "it would have stopped it by now");
+    plane.queue.change(&new, claim(1)).await.unwrap();
+    let end = |row: &mut Row, _: Option<&mut Row>| row.apply(Event::End(JobStatus::Success));
+    plane.queue.change(&new, end).await.unwrap();
+    assert!(speaks_for(None).await.is_empty(), "the old one is over since it was given the new one");
+}

@@ -69,8 +69,7 @@ pub(crate) async fn heartbeat(
         runner.drain &= said.status != RunnerStatus::Offline;
     })
     .await?;
-    let named = heartbeat.protocol.is_some().then_some(heartbeat.jobs.as_slice());
-    let lost = plane.queue.extend_leases(&runner.id, named).await?;
+    let lost = plane.queue.extend_leases(&runner.id, &heartbeat).await?;
     Ok(Json(HeartbeatAnswer {
         success: true,
         protocol: Some(PROTOCOL),

@@ -102,6 +102,26 @@ async fn a_runner_of_the_seeds_contract_may_have_passed_the_commit_point() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_of_the_seeds_contract_speaks_for_the_newest_claim() {
+    let plane = Plane::start_with(quick()).await;
+    let runner = plane.register("one").await;
+    let (first, second) = (plane.submit("change").await, plane.submit("change").await);
+    for job in [&first, &second] {
+        let claim = runner.call(Method::POST, "/api/jobs/claim").send().await.unwrap().json::<Value>().await.unwrap();
+        assert_eq!(claim["job"]["id"], json!(job));
+        // The report of the first one's end gets lost.
+        assert_eq!(runner.status(job, 1, json!({ "status": "PROCESSING" })).await, StatusCode::OK);
+    }
+    let beats = async { while runner.heartbeat(json!({ "version": "1" })).await["success"] == true {} };
+    let ended = tokio::select! {
+        ended = plane.ended(&first) => ended,
+        () = beats => panic!("a heartbeat is refused"),
+    };
+    assert_eq!((&ended["status"], &ended["reason"]), (&json!("FAILED"), &json!("outcome_unknown")));
+    assert_eq!(runner.status(&second, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_later_attempt_is_for_runners_that_can_name_it() {
     let plane = Plane::start_with(quick()).await;
     let (first, seed, second) = (plane.register("1").await, plane.register("2").await, plane.register("3").await);
