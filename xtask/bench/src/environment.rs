@@ -43,6 +43,12 @@ impl Timed {
         self.calls.iter().map(Call::ms).sum()
     }
 
+    /// What terraform took beyond `by_hand`: what somebody who does the same without the product calls, each once.
+    pub(crate) fn beyond_ms(&self, by_hand: &[&str]) -> f64 {
+        let first = |verb: &&str| self.calls.iter().find(|call| call.verb == *verb);
+        self.tools_ms() - by_hand.iter().filter_map(first).map(Call::ms).sum::<f64>()
+    }
+
     /// What everything else took, the starts of what stamps among it.
     pub(crate) fn own_ms(&self) -> f64 {
         self.total_ms - self.tools_ms()

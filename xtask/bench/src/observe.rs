@@ -12,6 +12,11 @@ pub(crate) fn status(pid: u32, name: &str) -> anyhow::Result<u64> {
     number(&text, name).with_context(|| format!("process {pid} has no {name}"))
 }
 
+/// From here on, `VmHWM` is the peak of what comes.
+pub(crate) fn forget_peak(pid: u32) -> anyhow::Result<()> {
+    Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
 /// How often the process gave up the processor by itself, over all its threads: its wake-ups.
 pub(crate) fn wakeups(pid: u32) -> anyhow::Result<u64> {
     let mut total = 0;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use serde_json::json;
 
 use super::Bench;
@@ -51,18 +52,28 @@ async fn times(bench: &Bench, moto: &Moto, round_trip: Duration, regions: &[Stri
     system.online(&runner).await?;
     let identity = system.client.connect_role(ROLE).await?;
     let all: Vec<&str> = regions.iter().map(String::as_str).collect();
-    let (mut whole, mut slowest) = (Vec::new(), Vec::new());
+    let slowest = slowest(&system, &identity, &all).await?;
+    let (mut whole, mut alone) = (Vec::new(), Vec::new());
     for _ in 0..bench.size.samples(10) {
         whole.push(took(&system, &identity, &all).await?);
+        alone.push(took(&system, &identity, &[slowest]).await?);
     }
-    for region in all {
+    Ok(Times { all: median(&whole), slowest: median(&alone) })
+}
+
+/// Which it is; how slow, is asked again: what once was the slowest of many had bad luck, too.
+async fn slowest<'a>(system: &System, identity: &str, regions: &[&'a str]) -> anyhow::Result<&'a str> {
+    let (mut slowest, mut longest) = (None, 0.0);
+    for region in regions {
         let mut alone = Vec::new();
         for _ in 0..3 {
-            alone.push(took(&system, &identity, &[region]).await?);
+            alone.push(took(system, identity, &[region]).await?);
         }
-        slowest.push(median(&alone));
+        if median(&alone) > longest {
+            (slowest, longest) = (Some(*region), median(&alone));
+        }
     }
-    Ok(Times { all: median(&whole), slowest: slowest.into_iter().fold(0.0, f64::max) })
+    slowest.context("there is no region")
 }
 
 async fn took(system: &System, identity: &str, regions: &[&str]) -> anyhow::Result<f64> {

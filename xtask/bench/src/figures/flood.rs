@@ -22,6 +22,7 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
     let warm = system.client.submit_program(&bench.programs.probe, &["lines", "1000"]).await?;
     system.client.follow(&warm).await?;
     let idle = observe::status(running.pid(), "VmRSS")?;
+    observe::forget_peak(running.pid())?;
 
     let count = (bench.size.samples(FULL_BYTES) / lines::LINE_BYTES) as u64;
     let (mut floors_s, mut job_s, mut job_process) = (Vec::new(), Vec::new(), 0);

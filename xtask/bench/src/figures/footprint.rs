@@ -1,4 +1,6 @@
 //! What a runner without work costs: memory, wake-ups, requests. Counts, so a loaded machine does not disturb them.
+//!
+//! It has had work: a runner that never ran a job is smaller, and nobody keeps one for that.
 
 use std::time::Duration;
 
@@ -17,16 +19,21 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
     let runner = system.register("idle").await?;
     let running = system.product_runner(&runner, &proxy.origin)?;
     system.online(&runner).await?;
-    // A claim is held for a minute: whole minutes, after the first moments.
     tokio::time::sleep(Duration::from_secs(5)).await;
+    let before_work = observe::status(running.pid(), "VmRSS")?;
+    let plan = json!({"action": "plan", "source": {"files": {"main.tf": "resource \"terraform_data\" \"one\" {}"}}});
+    let job = system.client.submit("terraform", plan).await?;
+    system.client.follow(&job).await?;
+    // The next heartbeat finds it without a job. A claim is held for a minute: whole minutes from then on.
+    tokio::time::sleep(Duration::from_secs(65)).await;
     let minutes = if bench.size.quick { 1 } else { 5 };
     let (requests, wakeups) = (proxy.seen().len(), observe::wakeups(running.pid())?);
     let plane_wakeups = observe::wakeups(system.plane_pid())?;
     tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
     let seen = proxy.seen();
     let minutes = minutes as f64;
-    let woken = (observe::wakeups(running.pid())? - wakeups) as f64 / (60.0 * minutes);
-    let plane_woken = (observe::wakeups(system.plane_pid())? - plane_wakeups) as f64 / (60.0 * minutes);
+    let woken = observe::wakeups(running.pid())?.saturating_sub(wakeups) as f64 / (60.0 * minutes);
+    let plane_woken = observe::wakeups(system.plane_pid())?.saturating_sub(plane_wakeups) as f64 / (60.0 * minutes);
     let mebibytes = |kibibytes: u64| kibibytes as f64 / 1024.0;
     let rows = vec![
         Row::new(
@@ -39,6 +46,7 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
             mebibytes(observe::status(running.pid(), "RssAnon")?),
             Goal::Told,
         ),
+        Row::new("  before its first job, MiB", mebibytes(before_work), Goal::Told),
         Row::new("idle runner's wake-ups per second", woken, Goal::AtMost(0.2)),
         Row::new("idle runner's requests per minute", (seen.len() - requests) as f64 / minutes, Goal::AtMost(2.2)),
         Row::new("plane's memory (RSS), MiB", mebibytes(observe::status(system.plane_pid(), "VmRSS")?), Goal::Told),
