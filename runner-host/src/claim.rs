@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use rand::RngExt;
 use wire::{Claim, ClaimRequest, RunnerStatus};
 
@@ -61,8 +61,7 @@ fn request(runner: &Runner, request_id: &str, wait: Duration) -> ClaimRequest {
 }
 
 fn pauses() -> impl Iterator<Item = Duration> + use<> {
-    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200));
-    builder.with_max_delay(Duration::from_secs(15)).without_max_times().with_jitter().build()
+    crate::pauses::pauses(Duration::from_millis(200), Duration::from_secs(15)).build()
 }
 
 fn say(error: &ClientError, pause: Duration) {

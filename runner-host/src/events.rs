@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use futures_util::Stream;
 use sse_stream::{Sse, SseByteStream};
 use tokio_stream::StreamExt;
@@ -15,6 +15,8 @@ use crate::runner::Runner;
 
 /// A stream that is silent for this long is dead: the plane pings every 30 s.
 const SILENT: Duration = Duration::from_secs(100);
+/// Without a stream, heartbeats bring the orders.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// For as long as the runner lives. A plane of the seed's contract has no such stream.
 pub(crate) async fn run(runner: Arc<Runner>) {
@@ -23,13 +25,12 @@ pub(crate) async fn run(runner: Arc<Runner>) {
         if runner.dialect().await == Dialect::Two && listen(&runner).await {
             pauses = self::pauses();
         }
-        tokio::time::sleep(pauses.next().unwrap_or(Duration::from_secs(30))).await;
+        tokio::time::sleep(pauses.next().unwrap_or(LONGEST)).await;
     }
 }
 
 fn pauses() -> impl Iterator<Item = Duration> + use<> {
-    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200));
-    builder.with_max_delay(Duration::from_secs(30)).without_max_times().with_jitter().build()
+    crate::pauses::pauses(Duration::from_millis(200), LONGEST).build()
 }
 
 /// Until the stream ends; true if it ever began.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use process_supervisor::release_program_pages;
 use reqwest::StatusCode;
 use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
@@ -11,6 +11,7 @@ use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
 use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::held_jobs::Order;
+use crate::pauses::pauses;
 use crate::root_bundle;
 use crate::runner::{RunError, Runner};
 
@@ -26,8 +27,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Until the plane has answered once. Ends the runner if the plane does not know it.
 pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
-    let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100));
-    let mut pauses = pauses.with_max_delay(Duration::from_secs(15)).without_max_times().with_jitter().build();
+    let mut pauses = pauses(Duration::from_millis(100), Duration::from_secs(15)).build();
     loop {
         match runner.client.heartbeat(&heartbeat(runner)).await {
             Ok(answer) => {

@@ -36,6 +36,7 @@ mod known_versions;
 pub mod local;
 mod main_loop;
 mod oidc_token;
+mod pauses;
 mod registry;
 mod remedy;
 mod root_bundle;

@@ -208,8 +208,7 @@ pub(crate) fn refused(error: &ClientError) -> Stopped {
 }
 
 pub(crate) fn pauses() -> ExponentialBuilder {
-    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100));
-    builder.with_max_delay(Duration::from_secs(10)).without_max_times().with_jitter()
+    crate::pauses::pauses(Duration::from_millis(100), Duration::from_secs(10))
 }
 
 pub(crate) fn say(what: &str, error: &ClientError, pause: Duration) {
