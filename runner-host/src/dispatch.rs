@@ -123,7 +123,7 @@ pub(crate) async fn attend(
     let (ended, mut has_ended) = watch::channel(false);
     let delivered = {
         let delivery = delivery::run(&runner, &directory, &claimed, has_ended.clone());
-        let control = control(&directory, &job, process, orders, ended);
+        let control = control(&runner, &directory, &job, process, orders, ended);
         let mut control = std::pin::pin!(control);
         let mut delivered = tokio::select! {
             delivered = delivery => delivered,
@@ -166,6 +166,7 @@ pub(crate) async fn attend(
 
 /// Watches the process until it is written down how it ended, and passes on orders to it.
 async fn control(
+    runner: &Runner,
     directory: &JobDirectory,
     job: &JobId,
     process: Option<DetachedProcess>,
@@ -178,6 +179,7 @@ async fn control(
         }
         stand_in_outcome::complete(directory, job).await;
         ended.send_replace(true);
+        runner.held.one_has_ended.notify_one();
         pending().await
     };
     tokio::select! {

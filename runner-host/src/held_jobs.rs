@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use executor_api::{Stop, StopReason};
 use tokio::sync::{Notify, mpsc, watch};
-use wire::{AttemptNo, CancelOrder, HeldJob, JobId};
+use wire::{AttemptNo, CancelOrder, HeldJob, JobId, Phase};
 
 use crate::job_directory::JobDirectory;
 
@@ -26,6 +26,8 @@ pub(crate) struct HeldJobs {
     pub(crate) holds_more: Notify,
     /// How many there are.
     pub(crate) number: watch::Sender<usize>,
+    /// One has ended; what it has to say may be on its way.
+    pub(crate) one_has_ended: Notify,
 }
 
 /// A job that is being looked after.
@@ -60,6 +62,11 @@ impl HeldJobs {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
+    }
+
+    /// Whether all that is left to do for them is to deliver what they have to say.
+    pub(crate) fn have_all_ended(&self) -> bool {
+        self.lock().values().all(|held| held.directory.phase() == Phase::Ending)
     }
 
     /// The job is over for us.

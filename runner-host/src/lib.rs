@@ -54,7 +54,7 @@ pub use config::{Config, ConfigError, PASSED_ON, SURROUNDINGS, VARIABLES, Variab
 pub use main_loop::run;
 pub use registry::find_tools;
 pub use runner::RunError;
-pub use shutdown::{ShutdownSignal, ShutdownSignals, ShutdownTrigger};
+pub use shutdown::{ShutdownSignals, ShutdownTrigger};
 pub use tool_probe::FoundTool;
 
 /// The version that a runner reports.

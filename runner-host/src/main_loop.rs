@@ -1,6 +1,7 @@
 //! What a runner does as a whole: one loop that claims, starts, drains and leaves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use executor_api::{ExecutorRegistry, Stop, StopReason};
 use tokio::task::JoinSet;
@@ -12,6 +13,10 @@ use crate::held_jobs::Order;
 use crate::runner::{RunError, Runner, prepare};
 use crate::shutdown::{ShutdownSignal, ShutdownSignals, Stage, Step};
 use crate::{adopt, claim, dispatch, events, heartbeat, state_directory};
+
+/// How long a runner that has stopped its jobs waits for a plane that does not take what they have to say. With a disk of its
+/// own, this is the last chance; with one that stays, the next start delivers.
+const DELIVERY: Duration = Duration::from_secs(60);
 
 /// Runs a runner until it was asked to leave and has left.
 ///
@@ -47,6 +52,7 @@ pub async fn run(config: Config, registry: ExecutorRegistry, mut signals: Shutdo
         jobs,
         stage: Stage::Running,
         drain_over: None,
+        delivers_since: None,
         idle_since: Instant::now(),
         claimed: 0,
     }
@@ -78,6 +84,8 @@ struct Main {
     jobs: JoinSet<()>,
     stage: Stage,
     drain_over: Option<Instant>,
+    /// Nothing else is left to do.
+    delivers_since: Option<Instant>,
     idle_since: Instant,
     claimed: usize,
 }
@@ -91,17 +99,14 @@ impl Main {
             } else if claiming.is_none() {
                 claiming = Some(Box::pin(claim::next(Arc::clone(&self.runner))));
             }
-            tokio::select! {
-                signal = signals.next() => {
-                    if self.runner.config.handover && signal == ShutdownSignal::Leave {
-                        tracing::info!(jobs = self.jobs.len(), "leaving; running jobs go on for the next runner");
-                        return Leaving::HandedOver;
-                    }
-                    self.obey(signal);
-                }
-                () = self.runner.plane_drains.notified() => self.obey(ShutdownSignal::PlaneDrain),
-                () = at(self.drain_over) => self.obey(ShutdownSignal::DrainOver),
-                () = at(self.idle_over()) => self.obey(ShutdownSignal::PlaneDrain),
+            self.see_whether_it_only_delivers();
+            let signal = tokio::select! {
+                signal = signals.next() => signal,
+                () = self.runner.plane_drains.notified() => ShutdownSignal::Finish,
+                () = at(self.drain_over) => ShutdownSignal::DrainOver,
+                () = at(self.idle_over()) => ShutdownSignal::Finish,
+                () = at(self.delivers_since.map(|since| since + DELIVERY)) => return self.hand_over(),
+                () = self.runner.held.one_has_ended.notified() => continue,
                 // Nobody need hear of it: its report has said it all.
                 Some(ended) = self.jobs.join_next() => {
                     self.idle_since = Instant::now();
@@ -109,11 +114,20 @@ impl Main {
                         // Its directory has it all; the next start of this runner takes it up.
                         tracing::error!(error = crate::chain(&error), "lost sight of a job; start this runner again");
                     }
+                    continue;
                 }
                 claim = ready(&mut claiming) => {
                     claiming = None;
                     self.take(claim);
+                    continue;
                 }
+            };
+            if self.runner.config.handover && signal == ShutdownSignal::Leave {
+                tracing::info!(jobs = self.jobs.len(), "leaving; running jobs go on for the next runner");
+                return Leaving::HandedOver;
+            }
+            if self.obey(signal) == Step::HandOver {
+                return self.hand_over();
             }
         }
         Leaving::Finished
@@ -143,12 +157,27 @@ impl Main {
         }
     }
 
-    fn obey(&mut self, signal: ShutdownSignal) {
+    /// Of jobs that were stopped, only what they have to say may be left.
+    fn see_whether_it_only_delivers(&mut self) {
+        let only_delivers = self.stage >= Stage::Stopping && self.runner.held.have_all_ended();
+        self.delivers_since = only_delivers.then(|| self.delivers_since.unwrap_or_else(Instant::now));
+    }
+
+    fn hand_over(&self) -> Leaving {
+        let jobs: Vec<_> = self.runner.held.shown().iter().map(|job| format!("{} ({:?})", job.id, job.phase)).collect();
+        tracing::warn!(
+            jobs = jobs.join(", "),
+            "leaving before these jobs are reported; the next start with this state directory does it"
+        );
+        Leaving::HandedOver
+    }
+
+    fn obey(&mut self, signal: ShutdownSignal) -> Step {
         let (stage, step) = self.stage.after(signal);
         self.stage = stage;
         let shutdown = |force| Order::Stop(Stop { reason: StopReason::RunnerShutdown, force });
         match step {
-            Step::Nothing => {}
+            Step::Nothing | Step::HandOver => {}
             Step::Drain { limited } => {
                 tracing::info!(jobs = self.jobs.len(), "draining: no more jobs are taken");
                 self.drain_over = limited.then(|| Instant::now() + self.runner.config.drain_timeout);
@@ -157,6 +186,7 @@ impl Main {
             }
             Step::Stop => {
                 tracing::warn!(jobs = self.jobs.len(), "stopping the jobs that are left");
+                self.drain_over = None;
                 self.runner.held.order_all(shutdown(false));
             }
             Step::Force => {
@@ -164,6 +194,7 @@ impl Main {
                 self.runner.held.order_all(shutdown(true));
             }
         }
+        step
     }
 }
 
@@ -178,5 +209,69 @@ async fn ready<T>(future: &mut Option<std::pin::Pin<Box<impl Future<Output = T>>
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use executor_api::ExecutorPlugin;
+    use secrecy::SecretString;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::job_directory::{Claimed, JobDirectory, OUTCOME};
+    use crate::registry::tests::Idle;
+
+    static PLUGIN: ExecutorPlugin = ExecutorPlugin::new::<()>("idle", &Idle);
+
+    /// A runner with a job whose task never ends, as one without a plane.
+    async fn with_a_job(stage: Stage) -> (TempDir, Main, JobDirectory) {
+        let folder = tempfile::tempdir().unwrap();
+        let token = SecretString::from("t".to_owned());
+        let config = Config::new("http://127.0.0.1:1", "r".parse().unwrap(), token, folder.path().to_owned());
+        let runner = prepare(config, ExecutorRegistry::new([&PLUGIN]).unwrap(), folder.path()).await.unwrap();
+        let claimed = Claimed::of(json!({ "id": "j", "job_type": "idle", "status": "CLAIMED", "attempt": 1 }));
+        let directory = JobDirectory::of(&runner.jobs_dir, &claimed);
+        directory.create(&claimed).unwrap();
+        runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
+        let mut jobs = JoinSet::new();
+        jobs.spawn(std::future::pending());
+        let (idle_since, runner) = (Instant::now(), Arc::new(runner));
+        (
+            folder,
+            Main { runner, jobs, stage, drain_over: None, delivers_since: None, idle_since, claimed: 1 },
+            directory,
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_drain_time_is_over_once() {
+        let (_folder, mut main, _) = with_a_job(Stage::Running).await;
+        assert_eq!(main.obey(ShutdownSignal::Leave), Step::Drain { limited: true });
+        assert_eq!(main.drain_over, Some(Instant::now() + main.runner.config.drain_timeout));
+        assert_eq!(main.obey(ShutdownSignal::DrainOver), Step::Stop);
+        assert_eq!(main.drain_over, None, "or its time would be over again at once, and again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_stopped_its_jobs_does_not_wait_for_the_plane_for_ever() {
+        let (_folder, main, directory) = with_a_job(Stage::Draining).await;
+        let (trigger, mut signals) = ShutdownSignals::channel();
+        let (held, begin) = (Arc::clone(&main.runner), Instant::now());
+        let leaving = main.run(&mut signals);
+        let ends = async {
+            trigger.leave();
+            tokio::time::sleep(DELIVERY * 10).await;
+            directory.write(OUTCOME, &"of a kind").unwrap();
+            held.held.one_has_ended.notify_one();
+        };
+        let (leaving, ()) = tokio::join!(leaving, ends);
+        assert!(leaving == Leaving::HandedOver);
+        assert_eq!(
+            begin.elapsed().as_secs(),
+            (DELIVERY * 11).as_secs(),
+            "it waits for the job, and then for the plane"
+        );
     }
 }

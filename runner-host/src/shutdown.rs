@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 
 /// What can ask a runner to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShutdownSignal {
+pub(crate) enum ShutdownSignal {
     /// SIGTERM, SIGINT, or whoever holds the [`ShutdownTrigger`].
     Leave,
-    /// The control plane: finish what you have, however long it takes.
-    PlaneDrain,
+    /// The control plane, or a long time without a job: finish what you have, however long it takes.
+    Finish,
     /// The drain timeout is over.
     DrainOver,
 }
@@ -22,6 +22,8 @@ pub(crate) enum Stage {
     /// Not at all.
     Running,
     /// Takes no more jobs and waits for the ones it has.
+    Finishing,
+    /// The same, and they have only so long.
     Draining,
     /// Has asked its jobs to stop.
     Stopping,
@@ -43,17 +45,20 @@ pub(crate) enum Step {
     Stop,
     /// Ask jobs to stop at once.
     Force,
+    /// Leave what is there to the next start.
+    HandOver,
 }
 
 impl Stage {
-    /// Decides. The first signal drains, the second stops, the third forces.
+    /// Decides. The first signal drains, the second stops, the third forces, the fourth waits for nothing.
     pub(crate) fn after(self, signal: ShutdownSignal) -> (Self, Step) {
-        use ShutdownSignal::{DrainOver, Leave, PlaneDrain};
+        use ShutdownSignal::{DrainOver, Finish, Leave};
         match (self, signal) {
-            (Self::Running, Leave) => (Self::Draining, Step::Drain { limited: true }),
-            (Self::Running, PlaneDrain) => (Self::Draining, Step::Drain { limited: false }),
+            (Self::Running, Finish) => (Self::Finishing, Step::Drain { limited: false }),
+            (Self::Running | Self::Finishing, Leave) => (Self::Draining, Step::Drain { limited: true }),
             (Self::Draining, Leave | DrainOver) => (Self::Stopping, Step::Stop),
             (Self::Stopping, Leave) => (Self::Forcing, Step::Force),
+            (Self::Forcing, Leave) => (Self::Forcing, Step::HandOver),
             (stage, _) => (stage, Step::Nothing),
         }
     }
@@ -68,7 +73,8 @@ pub struct ShutdownSignals(mpsc::UnboundedReceiver<ShutdownSignal>);
 pub struct ShutdownTrigger(mpsc::UnboundedSender<ShutdownSignal>);
 
 impl ShutdownTrigger {
-    /// The same as one SIGTERM: the first call drains, the second stops the jobs, the third forces them.
+    /// The same as one SIGTERM: the first call drains, the second stops the jobs, the third forces them, the fourth leaves
+    /// them to the next start.
     pub fn leave(&self) {
         let _ = self.0.send(ShutdownSignal::Leave);
     }
@@ -117,20 +123,23 @@ mod tests {
 
     #[test]
     fn every_signal_in_every_stage() {
-        use ShutdownSignal::{DrainOver, Leave, PlaneDrain};
-        use Stage::{Draining, Forcing, Running, Stopping};
+        use ShutdownSignal::{DrainOver, Finish, Leave};
+        use Stage::{Draining, Finishing, Forcing, Running, Stopping};
         let table = [
             (Running, Leave, Draining, Step::Drain { limited: true }),
-            (Running, PlaneDrain, Draining, Step::Drain { limited: false }),
+            (Running, Finish, Finishing, Step::Drain { limited: false }),
             (Running, DrainOver, Running, Step::Nothing),
+            (Finishing, Leave, Draining, Step::Drain { limited: true }),
+            (Finishing, Finish, Finishing, Step::Nothing),
+            (Finishing, DrainOver, Finishing, Step::Nothing),
             (Draining, Leave, Stopping, Step::Stop),
-            (Draining, PlaneDrain, Draining, Step::Nothing),
+            (Draining, Finish, Draining, Step::Nothing),
             (Draining, DrainOver, Stopping, Step::Stop),
             (Stopping, Leave, Forcing, Step::Force),
-            (Stopping, PlaneDrain, Stopping, Step::Nothing),
+            (Stopping, Finish, Stopping, Step::Nothing),
             (Stopping, DrainOver, Stopping, Step::Nothing),
-            (Forcing, Leave, Forcing, Step::Nothing),
-            (Forcing, PlaneDrain, Forcing, Step::Nothing),
+            (Forcing, Leave, Forcing, Step::HandOver),
+            (Forcing, Finish, Forcing, Step::Nothing),
             (Forcing, DrainOver, Forcing, Step::Nothing),
         ];
         for (stage, signal, next, step) in table {

@@ -6,7 +6,8 @@ use control_plane::Timings;
 use reqwest::{Method, StatusCode};
 use rustix::process::Signal;
 use serde_json::Value;
-use system_tests::proxy::{At, Call};
+use system_tests::ledger;
+use system_tests::proxy::{At, Call, Weather};
 use system_tests::runner::RunnerHome;
 use system_tests::scene::Scene;
 use system_tests::steps::Step::{self, Emit, Flow, Mark};
@@ -134,9 +135,35 @@ async fn the_plane_can_ask_for_it() {
         scene.user.call(Method::POST, &wire::paths::runner_drain(&scene.home.identity.id)).send().await.unwrap();
     assert_eq!(asked.status(), StatusCode::OK);
     scene.proxy.until(1, |call| call.says("DRAINING")).await;
+    // Then it has the time that a first signal gives, and the job with it.
+    runner.signal(Signal::TERM);
+    runner.until_said_times("draining", 2).await;
     scene.ledger.open("done");
     assert!(runner.ended().await.success());
     scene.ended_well(&job).await;
+}
+
+#[tokio::test]
+async fn a_result_that_nobody_takes_is_left_to_the_next_start() {
+    let scene = Scene::new().await;
+    let mut runner = scene.home.started().await;
+    let job = scene.user.submit("ledger", &scene.ledger.job(&[], &flowing())).await;
+    scene.ledger.until("flows", 1).await;
+    let directory = scene.home.job_dirs().remove(0);
+    scene.proxy.set(Weather::Away);
+    scene.ledger.open("done");
+    ledger::until(&directory, "the outcome", || directory.join("outcome.json").exists()).await;
+    for step in ["draining", "stopping the jobs", "ending the jobs", "leaving before these jobs are reported"] {
+        runner.signal(Signal::TERM);
+        runner.until_said(step).await;
+    }
+    assert!(runner.ended().await.success());
+    scene.proxy.set(Weather::Fair);
+    let mut runner = scene.home.started().await;
+    scene.ended_well(&job).await;
+    runner.signal(Signal::TERM);
+    assert!(runner.ended().await.success());
+    assert!(scene.home.job_dirs().is_empty());
 }
 
 #[tokio::test]
