@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -206,14 +207,22 @@ async fn pass_on(
         let Some(stop) = wanted(order, directory) else { continue };
         let merged =
             asked.map_or(stop, |was| Stop { reason: was.reason.max(stop.reason), force: was.force || stop.force });
-        if asked != Some(merged) {
-            asked = Some(merged);
-            if let Err(error) = directory.place(STOP, &merged).and_then(|()| process.terminate()) {
-                tracing::error!(error = crate::chain(&error), "cannot stop a job");
-            }
+        if asked == Some(merged) {
+            continue;
+        }
+        match ask_to_stop(&merged, directory, process) {
+            Ok(()) => asked = Some(merged),
+            Err(error) => tracing::error!(error = crate::chain(&error), "cannot stop a job"),
         }
     }
     pending().await
+}
+
+/// A process that has not said who it is may not listen yet, and the signal would end it. It listens, says who it is, and
+/// then looks for a stop by itself.
+fn ask_to_stop(stop: &Stop, directory: &JobDirectory, process: &DetachedProcess) -> io::Result<()> {
+    directory.place(STOP, stop)?;
+    if directory.process()?.is_some() { process.terminate() } else { Ok(()) }
 }
 
 /// After its commit point a job that was lost is not stopped: what it does must come to its own end.
@@ -241,4 +250,43 @@ fn start(runner: &Runner, directory: &JobDirectory) -> Result<DetachedProcess, (
     let command = Command::new("/proc/self/exe", env, directory.root()).arg(job_process::VERB).arg(directory.root());
     spawn_detached(&command, &directory.file(PROCESS_OUTPUT))
         .map_err(|error| (Reason::RunnerError, format!("cannot start the job's process: {}", crate::chain(&error))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn sh(script: &str, directory: &JobDirectory) -> DetachedProcess {
+        let env: Environment = [("PATH", "/usr/bin:/bin")].into_iter().collect();
+        let command = Command::new("/bin/sh", env, directory.root()).args(["-c", script]);
+        spawn_detached(&command, &directory.file(PROCESS_OUTPUT)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_not_said_who_it_is_gets_no_signal() {
+        for (has_said, prints) in [(false, "it lives\n"), (true, "")] {
+            let folder = tempfile::tempdir().unwrap();
+            let claimed = Claimed::of(json!({ "id": "j", "job_type": "k", "status": "CLAIMED", "attempt": 1 }));
+            let directory = JobDirectory::of(folder.path(), &claimed);
+            directory.create(&claimed).unwrap();
+            sh("mkfifo gate", &directory).ended().await.unwrap();
+            let process = sh("read -r line <gate; echo it lives", &directory);
+            if has_said {
+                drop(directory.claim_process().unwrap());
+            }
+            let wanted = Stop { reason: StopReason::CancelledByUser, force: false };
+            ask_to_stop(&wanted, &directory, &process).unwrap();
+            assert_eq!(directory.read(STOP).unwrap(), Some(wanted), "it finds that by itself");
+            // For reading, too: then this waits for nobody.
+            let mut gate = OpenOptions::new().read(true).write(true).open(directory.file("gate")).unwrap();
+            gate.write_all(b"go\n").unwrap();
+            process.ended().await.unwrap();
+            assert_eq!(fs::read_to_string(directory.file(PROCESS_OUTPUT)).unwrap(), prints);
+        }
+    }
 }
