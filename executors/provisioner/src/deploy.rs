@@ -104,7 +104,7 @@ impl Ready<'_> {
         steps: &mut Steps<'_>,
         snapshot: &Snapshot,
     ) -> Result<Outcome, ExecutorError> {
-        let going = Going::with(&self.planned.summary());
+        let going = Going::with(&self.planned.summary(), snapshot);
         if going.is_some() && snapshot.argocd.enabled {
             // The snapshot alone may need none.
             stack::preflight(job, &["kubectl"])?;

@@ -66,8 +66,8 @@ impl Destroy {
     }
 }
 
-/// In production no bucket goes unless it is empty. AWS and Google refuse it by themselves, and name it; Azure deletes a
-/// container with all that is in it.
+/// In production no bucket goes unless it is empty. AWS and Google see to that by themselves; Azure deletes a container
+/// with all that is in it.
 fn refuse_containers(snapshot: &Snapshot, plan: &PlanSummary) -> Result<(), ExecutorError> {
     let addresses = plan.resources.iter().map(|change| change.address.as_str());
     let containers: Vec<_> = addresses.filter(|address| address.starts_with(CONTAINER)).collect();

@@ -2,10 +2,12 @@
 
 use executor_terraform::PlanSummary;
 
+use crate::snapshot::Snapshot;
+
 /// The clusters of our templates.
 const CLUSTERS: [&str; 3] = ["aws_eks_cluster", "google_container_cluster", "azurerm_kubernetes_cluster"];
-/// Karpenter's role in `templates/environment/aws/service_accounts.tf`.
-const KARPENTERS_ROLE: &str = "aws_iam_role.service_account[\"karpenter\"]";
+/// Terraform's output with the role of Karpenter.
+const KARPENTERS_ROLE: &str = "karpenter_sa_role";
 
 /// What goes. It may be replaced: what was made through the one of before nobody unmakes afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,58 +19,60 @@ pub(crate) enum Going {
 }
 
 impl Going {
-    pub(crate) fn with(plan: &PlanSummary) -> Option<Self> {
-        let mut going = plan.resources.iter().filter(|change| ["delete", "replace"].contains(&change.action.as_str()));
-        let kind = |address: &str| address.split('.').next().unwrap_or_default().to_owned();
-        if going.clone().any(|change| CLUSTERS.contains(&kind(&change.address).as_str())) {
+    pub(crate) fn with(plan: &PlanSummary, wanted: &Snapshot) -> Option<Self> {
+        let is_cluster = |address: &str| CLUSTERS.iter().any(|kind| address.split('.').next() == Some(kind));
+        let goes = |action: &str| ["delete", "replace"].contains(&action);
+        if plan.resources.iter().any(|change| goes(&change.action) && is_cluster(&change.address)) {
             return Some(Self::Cluster);
         }
-        going
-            .any(|change| change.address == KARPENTERS_ROLE && change.action == "delete")
-            .then_some(Self::KarpentersRole)
+        let changes = plan.outputs.iter().any(|output| output == KARPENTERS_ROLE);
+        (changes && !wanted.cluster.enable_karpenter).then_some(Self::KarpentersRole)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use executor_terraform::ResourceChange;
+    use serde_json::json;
 
     use super::*;
+    use crate::after_apply::example::snapshot;
 
-    fn plan(changes: &[(&str, &str)]) -> PlanSummary {
+    fn plan(changes: &[(&str, &str)], outputs: &[&str]) -> PlanSummary {
         let of = |(address, action): &(&str, &str)| ResourceChange {
             address: (*address).to_owned(),
             action: (*action).to_owned(),
         };
-        PlanSummary { resources: changes.iter().map(of).collect(), ..PlanSummary::default() }
+        let outputs = outputs.iter().map(|&output| output.to_owned()).collect();
+        PlanSummary { resources: changes.iter().map(of).collect(), outputs, ..PlanSummary::default() }
     }
 
-    fn template(name: &str) -> String {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates/environment");
-        std::fs::read_to_string(format!("{folder}/{name}")).unwrap()
+    fn with_karpenter(is_on: bool) -> Snapshot {
+        snapshot(json!({ "provider": "aws", "cluster": { "provider_config": { "enable_karpenter": is_on } } }))
     }
 
     #[test]
     fn a_cluster_goes_when_it_is_deleted_and_when_it_is_replaced() {
+        let wanted = with_karpenter(false);
         for (cloud, kind) in ["aws", "gcp", "azure"].iter().zip(CLUSTERS) {
-            assert!(template(&format!("{cloud}/cluster.tf")).contains(&format!("resource \"{kind}\" \"this\" {{")));
+            let template = format!("{}/../../templates/environment/{cloud}/cluster.tf", env!("CARGO_MANIFEST_DIR"));
+            let template = std::fs::read_to_string(template).unwrap();
+            assert!(template.contains(&format!("resource \"{kind}\" \"this\" {{")), "{cloud}");
             let address = format!("{kind}.this[0]");
             for (action, going) in [("delete", true), ("replace", true), ("create", false), ("update", false)] {
-                let plan = plan(&[("aws_vpc.this[0]", "delete"), (&address, action), (KARPENTERS_ROLE, "delete")]);
-                assert_eq!(Going::with(&plan) == Some(Going::Cluster), going, "{action} {address}");
+                let plan = plan(&[("aws_vpc.this[0]", "delete"), (&address, action)], &[KARPENTERS_ROLE]);
+                assert_eq!(Going::with(&plan, &wanted) == Some(Going::Cluster), going, "{action} {address}");
             }
         }
-        assert_eq!(Going::with(&plan(&[("azurerm_kubernetes_cluster_node_pool.this[\"a\"]", "delete")])), None);
+        let nodes = plan(&[("azurerm_kubernetes_cluster_node_pool.this[\"a\"]", "delete")], &[]);
+        assert_eq!(Going::with(&nodes, &wanted), None);
     }
 
     #[test]
-    fn karpenters_role_is_that_of_the_template() {
-        let template = template("aws/service_accounts.tf");
-        assert!(
-            template.contains("resource \"aws_iam_role\" \"service_account\" {") && template.contains("    karpenter ")
-        );
-        assert_eq!(Going::with(&plan(&[(KARPENTERS_ROLE, "delete")])), Some(Going::KarpentersRole));
-        assert_eq!(Going::with(&plan(&[(KARPENTERS_ROLE, "update")])), None);
-        assert_eq!(Going::with(&PlanSummary::default()), None);
+    fn karpenters_role_goes_when_it_changes_and_nobody_wants_it() {
+        let changed = plan(&[], &["vpc_id", KARPENTERS_ROLE]);
+        assert_eq!(Going::with(&changed, &with_karpenter(false)), Some(Going::KarpentersRole));
+        assert_eq!(Going::with(&changed, &with_karpenter(true)), None);
+        assert_eq!(Going::with(&plan(&[], &["vpc_id"]), &with_karpenter(false)), None);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::snapshot::Snapshot;
 
 /// Of the environment `shop` at a provider, with these fields.
-pub(super) fn snapshot(fields: Value) -> Snapshot {
+pub(crate) fn snapshot(fields: Value) -> Snapshot {
     let (region, account) = match fields["provider"].as_str().unwrap() {
         "gcp" => ("europe-west1", "my-project"),
         "azure" => ("westeurope", "11111111-2222-3333-4444-555555555555"),

@@ -5,7 +5,7 @@ mod argocd;
 mod costly;
 mod deadline;
 #[cfg(test)]
-mod example;
+pub(crate) mod example;
 mod facts;
 mod known;
 mod objects;
@@ -96,8 +96,8 @@ pub async fn run(
     Ok(told)
 }
 
-/// Takes Karpenter's machines away while its role is still there: for a plan that takes the role. `outputs` are those of
-/// before, and name the cluster: one that the snapshot brings is another.
+/// Takes Karpenter's machines away while its role is still there: for a plan that takes the role. `outputs` are those
+/// of before, and name the cluster: one that the snapshot brings is another.
 ///
 /// # Errors
 /// If one of them is left at the deadline, or nobody can tell.

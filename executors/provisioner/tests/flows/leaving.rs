@@ -1,12 +1,12 @@
-//! A plan that takes a cluster away: what was made through it in the cloud goes first, or nothing goes. On moto, which plays AWS.
+//! A plan that takes the cluster, or who ends its machines: what terraform does not know goes first, or nothing does.
 
 use executor_api::testing::{TestJobBuilder, aws_provider, moto, tool};
 use serde_json::{Value, json};
 
 use crate::harness::{Place, payload, script};
 
-/// The cluster of the template for AWS, and nothing else of it.
-const TEMPLATE: &str = r#"
+/// The cluster of the template for AWS, and nothing else of it. It is on moto, which plays AWS.
+const CLUSTER: &str = r#"
 terraform {
   required_providers { aws = { source = "hashicorp/aws" } }
 }
@@ -25,6 +25,25 @@ resource "aws_eks_cluster" "this" {
 output "eks_cluster_name" { value = one(aws_eks_cluster.this[*].name) }
 "#;
 
+/// The outputs of the template for AWS by which Karpenter ends its machines, and nothing else of it.
+const KARPENTER: &str = r#"
+variable "enable_karpenter" { type = bool }
+resource "terraform_data" "other" { input = var.enable_karpenter }
+output "eks_cluster_name" { value = "eks-1" }
+output "karpenter_sa_role" { value = var.enable_karpenter ? "arn:aws:iam::123456789012:role/karpenter" : null }
+"#;
+
+const UNREACHED: &str = "the environment's cluster cannot be reached: the job has no cloud identity";
+
+/// A stand-in: nothing is asked of either.
+fn with_tools(place: &Place, job: TestJobBuilder) -> TestJobBuilder {
+    let tools = ["helm", "kubectl"].map(|tool| (tool.to_owned(), place.path("tools").join(tool)));
+    for (_, file) in &tools {
+        script(file, "exit 1");
+    }
+    job.settings(|settings| settings.tools.extend(tools))
+}
+
 fn on_aws(job: TestJobBuilder, url: &str, mirror: &std::path::Path) -> TestJobBuilder {
     job.settings(|settings| {
         let environment =
@@ -38,7 +57,7 @@ fn on_aws(job: TestJobBuilder, url: &str, mirror: &std::path::Path) -> TestJobBu
 async fn a_cluster_stays_while_nobody_can_tell_what_was_made_through_it() {
     let (Some(url), Some(mirror), Some(terraform)) = (moto(), aws_provider(), tool("terraform")) else { return };
     let place = Place::new();
-    place.template(TEMPLATE);
+    place.template(CLUSTER);
     let job = |payload: &Value| on_aws(place.builder("DEPLOY", payload), &url, &mirror);
     let made = job(&payload(&json!({}))).build().unwrap();
     place.done(&made).await;
@@ -52,12 +71,22 @@ async fn a_cluster_stays_while_nobody_can_tell_what_was_made_through_it() {
     let error = place.refused(&no_tool).await;
     assert!(error.contains("the runner has no kubectl") && no_tool.commits() == 0, "{error}");
 
-    script(&place.path("tools/kubectl"), "exit 1");
-    let kubectl = place.path("tools/kubectl");
-    let unreached = job(&without).settings(|settings| drop(settings.tools.insert("kubectl".to_owned(), kubectl)));
-    let unreached = unreached.build().unwrap();
+    let unreached = with_tools(&place, job(&without)).build().unwrap();
     let error = place.refused(&unreached).await;
-    assert!(error.starts_with("the environment's cluster cannot be reached: the job has no cloud identity"), "{error}");
+    assert!(error.starts_with(UNREACHED), "{error}");
     assert!(error.contains("submit DEPLOY again with `argocd: { enabled: false }`"), "{error}");
     assert!(!unreached.log().contains("Run terraform apply"), "{}", unreached.log());
+}
+
+#[tokio::test]
+async fn karpenters_role_stays_while_nobody_can_tell_what_machines_it_has() {
+    let place = Place::new();
+    place.template(KARPENTER);
+    let cluster = |is_on: bool| json!({ "provider_config": { "enable_karpenter": is_on } });
+    place.done(&place.job("DEPLOY", &payload(&json!({ "cluster": cluster(true) })))).await;
+    let off = place.builder("DEPLOY", &payload(&json!({ "argocd": {}, "cluster": cluster(false) })));
+    let off = with_tools(&place, off).build().unwrap();
+    let error = place.refused(&off).await;
+    assert!(error.starts_with(UNREACHED), "{error}");
+    assert!(!off.log().contains("Run terraform apply"), "{}", off.log());
 }
