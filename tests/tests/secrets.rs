@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use system_tests::process::{missing, variable};
+use system_tests::process::tool;
 use system_tests::rig::Rig;
 
 /// All files below a folder that hold a text.
@@ -169,9 +169,7 @@ impl Eavesdropper {
 
 #[tokio::test]
 async fn what_a_stack_calls_sensitive_and_the_state_token_are_seen_nowhere() {
-    let path = variable("PATH").unwrap_or_default();
-    let terraform = std::env::split_paths(&path).map(|dir| dir.join("terraform")).find(|file| file.is_file());
-    let Some(terraform) = terraform else { return missing("terraform is not on PATH") };
+    let Some(terraform) = tool("terraform") else { return };
     let script = Eavesdropper::new(&terraform);
     let program = script.0.path().join("terraform").display().to_string();
     let rig = Rig::with(|home| home.with_env("ALETHIA_TERRAFORM", program)).await.started().await;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use system_tests::process::{missing, variable};
+use system_tests::process::tool;
 use system_tests::rig::Rig;
 
 const STACK: &str = r#"
@@ -22,11 +22,7 @@ output "secret" {
 
 /// A plane and a runner, where there is a terraform; a line that says so where there is none.
 async fn rig() -> Option<Rig> {
-    let path = variable("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).all(|dir| !dir.join("terraform").is_file()) {
-        missing("terraform is not on PATH");
-        return None;
-    }
+    tool("terraform")?;
     Some(Rig::with(|home| home.with_args(&["--slots", "2"])).await.started().await)
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use system_tests::process::{aws_provider, find, missing, variable};
+use system_tests::process::{aws_provider, missing, tool, variable};
 
 use crate::charts::Charts;
 use crate::desk::{Desk, Said, leaves};
@@ -39,10 +39,7 @@ impl World {
             missing("there is no test cluster with Argo CD, or no moto; `cargo xtask test` starts them");
             return None;
         };
-        if find("terraform").is_none() {
-            missing("no terraform on PATH");
-            return None;
-        }
+        tool("terraform")?;
         let mirror = aws_provider()?;
         Some(Self { moto, mirror, kubeconfig, charts: Charts::serve(None).await })
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use system_tests::process::{eventually, find, missing};
+use system_tests::process::{eventually, tool};
 
 use crate::desk::{Desk, leaves};
 
@@ -18,19 +18,9 @@ resource "terraform_data" "slow" {
 "#;
 const BROKEN: &str = "resource \"terraform_data\" {}\n";
 
-fn has_terraform() -> bool {
-    let there = find("terraform").is_some();
-    if !there {
-        missing("terraform is not on PATH");
-    }
-    there
-}
-
 #[tokio::test]
 async fn three_processes_plan_and_apply() {
-    if !has_terraform() {
-        return;
-    }
+    let Some(_) = tool("terraform") else { return };
     let mut desk = Desk::new();
     let server = desk.serve().await;
     let runner = desk.hire().await;
@@ -74,9 +64,7 @@ async fn three_processes_plan_and_apply() {
 
 #[tokio::test]
 async fn the_exit_code_is_that_of_the_job() {
-    if !has_terraform() {
-        return;
-    }
+    let Some(_) = tool("terraform") else { return };
     let mut desk = Desk::new();
     let server = desk.serve().await;
     let runner = desk.hire().await;
@@ -167,9 +155,7 @@ async fn a_token_is_checked_before_it_is_sent() {
 
 #[tokio::test]
 async fn a_job_runs_without_a_control_plane() {
-    if !has_terraform() {
-        return;
-    }
+    let Some(_) = tool("terraform") else { return };
     let desk = Desk::new();
     let hello = Path::new(HELLO).canonicalize().unwrap().display().to_string();
     let said = desk.run(&["run", "terraform", "--dir", &hello]).await.expect(0);
@@ -180,9 +166,7 @@ async fn a_job_runs_without_a_control_plane() {
 
 #[tokio::test]
 async fn the_demo_serves_on_until_it_is_told_to_stop() {
-    if !has_terraform() {
-        return;
-    }
+    let Some(_) = tool("terraform") else { return };
     let desk = Desk::new();
     let mut demo = desk.start(&["demo", "--keep", "--dir", &desk.arg("demo")]);
     let said = demo.until_said("password = (sensitive)").await;

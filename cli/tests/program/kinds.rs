@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use system_tests::process::{find, missing, variable};
+use system_tests::process::{infracost, missing, variable};
 
 use crate::desk::{Desk, leaves};
 
@@ -36,10 +36,9 @@ async fn each_example_of_the_readme_runs_as_it_is_written() {
     assert_eq!(kinds, ["helm", "kubectl", "argocd", "infracost"], "one example per kind");
     for (kind, words) in examples {
         let words: Vec<_> = words.iter().map(String::as_str).collect();
-        if kind == "infracost" && find("infracost").is_none() {
+        if kind == "infracost" && infracost().is_none() {
             let why = desk.run(&["runner", "kinds"]).await.expect(0);
             assert!(why.out.contains("infracost"), "{}", why.out);
-            println!("SKIPPED: infracost is not on PATH");
             continue;
         }
         let said = desk.run(&words).await;

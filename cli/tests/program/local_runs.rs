@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
-use system_tests::process::{aws_provider, find, missing, moto};
+use system_tests::process::{aws_provider, moto, tool};
 
 use crate::desk::Desk;
 
@@ -16,9 +16,7 @@ resource "terraform_data" "endless" {
 
 #[tokio::test]
 async fn a_run_out_of_time_has_failed_and_says_so() {
-    if find("terraform").is_none() {
-        return missing("terraform is not on PATH");
-    }
+    let Some(_) = tool("terraform") else { return };
     let desk = Desk::new();
     let dir = desk.stack("endless", ENDLESS);
     let args = ["run", "terraform", "--dir", &dir, "--action", "apply", "--timeout", "2s"];
@@ -75,9 +73,7 @@ resource "terraform_data" "a" { input = var.text }
 
 #[tokio::test]
 async fn a_plan_that_one_run_kept_is_applied_by_another_and_by_nobody_if_it_was_changed() {
-    if find("terraform").is_none() {
-        return missing("terraform is not on PATH");
-    }
+    let Some(_) = tool("terraform") else { return };
     let desk = Desk::new();
     let dir = desk.stack("small", SMALL);
     desk.run(&["run", "terraform", "--dir", &dir, "--artifacts", "kept"]).await.expect(0);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use control_plane::state::Actor;
+use executor_api::testing::tool;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -38,13 +39,7 @@ struct Stack {
 impl Stack {
     /// None, and a line that says so, where there is no terraform.
     fn new(plane: &Plane, job: &'static str) -> Option<Self> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let terraform = std::env::split_paths(&path).map(|dir| dir.join("terraform")).find(|file| file.is_file());
-        let Some(terraform) = terraform else {
-            assert!(std::env::var_os("ALETHIA_REQUIRE_TOOLS").is_none(), "no terraform on PATH");
-            eprintln!("SKIPPED: terraform is not on PATH");
-            return None;
-        };
+        let terraform = tool("terraform")?;
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("main.tf"), STACK).unwrap();
         Some(Self { dir, terraform, address: plane.url("/api/state/net"), job })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Json, Router};
-use executor_api::testing::{TestJob, TestJobBuilder};
+use executor_api::testing::{TestJob, TestJobBuilder, infracost};
 use executor_api::{ExecutorError, ExecutorRegistry, Input, JobId, Outcome};
 use executor_infracost as _;
 use serde_json::{Value, json};
@@ -62,12 +62,7 @@ fn job(payload: &Value, address: &str, key: &str) -> Option<TestJobBuilder> {
         settings.infracost_api_key = Some(key.to_owned());
         settings.env.insert("INFRACOST_PRICING_API_ENDPOINT".to_owned(), address.to_owned());
     });
-    let probe = TestJob::builder("infracost", payload).build().unwrap();
-    if probe.context.tool("infracost").is_err() {
-        eprintln!("SKIPPED: no infracost on the PATH");
-        return None;
-    }
-    Some(builder)
+    infracost().map(|_| builder)
 }
 
 async fn run(job: &TestJob) -> Result<Outcome, ExecutorError> {

@@ -1,26 +1,16 @@
 //! The tools that people use, under a job's identity: the AWS CLI, a tool that outlives its session, terraform.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use chrono::Utc;
 use executor_api::JobContext;
-use executor_api::testing::{aws_provider, missing};
+use executor_api::testing::{aws_provider, tool};
 use serde_json::json;
 
 use crate::harness::{Runner, role};
 use crate::moto::Moto;
 use crate::stand_in::{Answer, StandIn, sts};
-
-fn found(job: &JobContext, tool: &str) -> Option<PathBuf> {
-    match job.tool(tool) {
-        Ok(program) => Some(program),
-        Err(error) => {
-            missing(&error.to_string());
-            None
-        }
-    }
-}
 
 #[tokio::test]
 async fn the_aws_cli_is_who_the_job_is() {
@@ -28,7 +18,7 @@ async fn the_aws_cli_is_who_the_job_is() {
     let account = Moto::account();
     let runner = moto.runner();
     let job = runner.job("CONNECTION_TEST", &json!({})).build().unwrap();
-    let Some(aws) = found(&job.context, "aws") else { return };
+    let Some(aws) = tool("aws") else { return };
     let identity = role(&format!("arn:aws:iam::{account}:role/deployer"), "ext-1");
     let printed = runner
         .run_under(&job, identity, async |job| job.capture(job.command(aws).args(["sts", "get-caller-identity"])).await)
@@ -68,9 +58,7 @@ async fn a_tool_outlives_the_session_that_it_began_with() {
         .with("AWS_SECRET_ACCESS_KEY", "runner-secret")
         .with("AWS_REGION", "eu-north-1");
     let job = runner.job("CONNECTION_TEST", &json!({})).build().unwrap();
-    if found(&job.context, "aws").is_none() {
-        return;
-    }
+    let Some(_) = tool("aws") else { return };
     let script = "while :; do \
                     who=$(aws sts get-caller-identity --query Arn --output text) || exit 1; \
                     case \"$who\" in *past-the-first) echo it goes on; exit 0;; esac; \
@@ -95,7 +83,7 @@ async fn terraforms_aws_provider_and_its_s3_backend_are_who_the_job_is() {
     make_bucket(&moto, &key, &format!("state-{account}")).await;
     let runner = moto.runner();
     let job = runner.job("CONNECTION_TEST", &json!({})).build().unwrap();
-    let Some(terraform) = found(&job.context, "terraform") else { return };
+    let Some(terraform) = tool("terraform") else { return };
     write_stack(&job.context, &mirror, &format!("state-{account}"), &account);
     let config = job.context.paths().temp.join("terraformrc");
     let identity = role(&format!("arn:aws:iam::{account}:role/deployer"), "");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use executor_api::testing::{TestJob, TestJobBuilder, missing};
+use executor_api::testing::{TestJob, TestJobBuilder, kubeconfig, tool};
 use executor_api::{ExecutorError, ExecutorRegistry, Finished, JobId, Outcome};
 use executor_helm as _;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub(crate) struct Namespace {
 
 /// Runs a test in a namespace, unless there is no cluster or no helm.
 pub(crate) async fn in_namespace<T: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Namespace) -> T) {
-    let Some(kubeconfig) = kubeconfig() else { return };
+    let (Some(kubeconfig), Some(_)) = (kubeconfig(), tool("helm")) else { return };
     let namespace = Namespace { name: format!("helm-{}", JobId::generate()), kubeconfig };
     namespace.kubectl(&["create", "namespace", &namespace.name]).await;
     let ended = tokio::spawn(test(namespace.clone())).await;
@@ -26,15 +26,6 @@ pub(crate) async fn in_namespace<T: Future<Output = ()> + Send + 'static>(test: 
     if let Err(panicked) = ended {
         std::panic::resume_unwind(panicked.into_panic());
     }
-}
-
-fn kubeconfig() -> Option<PathBuf> {
-    let found = executor_api::testing::kubeconfig()?;
-    if TestJob::builder("helm", &json!({})).build().unwrap().context.tool("helm").is_ok() {
-        return Some(found);
-    }
-    missing("no helm on PATH; `cargo xtask cluster` has one");
-    None
 }
 
 impl Namespace {
