@@ -9,12 +9,15 @@ use wire::{Claim, ClaimRequest, RunnerStatus};
 
 use crate::client::ClientError;
 use crate::dialect::Dialect;
+use crate::job_directory::try_room;
 use crate::runner::Runner;
 
 /// How long the plane may hold the request.
 const PARKED: Duration = Duration::from_secs(60);
 /// The seed's poll.
 const POLL: Duration = Duration::from_secs(10);
+/// Whether there is room again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The next job. Never without one; drop it to stop asking.
 pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
@@ -22,6 +25,7 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
     let mut pauses = pauses();
     loop {
         let dialect = runner.dialect().await;
+        room(&runner).await;
         let request = (dialect == Dialect::Two).then(|| request(&runner, &request_id, PARKED));
         match runner.client.claim(request.as_ref()).await {
             Ok(claim) if claim.job.is_some() => return claim,
@@ -42,12 +46,29 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
     }
 }
 
+/// Waits until a job would find room here. One that found none would fail, and the next, and all that wait.
+async fn room(runner: &Runner) {
+    let mut is_full = false;
+    while let Err(error) = try_room(&runner.jobs_dir) {
+        if !is_full {
+            let (error, directory) = (crate::chain(&error), runner.jobs_dir.display());
+            tracing::error!(error, %directory, "there is no room for a job; none is taken until there is");
+        }
+        is_full = true;
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    if is_full {
+        tracing::info!("there is room for a job again");
+    }
+}
+
 /// What a report of an end asks for: the next job for the slot that is free then, if one waits. None from a runner that
-/// takes no more, or that holds more than it has slots, as one that was started again with fewer.
+/// takes no more, that has no room, or that holds more than it has slots, as one that was started again with fewer.
 pub(crate) fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
     let is_free_then = runner.held.count() <= runner.config.slots;
     let takes_more = *runner.status.borrow() == RunnerStatus::Online && !runner.config.once && is_free_then;
-    takes_more.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
+    let has_room = takes_more && try_room(&runner.jobs_dir).is_ok();
+    has_room.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
 }
 
 fn request(runner: &Runner, request_id: &str, wait: Duration) -> ClaimRequest {

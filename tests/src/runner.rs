@@ -71,7 +71,9 @@ impl RunnerHome {
     #[must_use]
     pub fn job_dirs(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.state.join("jobs")).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect()
+        // A runner that looks for a job tries whether it has room.
+        let is_trial = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".trial");
+        entries.filter(|entry| !is_trial(entry)).map(|entry| entry.path()).collect()
     }
 
     /// Starts a runner.

@@ -235,6 +235,29 @@ async fn a_disk_that_is_full_costs_log_and_nothing_else() {
     leaves(&mut runner).await;
 }
 
+/// Each that it took would fail.
+#[tokio::test]
+async fn a_runner_without_room_takes_no_job() {
+    let Some(disk) = SmallDisk::of("1m").await else {
+        return system_tests::process::missing("a small disk cannot be mounted here; root may");
+    };
+    let mut scene = Scene::new().await;
+    scene.home = scene.home.with_state_dir(&disk.0.path().join("state"));
+    // What a state directory has, it has before the disk is full.
+    leaves(&mut scene.home.started().await).await;
+    let claims = || scene.proxy.calls().iter().filter(|call| call.is_claim()).count();
+    let before = claims();
+    let filler = disk.0.path().join("filler");
+    std::fs::write(&filler, vec![0; 2 << 20]).unwrap_err();
+    let mut runner = scene.home.started().await;
+    runner.until_said("there is no room for a job; none is taken until there is").await;
+    let job = scene.user.submit("reads-only", &scene.ledger.reading(&[Emit(3)])).await;
+    assert_eq!((scene.user.job(&job).await.status, claims()), (JobStatus::Queued, before));
+    std::fs::remove_file(&filler).unwrap();
+    assert_eq!(scene.user.ended_as(&job, JobStatus::Success).await.attempt, 1);
+    leaves(&mut runner).await;
+}
+
 #[tokio::test]
 async fn a_state_directory_has_one_runner() {
     let scene = Scene::new().await;

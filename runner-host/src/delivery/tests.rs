@@ -303,6 +303,22 @@ async fn what_may_pass_is_waited_for_and_everything_arrives_once_and_in_order() 
 }
 
 #[tokio::test]
+async fn a_runner_without_room_asks_for_no_job_beside_a_report() {
+    for has_room in [true, false] {
+        let plane = Plane::new(|_, _| Weather::Fine);
+        let job = Run::new(Dialect::Two);
+        job.end();
+        let runner = job.runner(&plane.listen().await).await;
+        if !has_room {
+            std::fs::remove_dir(&runner.jobs_dir).unwrap();
+        }
+        let (_process, ended) = watch::channel(true);
+        assert!(is_taken(&run(&runner, &job.directory, &job.claimed, ended).await));
+        assert_eq!(plane.stored().reports[0]["next"].is_object(), has_room);
+    }
+}
+
+#[tokio::test]
 async fn the_log_does_not_wait_for_a_slow_artifact() {
     let plane = Plane::new(|name, _| if name == "a.txt" { Weather::SlowerThanTheLog } else { Weather::Fine });
     let mut job = Run::new(Dialect::Two);

@@ -5,6 +5,7 @@ mod documents;
 mod format;
 mod outbox;
 mod process;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -14,3 +15,4 @@ pub(crate) use documents::{
 };
 pub(crate) use format::FORMAT;
 pub(crate) use outbox::{ArtifactRecord, OutboxEntry};
+pub(crate) use room::try_room;
