@@ -341,18 +341,7 @@ pub fn params_of<P: DeserializeOwned>(job: &Job) -> Result<P, ExecutorError> {
 /// [`ExecutorError::InvalidInput`] with the place of the first field that does not fit.
 pub fn params_in<P: DeserializeOwned>(payload: &Value) -> Result<P, ExecutorError> {
     serde_path_to_error::deserialize(payload).map_err(|error| ExecutorError::InvalidInput {
-        pointer: Some(pointer(error.path())).filter(|place| !place.is_empty()),
+        pointer: Some(wire::pointer_of(error.path())).filter(|place| !place.is_empty()),
         message: error.inner().to_string(),
     })
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-            Segment::Enum { .. } | Segment::Unknown => String::new(),
-        })
-        .collect()
 }

@@ -16,6 +16,7 @@ mod kind;
 mod log;
 pub mod paths;
 mod people;
+mod pointer;
 mod registration;
 mod report;
 mod runner_image;
@@ -41,6 +42,7 @@ pub use log::{
     LogStream, MAX_FRAME_BYTES,
 };
 pub use people::{UserAnswer, UserInfo, UserRequest};
+pub use pointer::{pointer_of, pointer_to};
 pub use registration::{
     DeployRunnerAnswer, DeployRunnerRequest, QueueDemand, RegisterAnswer, RegisterRequest, RunnerDemand, RunnerInfo,
     RunnerMode, UpdateRunnerRequest,

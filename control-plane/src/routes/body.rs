@@ -8,12 +8,15 @@ use wire::JobId;
 
 use crate::access::Refusal;
 
+/// Not the sender's fault: it sends the same again. With a status that blames what was sent, a runner would give it up.
+pub(super) const CUT_OFF: StatusCode = StatusCode::REQUEST_TIMEOUT;
+
 /// The whole body, of at most `limit` bytes.
 pub(super) async fn read(body: Body, limit: u64) -> Result<Bytes, Refusal> {
     let mut stream = body.into_data_stream();
     let mut whole = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the body was cut off"))?;
+        let chunk = chunk.map_err(|_| Refusal::new(CUT_OFF, "the body was cut off; send it again"))?;
         if (whole.len() + chunk.len()) as u64 > limit {
             return Err(too_large(limit));
         }
@@ -29,7 +32,7 @@ pub(super) fn too_large(limit: u64) -> Refusal {
 /// A body of JSON: 400 if it is none, 422 with the place if it says something else than it should.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // Not by the error's category: a null where an enum should be reads as a fault of syntax.
         let is_json = serde_json::from_slice::<serde_json::Value>(body).is_ok();
         // Two readers could take it for two different requests.
@@ -39,10 +42,11 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
             false => StatusCode::BAD_REQUEST,
         };
         let mut refusal = Refusal::new(status, format!("the body is not as expected: {}", error.inner()));
-        let path = error.path().to_string();
-        refusal.body.pointer = (path != ".").then(|| format!("/{}", path.replace('.', "/")));
+        refusal.body.pointer = Some(wire::pointer_of(error.path())).filter(|pointer| !pointer.is_empty());
         refusal
-    })
+    })?;
+    deserializer.end().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("the body goes on: {error}")))?;
+    Ok(value)
 }
 
 /// The job that a path names. What cannot be an id is the id of no job.
@@ -74,4 +78,24 @@ pub(super) fn check_name(pointer: &str, name: &str) -> Result<(), Refusal> {
     let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field}: 1 to 64 printable characters"));
     refusal.body.pointer = Some(pointer.to_owned());
     Err(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_cut_off_is_sent_again() {
+        let halves = [Ok("half"), Err(std::io::Error::other("silence"))];
+        let refusal = read(Body::from_stream(futures_util::stream::iter(halves)), 100).await.unwrap_err();
+        assert_eq!(refusal.status, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[test]
+    fn a_fault_has_its_place_and_nothing_follows() {
+        let read = |text: &str| json::<Vec<Vec<u8>>>(text.as_bytes()).unwrap_err();
+        let wrong = read("[[1], [2, 300]]");
+        assert_eq!((wrong.status, wrong.body.pointer.as_deref()), (StatusCode::UNPROCESSABLE_ENTITY, Some("/1/1")));
+        assert_eq!(read("[[1]] [[2]]").status, StatusCode::BAD_REQUEST);
+    }
 }
