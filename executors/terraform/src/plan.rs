@@ -16,6 +16,8 @@ pub(crate) struct PlanDocument {
     format_version: String,
     /// The version of the program, tofu's too.
     pub(crate) terraform_version: Option<String>,
+    /// Whether there is something to apply; terraform says it since 1.8.
+    applyable: Option<bool>,
     #[serde(default)]
     resource_changes: Vec<Resource>,
     #[serde(default)]
@@ -31,6 +33,7 @@ pub(crate) struct PlanDocument {
 #[derive(Debug, Deserialize)]
 struct Resource {
     address: String,
+    previous_address: Option<String>,
     #[serde(rename = "type")]
     kind: String,
     name: String,
@@ -51,6 +54,7 @@ struct Change {
     before_sensitive: Value,
     #[serde(default)]
     after_sensitive: Value,
+    importing: Option<Value>,
 }
 
 impl PlanDocument {
@@ -68,7 +72,9 @@ impl PlanDocument {
     pub(crate) fn summary(&self) -> PlanSummary {
         let mut summary = PlanSummary::default();
         for resource in &self.resource_changes {
-            let action = resource.change.action();
+            let action = resource.action();
+            summary.import += usize::from(resource.change.importing.is_some());
+            summary.moved += usize::from(resource.previous_address.is_some());
             match action {
                 "create" => summary.add += 1,
                 "update" => summary.change += 1,
@@ -87,8 +93,9 @@ impl PlanDocument {
         let changes = |change: &Value| change["actions"].as_array().is_some_and(|actions| actions != &[json!("no-op")]);
         summary.outputs =
             self.output_changes.iter().filter(|(_, c)| changes(c)).map(|(name, _)| name.clone()).collect();
-        summary.has_changes =
-            !summary.outputs.is_empty() || summary.resources.iter().any(|resource| resource.action != "read");
+        summary.has_changes = self.applyable.unwrap_or_else(|| {
+            !summary.outputs.is_empty() || summary.resources.iter().any(|resource| resource.action != "read")
+        });
         summary
     }
 
@@ -154,6 +161,17 @@ impl PlanDocument {
     }
 }
 
+impl Resource {
+    /// What would become of it. Where nothing is done to it in the world, the state may still change.
+    fn action(&self) -> &str {
+        match self.change.action() {
+            "no-op" if self.change.importing.is_some() => "import",
+            "no-op" if self.previous_address.is_some() => "move",
+            action => action,
+        }
+    }
+}
+
 impl Change {
     fn action(&self) -> &str {
         match self.actions.as_slice() {
@@ -214,6 +232,38 @@ mod tests {
         assert_eq!(summary.resources.len(), 5);
         assert_eq!(summary.outputs, ["a", "s"]);
         assert!(summary.has_changes);
+    }
+
+    #[test]
+    fn a_resource_that_only_the_state_gets_to_know_is_a_change() {
+        let with = |name: &str, value: Value| {
+            let mut resource = resource(&json!(["no-op"]));
+            if name == "importing" {
+                resource["change"][name] = value
+            } else {
+                resource[name] = value
+            }
+            let document = json!({ "format_version": "1.2", "resource_changes": [resource] });
+            PlanDocument::parse(document.to_string().as_bytes()).unwrap().summary()
+        };
+        let imported = with("importing", json!({ "id": "i" }));
+        assert_eq!(imported.line(), "plan: 1 to import, 0 to add, 0 to change, 0 to destroy");
+        let moved = with("previous_address", json!("t.old"));
+        assert_eq!(moved.line(), "plan: 0 to add, 0 to change, 0 to destroy, 1 to move");
+        for (summary, action) in [(imported, "import"), (moved, "move")] {
+            assert!(summary.has_changes);
+            assert_eq!(summary.resources, [ResourceChange { address: "t.x".to_owned(), action: action.to_owned() }]);
+        }
+    }
+
+    #[test]
+    fn terraform_knows_best_whether_there_is_something_to_apply() {
+        for applyable in [true, false] {
+            let document = json!({ "format_version": "1.2", "applyable": applyable,
+                                   "resource_changes": [resource(&json!(["read"]))] });
+            let document = PlanDocument::parse(document.to_string().as_bytes()).unwrap();
+            assert_eq!(document.summary().has_changes, applyable);
+        }
     }
 
     #[test]

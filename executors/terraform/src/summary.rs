@@ -6,6 +6,8 @@ use serde::Serialize;
 /// terraform's own last line has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlanSummary {
+    /// Resources of the world that the state gets to know.
+    pub import: usize,
     /// Resources to create.
     pub add: usize,
     /// Resources to change in place.
@@ -14,7 +16,10 @@ pub struct PlanSummary {
     pub destroy: usize,
     /// Resources that are destroyed and created again.
     pub replace: usize,
-    /// Whether anything would change, outputs included.
+    /// Resources that get another address.
+    #[serde(rename = "move")]
+    pub moved: usize,
+    /// Whether anything would change, outputs and the state included.
     pub has_changes: bool,
     /// Each resource that would change.
     pub resources: Vec<ResourceChange>,
@@ -27,7 +32,7 @@ pub struct PlanSummary {
 pub struct ResourceChange {
     /// For example `module.network.aws_vpc.main`.
     pub address: String,
-    /// `create`, `update`, `delete`, `replace`, `read` or `forget`.
+    /// `create`, `update`, `delete`, `replace`, `read`, `import`, `move` or `forget`.
     pub action: String,
 }
 
@@ -35,6 +40,9 @@ impl PlanSummary {
     /// The numbers, for the log.
     #[must_use]
     pub fn line(&self) -> String {
-        format!("plan: {} to add, {} to change, {} to destroy", self.add, self.change, self.destroy)
+        let Self { import, add, change, destroy, moved, .. } = self;
+        let import = if *import == 0 { String::new() } else { format!("{import} to import, ") };
+        let moved = if *moved == 0 { String::new() } else { format!(", {moved} to move") };
+        format!("plan: {import}{add} to add, {change} to change, {destroy} to destroy{moved}")
     }
 }
