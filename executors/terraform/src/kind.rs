@@ -121,7 +121,7 @@ impl Run<'_> {
         // From here on the world changes, and this job is never run again.
         self.job.commit_point().await?;
         self.stack.apply(planned.file()).await?;
-        applied(&self.stack, json!(summary)).await
+        applied(self.job, &self.stack, json!(summary)).await
     }
 
     async fn drift(&self) -> Result<Outcome, ExecutorError> {
@@ -156,7 +156,7 @@ async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId)
     check_secrets(params, &saved, &stack).await?;
     job.commit_point().await?;
     stack.apply(saved.file()).await?;
-    applied(&stack, saved.metadata("plan_summary").cloned().unwrap_or_default()).await
+    applied(job, &stack, saved.metadata("plan_summary").cloned().unwrap_or_default()).await
 }
 
 /// The payload that the plan was made from. What this job's own payload repeats of it must be the same.
@@ -213,9 +213,11 @@ async fn check_secrets(params: &TerraformParams, saved: &SavedPlan, stack: &Stac
     if params.secret_variables.iter().all(is_as_planned) { Ok(()) } else { Err(changed("/secret_variables", saved)) }
 }
 
-async fn applied(stack: &Stack<'_>, summary: Value) -> Result<Outcome, ExecutorError> {
-    let outputs = stack.outputs().await?.shown();
-    Ok(Outcome::success().with("apply_completed", true).with("plan_summary", summary).with("outputs", outputs))
+async fn applied(job: &JobContext, stack: &Stack<'_>, summary: Value) -> Result<Outcome, ExecutorError> {
+    let outcome = Outcome::success().with("apply_completed", true).with("plan_summary", summary);
+    // What follows may fail or be stopped, and this is true whatever becomes of it.
+    job.progress(outcome.metadata.clone()).await?;
+    Ok(outcome.with("outputs", stack.outputs().await?.shown()))
 }
 
 /// What a plan was made of: source, variables, backend and targets.
