@@ -59,3 +59,13 @@ async fn the_next_deploy_goes_on_where_an_apply_was_killed() {
     let outcome = place.done(&place.job("DESTROY", &payload(&json!({})))).await;
     assert_eq!(outcome.metadata["plan_summary"]["destroy"], 2);
 }
+
+/// Of the test's own: nobody would speak in the pipe.
+#[tokio::test]
+#[should_panic(expected = "it ended before it was killed")]
+async fn a_deploy_that_fails_by_itself_is_not_waited_for() {
+    let place = Place::new();
+    let pipe = endless(&place);
+    place.template("resource \"terraform_data\" {}\n");
+    run_and_kill(&place, &place.job("DEPLOY", &payload(&json!({}))), &pipe).await;
+}
