@@ -1,5 +1,6 @@
 //! A plan that takes the cluster, or who ends its machines: what terraform does not know goes first, or nothing does.
 
+use executor_api::JobId;
 use executor_api::testing::{TestJobBuilder, aws_provider, moto, tool};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ provider "aws" {
 }
 resource "aws_eks_cluster" "this" {
   count    = var.provision_eks ? 1 : 0
-  name     = "of-a-plan-that-takes-it"
+  name     = "NAME"
   role_arn = "arn:aws:iam::123456789012:role/cluster"
   vpc_config { subnet_ids = ["subnet-1", "subnet-2"] }
 }
@@ -57,7 +58,8 @@ fn on_aws(job: TestJobBuilder, url: &str, mirror: &std::path::Path) -> TestJobBu
 async fn a_cluster_stays_while_nobody_can_tell_what_was_made_through_it() {
     let (Some(url), Some(mirror), Some(terraform)) = (moto(), aws_provider(), tool("terraform")) else { return };
     let place = Place::new();
-    place.template(CLUSTER);
+    // It stays, and this moto may be that of another run.
+    place.template(&CLUSTER.replace("NAME", JobId::generate().as_str()));
     let job = |payload: &Value| on_aws(place.builder("DEPLOY", payload), &url, &mirror);
     let made = job(&payload(&json!({}))).build().unwrap();
     place.done(&made).await;
