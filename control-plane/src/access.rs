@@ -30,7 +30,8 @@ pub trait Access: Send + Sync + 'static {
     /// The organisation whose archive the caller may fetch: a user of it, or a runner with a job that names it.
     async fn source_organisation(&self, headers: &HeaderMap, digest: &Digest) -> Result<String, Refusal>;
 
-    /// The caller may use states of an organisation, by Basic authentication.
+    /// The caller may use states of an organisation: an attempt or a person by Basic authentication, which is all that
+    /// terraform knows, or a person as anywhere else.
     async fn state_user(&self, headers: &HeaderMap) -> Result<StateUser, Refusal>;
 
     /// Whether an attempt may still be at work: it is current, not ended, and its lease lasts.

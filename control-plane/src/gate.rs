@@ -225,7 +225,10 @@ impl Access for Gate {
 
     async fn state_user(&self, headers: &HeaderMap) -> Result<StateUser, Refusal> {
         let refused = || Refusal::new(StatusCode::UNAUTHORIZED, "missing or unknown state token");
-        let (name, password) = basic(headers).ok_or_else(refused)?;
+        let Some((name, password)) = basic(headers) else {
+            let user = self.user(headers).await?;
+            return Ok(StateUser { org: user.org, actor: Actor::User { id: user.id } });
+        };
         if let Some(user) = self.directory.user_by_token(&password) {
             return Ok(StateUser { org: user.org, actor: Actor::User { id: user.id } });
         }

@@ -74,7 +74,8 @@ pub(super) async fn holder(
 ) -> Result<Json<Map<String, Value>>, Refusal> {
     let (user, name) = enter(&storage, &headers, &name).await?;
     let held = storage.states.holder(&user.org, &name).await?;
-    Ok(Json(for_terraform(&held.ok_or_else(|| Refusal::not_found("lock"))?)))
+    let held = held.ok_or_else(|| Refusal::not_found("lock"))?;
+    Ok(Json(for_terraform(&held, &who(&storage, &held).await?)))
 }
 
 /// `PUT /api/state/{name}/lock`
@@ -88,7 +89,10 @@ pub(super) async fn lock(
     let info = LockInfo::parse(&body::read(request_body, LOCK_BYTES).await?).ok_or(StateError::NotALock)?;
     match storage.states.lock(&user.org, &name, &user.actor, &info).await {
         Ok(()) => Ok(StatusCode::OK.into_response()),
-        Err(StateError::Locked(held)) => Ok((StatusCode::LOCKED, Json(for_loser(&held))).into_response()),
+        Err(StateError::Locked(held)) => {
+            let who = who(&storage, &held).await?;
+            Ok((StatusCode::LOCKED, Json(for_loser(&held, &who))).into_response())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -111,7 +115,10 @@ pub(super) async fn unlock(
             refuse_while_at_work(&storage, &user.org, &name).await?;
             storage.states.force_unlock(&user.org, &name, &id).await?;
         }
-        actor => storage.states.unlock(&user.org, &name, actor, &id).await?,
+        actor => match storage.states.unlock(&user.org, &name, actor, &id).await {
+            Err(StateError::Locked(held)) => return Err(not_theirs(&who(&storage, &held).await?, &held, actor)),
+            unlocked => unlocked?,
+        },
     }
     Ok(StatusCode::OK)
 }
@@ -126,6 +133,15 @@ fn lock_id(body: &Bytes) -> Result<String, Refusal> {
     Ok(LockInfo::parse(body).ok_or(StateError::NotALock)?.id)
 }
 
+/// A person is told how to take what nobody will give back.
+fn not_theirs(who: &str, held: &Held, actor: &Actor) -> Refusal {
+    let remedy = match actor {
+        Actor::User { .. } => "; if its holder is dead for certain, unlock it with force=true",
+        Actor::Attempt { .. } => "",
+    };
+    Refusal::new(StatusCode::CONFLICT, format!("the state is locked with id {}, {who}{remedy}", held.info.id))
+}
+
 async fn refuse_while_at_work(storage: &Storage, org: &str, name: &StateName) -> Result<(), Refusal> {
     let held = storage.states.holder(org, name).await?;
     let Some(Held { holder: Actor::Attempt { job, attempt, .. }, .. }) = held else { return Ok(()) };
@@ -137,31 +153,32 @@ async fn refuse_while_at_work(storage: &Storage, org: &str, name: &StateName) ->
 }
 
 /// Terraform leaves `Info` empty; for the person who has to wait it says who holds the state and since when.
-fn for_terraform(held: &Held) -> Map<String, Value> {
+fn for_terraform(held: &Held, who: &str) -> Map<String, Value> {
     let mut document = held.info.document.clone();
     if document.get("Info").is_none_or(|info| info == "") {
-        document.insert("Info".to_owned(), Value::String(who(held)));
+        document.insert("Info".to_owned(), Value::String(who.to_owned()));
     }
     document
 }
 
 /// The same for the one who did not get the lock: `ID` is all that terraform shows of it, below "already locked".
-fn for_loser(held: &Held) -> Map<String, Value> {
-    let mut document = for_terraform(held);
-    document.insert("ID".to_owned(), Value::String(format!("{} ({})", held.info.id, who(held))));
+fn for_loser(held: &Held, who: &str) -> Map<String, Value> {
+    let mut document = for_terraform(held, who);
+    document.insert("ID".to_owned(), Value::String(format!("{} ({who})", held.info.id)));
     document
 }
 
 /// For a person. What tells the age of a lock reads what is behind the last comma.
-fn who(held: &Held) -> String {
+async fn who(storage: &Storage, held: &Held) -> Result<String, Refusal> {
     let holder = match &held.holder {
         Actor::User { id } => format!("held by user {id}"),
-        Actor::Attempt { job, attempt, runner: Some(runner), .. } => {
-            format!("held by job {job}, attempt {attempt}, on runner {runner}")
+        Actor::Attempt { job, attempt, runner, .. } => {
+            let on = runner.as_ref().map(|runner| format!(", on runner {runner}")).unwrap_or_default();
+            let ended = if storage.access.is_at_work(job, *attempt).await? { "" } else { ", which has ended" };
+            format!("held by job {job}, attempt {attempt}{on}{ended}")
         }
-        Actor::Attempt { job, attempt, runner: None, .. } => format!("held by job {job}, attempt {attempt}"),
     };
-    format!("{holder}, since {}", held.since.to_the_second())
+    Ok(format!("{holder}, since {}", held.since.to_the_second()))
 }
 
 impl From<StateError> for Refusal {
@@ -173,10 +190,6 @@ impl From<StateError> for Refusal {
             StateError::Locked(_) | StateError::NotLocked(_) => StatusCode::CONFLICT,
             StateError::Fenced => StatusCode::FORBIDDEN,
         };
-        let mut text = error.to_string();
-        if let StateError::Locked(held) = &error {
-            text = format!("{text}, {}", who(held));
-        }
-        Self::new(status, text)
+        Self::new(status, error.to_string())
     }
 }

@@ -67,6 +67,17 @@ impl Actor {
             Self::User { .. } => true,
         }
     }
+
+    /// A job is given again only while running it again is harmless: what its last attempt holds, its next one takes.
+    pub(super) fn succeeds(&self, holder: &Self) -> bool {
+        match (self, holder) {
+            (
+                Self::Attempt { job, attempt, is_current: true, .. },
+                Self::Attempt { job: other, attempt: earlier, .. },
+            ) => job == other && attempt > earlier,
+            _ => false,
+        }
+    }
 }
 
 /// The same job and attempt, or the same person; whether it is still current does not matter.

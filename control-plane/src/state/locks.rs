@@ -61,7 +61,8 @@ pub(super) async fn of_job(pool: &SqlitePool, job: &JobId) -> Result<Vec<(String
     rows.iter().map(|row| Ok((row.try_get("name")?, held(row)?))).collect()
 }
 
-pub(super) async fn insert(
+/// In place of a holder before, if there is one.
+pub(super) async fn put(
     pool: &SqlitePool,
     org: &str,
     name: &StateName,
@@ -73,7 +74,7 @@ pub(super) async fn insert(
         Actor::User { id } => (None, None, None, Some(id)),
     };
     sqlx::query(
-        "INSERT INTO state_locks (org_id, name, lock_id, info, job_id, attempt, runner_id, user_id, created_at)
+        "INSERT OR REPLACE INTO state_locks (org_id, name, lock_id, info, job_id, attempt, runner_id, user_id, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(org)

@@ -131,7 +131,7 @@ impl StateStore {
         Ok(())
     }
 
-    /// Takes the lock. The same request again is harmless.
+    /// Takes the lock, also from an earlier attempt of the same job. The same request again is harmless.
     ///
     /// # Errors
     /// [`StateError::Locked`] says who holds it; [`StateError::Fenced`].
@@ -139,9 +139,9 @@ impl StateStore {
         let _changing = self.changing.lock().await;
         match locks::find(&self.pool, org, name).await? {
             Some(held) if held.holder == *actor && held.info.id == info.id => Ok(()),
-            Some(held) => Err(StateError::Locked(Box::new(held))),
+            Some(held) if !actor.succeeds(&held.holder) => Err(StateError::Locked(Box::new(held))),
             None if !actor.may_begin() => Err(StateError::Fenced),
-            None => Ok(locks::insert(&self.pool, org, name, actor, info).await?),
+            _ => Ok(locks::put(&self.pool, org, name, actor, info).await?),
         }
     }
 

@@ -91,7 +91,6 @@ async fn a_holder_whose_lease_is_lost_may_save_and_unlock_but_not_begin() {
     let new = Caller { plane: &plane, user: "j", password: "2" };
     assert_eq!(old.lock("L").await.status(), 200);
     plane.rules.change("j", |progress| progress.attempt = 2);
-    assert_eq!(new.lock("M").await.status(), 423);
     assert_eq!(old.save("?ID=L", 1).await, 200);
     assert_eq!(old.serial().await, Some(json!(1)));
     assert_eq!(old.unlock("L", "").await, 200);
@@ -102,6 +101,29 @@ async fn a_holder_whose_lease_is_lost_may_save_and_unlock_but_not_begin() {
     assert_eq!(new.serial().await, Some(json!(1)));
     plane.rules.end("j", JobStatus::Failed);
     assert_eq!(new.lock("M").await.status(), 403);
+}
+
+#[tokio::test]
+async fn the_next_attempt_takes_what_the_last_one_holds() {
+    let plane = Plane::start().await;
+    for job in ["j", "k"] {
+        plane.rules.add(job);
+    }
+    let old = Caller { plane: &plane, user: "j", password: "1" };
+    let new = Caller { plane: &plane, user: "j", password: "2" };
+    let other = Caller { plane: &plane, user: "k", password: "2" };
+    assert_eq!(old.lock("L").await.status(), 200);
+    assert_eq!(new.lock("M").await.status(), 423, "it is not the job's attempt yet");
+    for job in ["j", "k"] {
+        plane.rules.change(job, |progress| progress.attempt = 2);
+    }
+    let refused: Value = other.lock("O").await.json().await.unwrap();
+    assert!(refused["Info"].as_str().unwrap().contains("attempt 1, on runner runner-1, which has ended, since "), "{refused}");
+    assert_eq!(new.lock("M").await.status(), 200);
+    assert_eq!(old.save("?ID=L", 1).await, 409);
+    assert_eq!(old.unlock("L", "").await, 409);
+    assert_eq!(old.lock("L").await.status(), 423);
+    assert_eq!(new.save("?ID=M", 1).await, 200);
 }
 
 #[tokio::test]
