@@ -3,28 +3,61 @@
 //! A commit with `synchronous=FULL` waits for the disk; a hundred changes in one commit wait once. Each change has a
 //! savepoint, so that one which is refused leaves the others alone. Nobody is answered before the commit.
 
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
-
-use futures_util::future::BoxFuture;
 
 use crate::error::PlaneError;
 
 const MOST_PER_COMMIT: usize = 128;
 const WAITING: usize = 1024;
 
-/// A change that was tried; told whether it was committed, it answers whoever waits.
-type Reply = Box<dyn FnOnce(Result<(), &sqlx::Error>) + Send>;
-type Change = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Tried> + Send>;
+/// Something that somebody wants changed, and who waits for the answer.
+#[async_trait]
+trait Change: Send {
+    /// Tries it, and says whether to keep what it did.
+    async fn make(&mut self, connection: &mut SqliteConnection) -> bool;
 
-struct Tried {
-    keep: bool,
-    reply: Reply,
+    /// Answers whoever waits, also of a change that nobody came to try.
+    fn answer(self: Box<Self>, committed: Result<(), &sqlx::Error>);
+}
+
+struct Asked<T, F> {
+    change: Option<F>,
+    made: Option<Result<T, PlaneError>>,
+    answer: oneshot::Sender<Result<T, PlaneError>>,
+}
+
+#[async_trait]
+impl<T, F> Change for Asked<T, F>
+where
+    T: Send,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, PlaneError>> + Send,
+{
+    async fn make(&mut self, connection: &mut SqliteConnection) -> bool {
+        let Some(change) = self.change.take() else { return false };
+        self.made.insert(change(connection).await).is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &sqlx::Error>) {
+        let result = match (self.made, committed) {
+            (Some(Ok(_)) | None, Err(error)) => Err(PlaneError::Commit(error.to_string())),
+            (Some(made), _) => made,
+            (None, Ok(())) => Err(stopped()),
+        };
+        // The caller may have gone away.
+        let _ = self.answer.send(result);
+    }
+}
+
+fn stopped() -> PlaneError {
+    PlaneError::Commit("the database writer has stopped".to_owned())
 }
 
 /// Hands changes to the writer. Cheap to clone; the writer ends when the last one is gone.
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<Change>);
+pub(crate) struct Writer(mpsc::Sender<Box<dyn Change>>);
 
 impl Writer {
     /// Starts the writer on a connection of its own.
@@ -43,38 +76,23 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, PlaneError>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let erased: Change = Box::new(move |connection| {
-            Box::pin(async move {
-                let result = change(connection).await;
-                let keep = result.is_ok();
-                let reply: Reply = Box::new(move |committed| {
-                    let result = result.and_then(|value| {
-                        committed.map(|()| value).map_err(|error| PlaneError::Commit(error.to_string()))
-                    });
-                    // The caller may have gone away.
-                    let _ = answer.send(result);
-                });
-                Tried { keep, reply }
-            })
-        });
-        let gone = || PlaneError::Commit("the database writer has stopped".to_owned());
-        self.0.send(erased).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let asked = Asked { change: Some(change), made: None, answer };
+        self.0.send(Box::new(asked)).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
     }
 }
 
-async fn write(mut connection: SqliteConnection, mut changes: mpsc::Receiver<Change>) {
+async fn write(mut connection: SqliteConnection, mut changes: mpsc::Receiver<Box<dyn Change>>) {
     let mut batch = Vec::new();
     while changes.recv_many(&mut batch, MOST_PER_COMMIT).await > 0 {
-        let mut replies = Vec::with_capacity(batch.len());
-        let committed = commit(&mut connection, batch.drain(..), &mut replies).await;
+        let committed = commit(&mut connection, &mut batch).await;
         if let Err(error) = &committed {
             tracing::error!(%error, "a commit failed");
             // Whatever is open must not swallow the next batch.
             let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
         }
-        for reply in replies {
-            reply(committed.as_ref().map(|_| ()));
+        for change in batch.drain(..) {
+            change.answer(committed.as_ref().copied());
         }
     }
     if let Err(error) = connection.close().await {
@@ -82,46 +100,35 @@ async fn write(mut connection: SqliteConnection, mut changes: mpsc::Receiver<Cha
     }
 }
 
-async fn commit(
-    connection: &mut SqliteConnection,
-    mut changes: impl ExactSizeIterator<Item = Change>,
-    replies: &mut Vec<Reply>,
-) -> Result<(), sqlx::Error> {
-    if changes.len() == 1
-        && let Some(change) = changes.next()
-    {
-        return commit_alone(connection, change, replies).await;
-    }
+async fn commit(connection: &mut SqliteConnection, changes: &mut [Box<dyn Change>]) -> Result<(), sqlx::Error> {
     // IMMEDIATE: a transaction that only becomes a writer later fails with SQLITE_BUSY without waiting.
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    for change in changes {
-        sqlx::query("SAVEPOINT change").execute(&mut *connection).await?;
-        let Tried { keep, reply } = change(connection).await;
-        replies.push(reply);
-        if !keep {
-            sqlx::query("ROLLBACK TO change").execute(&mut *connection).await?;
+    let mut end = "COMMIT";
+    if let [alone] = changes {
+        // Without a savepoint: there is nothing to leave alone.
+        if !alone.make(&mut *connection).await {
+            end = "ROLLBACK";
         }
-        sqlx::query("RELEASE change").execute(&mut *connection).await?;
+    } else {
+        for change in changes {
+            sqlx::query("SAVEPOINT change").execute(&mut *connection).await?;
+            if !change.make(&mut *connection).await {
+                sqlx::query("ROLLBACK TO change").execute(&mut *connection).await?;
+            }
+            sqlx::query("RELEASE change").execute(&mut *connection).await?;
+        }
     }
-    sqlx::query("COMMIT").execute(connection).await?;
-    Ok(())
-}
-
-/// The same without a savepoint: there is nothing to leave alone.
-async fn commit_alone(
-    connection: &mut SqliteConnection,
-    change: Change,
-    replies: &mut Vec<Reply>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let Tried { keep, reply } = change(connection).await;
-    replies.push(reply);
-    sqlx::query(if keep { "COMMIT" } else { "ROLLBACK" }).execute(connection).await?;
+    sqlx::query(end).execute(connection).await?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
     use super::*;
     use crate::database::Database;
 
@@ -146,5 +153,24 @@ mod tests {
         assert!(!add(102).await, "refused, and alone in its commit");
         let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM users").fetch_one(&database.pool).await.unwrap();
         assert_eq!(count, 66);
+    }
+    #[tokio::test]
+    async fn a_change_that_could_not_begin_is_answered_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plane.db");
+        let database = Database::open(&file).await.unwrap();
+        let impatient = SqliteConnectOptions::new().filename(&file).busy_timeout(Duration::ZERO);
+        let writer = Writer::start(impatient.connect().await.unwrap());
+        let mut backup = database.pool.acquire().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *backup).await.unwrap();
+        let change = |number: i64| writer.change(move |c| Box::pin(add(c, number, false)));
+        let alone = change(0).await;
+        let together = futures_util::future::join_all((1..4).map(change)).await;
+        for refused in together.into_iter().chain([alone]) {
+            let Err(PlaneError::Commit(why)) = refused else { panic!("{refused:?}") };
+            assert!(why.contains("database is locked"), "{why}");
+        }
+        sqlx::query("ROLLBACK").execute(&mut *backup).await.unwrap();
+        change(5).await.unwrap();
     }
 }

@@ -271,6 +271,12 @@ impl Queue {
 async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, PlaneError>> + Send + 'static,
 ) -> Result<T, PlaneError> {
-    let stopped = |_| PlaneError::Commit("the control plane is leaving".to_owned());
-    tokio::spawn(work).await.map_err(stopped)?
+    tokio::spawn(work).await.map_err(|stopped| {
+        let why = if stopped.is_panic() {
+            "the control plane has a defect: it panicked"
+        } else {
+            "the control plane is leaving"
+        };
+        PlaneError::Commit(why.to_owned())
+    })?
 }
