@@ -1,7 +1,7 @@
 //! DEPLOY: exactly a plan of before, or what a plan made now says; then Argo CD and the applications.
 
 use async_trait::async_trait;
-use executor_api::{CloudIdentity, Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome};
+use executor_api::{Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome};
 use executor_terraform::{Planned, SavedPlan, Stack};
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::cost::Cost;
 use crate::deploy_plan::check;
 use crate::going::Going;
 use crate::plan::{self, Purpose};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Software};
 use crate::stack::{self, Setup};
 use crate::steps::Steps;
 
@@ -173,18 +173,8 @@ impl Ready<'_> {
     }
 }
 
-/// What is fetched for what comes after the apply. The job's identity, which may say which cloud it is and which
-/// account, is not known yet; a payload that is wrong is refused when it is.
+/// What is fetched for what comes after the apply. Who the job is nobody knows yet; a payload that is wrong is refused
+/// when it runs.
 pub(crate) fn inputs(job: &Job) -> Vec<Input> {
-    let project = CloudIdentity { provider: "gcp".to_owned(), project_id: "any-project".to_owned(), ..none() };
-    let any_id = "00000000-0000-0000-0000-000000000000".to_owned();
-    let subscription = CloudIdentity { provider: "azure".to_owned(), subscription_id: any_id, ..none() };
-    let of_provider = |provider: &str| CloudIdentity { provider: provider.to_owned(), ..none() };
-    let any = [none(), of_provider("gcp"), of_provider("azure"), project, subscription];
-    let snapshot = any.iter().find_map(|identity| Snapshot::read(&job.config_snapshot, Some(identity)).ok());
-    snapshot.map(|snapshot| after_apply::inputs(&snapshot)).unwrap_or_default()
-}
-
-fn none() -> CloudIdentity {
-    CloudIdentity::default()
+    Software::read(&job.config_snapshot).map(|wanted| after_apply::inputs(&wanted)).unwrap_or_default()
 }

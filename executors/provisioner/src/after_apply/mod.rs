@@ -20,7 +20,7 @@ use executor_api::{ExecutorError, Input, JobContext};
 use executor_kubectl::Kubectl;
 use serde_json::{Map, Value};
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Software};
 use crate::steps::Steps;
 use deadline::Deadline;
 use facts::Facts;
@@ -33,13 +33,13 @@ pub use options::{ApplicationsOptions, ArgoCdOptions};
 
 /// What has to be fetched from the control plane before a job that calls [`run`] starts.
 #[must_use]
-pub fn inputs(snapshot: &Snapshot) -> Vec<Input> {
-    if !snapshot.argocd.enabled {
+pub fn inputs(wanted: &Software) -> Vec<Input> {
+    if !wanted.argocd.enabled {
         return Vec::new();
     }
-    let manifest = snapshot.argocd.manifest.iter().flat_map(|manifest| manifest.inputs());
-    let token = repository::token_input(snapshot).filter(|_| snapshot.applications.enabled);
-    manifest.chain(token).collect()
+    let manifest = wanted.argocd.manifest.iter().flat_map(|manifest| manifest.inputs());
+    let token = repository::token_input(wanted.apps_destination_repo.as_deref(), wanted.git_access_token.as_ref());
+    manifest.chain(token.filter(|_| wanted.applications.enabled)).collect()
 }
 
 /// Brings Argo CD and the applications into the environment's cluster and waits until they are healthy. What is

@@ -5,16 +5,15 @@ use executor_argocd::{ArgoCd, Repository, RepositoryKind};
 use executor_git::GitUrl;
 
 use super::facts::Facts;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Hidden, Snapshot};
 
 /// The Secret by which Argo CD knows it.
 pub(super) const SECRET: &str = "repo-apps";
 
 /// The token of the job for the repository's host, where the snapshot brings none.
-pub(super) fn token_input(snapshot: &Snapshot) -> Option<Input> {
-    let url = GitUrl::parse(snapshot.apps_destination_repo.as_deref()?).ok()?;
-    let host = url.over_https().token_host()?;
-    snapshot.git_access_token.is_none().then_some(Input::GitToken { host })
+pub(super) fn token_input(repository: Option<&str>, own: Option<&Hidden>) -> Option<Input> {
+    let host = GitUrl::parse(repository?).ok()?.over_https().token_host()?;
+    own.is_none().then_some(Input::GitToken { host })
 }
 
 /// The repository, with what opens it.
@@ -62,7 +61,8 @@ fn user(url: &str) -> &'static str {
 
 /// Masked before anybody can print it.
 fn token(job: &JobContext, snapshot: &Snapshot) -> Result<Option<String>, ExecutorError> {
-    let text = match (&snapshot.git_access_token, token_input(snapshot)) {
+    let own = snapshot.git_access_token.as_ref();
+    let text = match (own, token_input(snapshot.apps_destination_repo.as_deref(), own)) {
         (Some(token), _) => Some(token.to_string()),
         // It is missing where the job has none.
         (None, Some(input)) => match job.input(&input) {
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_jobs_token_is_for_that_host_only_and_turns_ssh_into_https() {
         let snapshot = with_repository("ssh://git@git.example/team/apps.git");
-        let input = token_input(&snapshot).unwrap();
+        let input = token_input(snapshot.apps_destination_repo.as_deref(), None).unwrap();
         assert_eq!(input, Input::GitToken { host: "git.example".to_owned() });
         let job = TestJob::builder("DEPLOY", &json!({})).input(input, "s3cr3t-of-the-job\n").build().unwrap();
         let outputs = Map::new();
@@ -108,7 +108,8 @@ mod tests {
     fn the_snapshots_own_token_wins() {
         let mut snapshot = with_repository("https://git.example/apps");
         snapshot.git_access_token = crate::snapshot::Hidden::new(Some("t0ken".to_owned()));
-        assert_eq!(token_input(&snapshot), None);
+        let own = snapshot.git_access_token.as_ref();
+        assert_eq!(token_input(snapshot.apps_destination_repo.as_deref(), own), None);
         let job = TestJob::builder("DEPLOY", &json!({})).build().unwrap();
         assert_eq!(token(&job.context, &snapshot).unwrap().as_deref(), Some("t0ken"));
         assert_eq!(user("https://bitbucket.org/a/b"), "x-token-auth");

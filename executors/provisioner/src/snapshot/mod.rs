@@ -43,7 +43,7 @@ pub use place::{PlaceParams, Provider, Stage};
 pub use queue::{Queue, QueueParams, QueueProviderParams};
 pub use registry::{ContainerRegistry, RegistryParams, RegistryProviderParams};
 pub use secret::{Secret, SecretParams};
-pub use software::{ApplicationsParams, ArgocdChartParams, ArgocdParams, Money};
+pub use software::{ApplicationsParams, ArgocdChartParams, ArgocdParams, Money, Software};
 pub use topic::{Subscription, SubscriptionParams, Topic, TopicParams};
 
 /// An environment as it is wanted. Defaults are filled in.

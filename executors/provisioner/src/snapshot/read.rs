@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::field::Field;
 use super::flat::FlatParams;
-use super::hidden::Hidden;
 use super::params::NestedParams;
 use super::place::{Place, PlaceParams};
+use super::software::Software;
 use super::{
     Snapshot, bucket, cache, cluster, database, dns, network, nosql_table, queue, registry, secret, software, topic,
     words,
@@ -27,16 +27,14 @@ impl Snapshot {
         // One after the other rather than flattened into one: only so an error of serde knows its place.
         let place: PlaceParams = typed(payload)?;
         let flat: FlatParams = typed(payload)?;
-        let nested: NestedParams = typed(payload)?;
+        let mut nested: NestedParams = typed(payload)?;
         let Place { zone_id, project_name, environment_stage, region, provider, account_id } =
             Place::read(place, &flat, identity)?;
+        let Software { argocd, applications, apps_destination_repo, git_access_token } =
+            Software::of(&mut nested, &flat)?;
         let queues = queue::read(nested.queues, provider)?;
         let topics = topic::read(nested.topics, provider, &queues)?;
         let version = Field::at("/terraform_version", nested.terraform_version).text(words::version_requirement)?;
-        let repository = nested.repositories.and_then(|repositories| repositories.apps_destination_repo);
-        let repository = Field::at("/repositories/apps_destination_repo", repository)
-            .or_at("/apps_destination_repo", flat.apps_destination_repo.clone())?
-            .text(words::repository)?;
         Ok(Self {
             zone_id,
             project_name,
@@ -49,7 +47,7 @@ impl Snapshot {
             network: network::read(nested.network.unwrap_or_default(), &flat, provider)?,
             cluster: cluster::read(nested.cluster.unwrap_or_default(), &flat, provider)?,
             dns: dns::read(nested.dns.unwrap_or_default(), &flat, provider)?,
-            apps_destination_repo: repository.optional(),
+            apps_destination_repo,
             databases: database::read(nested.databases, &flat, provider)?,
             caches: cache::read(nested.caches, &flat, provider)?,
             queues,
@@ -58,9 +56,9 @@ impl Snapshot {
             secrets: secret::read(nested.secrets, provider)?,
             container_registries: registry::read(nested.container_registries, provider)?,
             storage_buckets: bucket::read(nested.storage_buckets, provider)?,
-            argocd: software::read_argocd(nested.argocd.unwrap_or_default())?,
-            applications: software::read_applications(nested.applications.unwrap_or_default())?,
-            git_access_token: Hidden::new(nested.git_access_token),
+            argocd,
+            applications,
+            git_access_token,
         })
     }
 }
@@ -68,7 +66,7 @@ impl Snapshot {
 /// How much of what serde says is shown: it repeats what it found, whatever that is.
 const MOST_SHOWN: usize = 300;
 
-fn typed<P: DeserializeOwned>(payload: &Value) -> Result<P, ExecutorError> {
+pub(super) fn typed<P: DeserializeOwned>(payload: &Value) -> Result<P, ExecutorError> {
     params_in(payload).map_err(|error| match error {
         ExecutorError::InvalidInput { pointer, message } => {
             let shown: String = message.chars().take(MOST_SHOWN).collect();

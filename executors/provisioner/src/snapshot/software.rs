@@ -7,12 +7,52 @@ use executor_argocd::Manifest;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::field::Field;
+use super::flat::FlatParams;
+use super::hidden::Hidden;
+use super::params::NestedParams;
+use super::read::typed;
 use super::words;
 use crate::after_apply::{ApplicationsOptions, ArgoCdOptions};
 
 const MOST_MIRRORS: usize = 50;
+
+/// What is installed into the cluster: all that a payload says of it whoever the job is.
+pub struct Software {
+    /// How Argo CD comes there.
+    pub argocd: ArgoCdOptions,
+    /// What Argo CD brings there.
+    pub applications: ApplicationsOptions,
+    /// The git repository with the applications of the environment's owner.
+    pub apps_destination_repo: Option<String>,
+    /// The token for that repository, where the payload brings one.
+    pub git_access_token: Option<Hidden>,
+}
+
+impl Software {
+    /// Reads it alone, where nobody knows yet who the job is.
+    ///
+    /// # Errors
+    /// [`ExecutorError::InvalidInput`] with the place of what is wrong.
+    pub fn read(payload: &Value) -> Result<Self, ExecutorError> {
+        Self::of(&mut typed(payload)?, &typed(payload)?)
+    }
+
+    pub(super) fn of(nested: &mut NestedParams, flat: &FlatParams) -> Result<Self, ExecutorError> {
+        let repository = nested.repositories.take().and_then(|repositories| repositories.apps_destination_repo);
+        let repository = Field::at("/repositories/apps_destination_repo", repository)
+            .or_at("/apps_destination_repo", flat.apps_destination_repo.clone())?
+            .text(words::repository)?;
+        Ok(Self {
+            argocd: read_argocd(nested.argocd.take().unwrap_or_default())?,
+            applications: read_applications(nested.applications.take().unwrap_or_default())?,
+            apps_destination_repo: repository.optional(),
+            git_access_token: Hidden::new(nested.git_access_token.take()),
+        })
+    }
+}
 
 /// Argo CD, as a payload says it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -60,7 +100,7 @@ pub enum Money {
     Number(serde_json::Number),
 }
 
-pub(super) fn read_argocd(params: ArgocdParams) -> Result<ArgoCdOptions, ExecutorError> {
+fn read_argocd(params: ArgocdParams) -> Result<ArgoCdOptions, ExecutorError> {
     let chart = params.chart.unwrap_or_default();
     let repository = Field::at("/argocd/chart/repository", chart.repository).text(words::chart_repository)?;
     let version = Field::at("/argocd/chart/version", chart.version).text(|text| words::word(text, 64, ".-+"))?;
@@ -77,7 +117,7 @@ pub(super) fn read_argocd(params: ArgocdParams) -> Result<ArgoCdOptions, Executo
     })
 }
 
-pub(super) fn read_applications(params: ApplicationsParams) -> Result<ApplicationsOptions, ExecutorError> {
+fn read_applications(params: ApplicationsParams) -> Result<ApplicationsOptions, ExecutorError> {
     let repositories = params.repositories.unwrap_or_default();
     if repositories.len() > MOST_MIRRORS {
         return Err(ExecutorError::invalid("/applications/repositories", format!("give at most {MOST_MIRRORS}")));

@@ -54,10 +54,22 @@ fn a_deploy_of_a_plan_asks_for_it() {
 }
 
 #[test]
-fn the_token_of_the_repository_is_asked_for_also_where_the_identity_says_the_cloud() {
+fn the_token_of_the_repository_is_asked_for_whoever_the_job_is() {
     let registry = ExecutorRegistry::from_linked().unwrap();
-    let of = json!({ "project_name": "shop", "environment_stage": "staging", "region": "europe-west1",
-                     "repositories": { "apps_destination_repo": "https://git.example.com/shop/apps" } });
-    let inputs = registry.get("DEPLOY").unwrap().executor().inputs(&job("DEPLOY", &of, None)).unwrap();
-    assert_eq!(inputs, [Input::GitToken { host: "git.example.com".to_owned() }]);
+    let inputs = |of: &Value| registry.get("DEPLOY").unwrap().executor().inputs(&job("DEPLOY", of, None)).unwrap();
+    let token = [Input::GitToken { host: "git.example.com".to_owned() }];
+    let url = "https://git.example.com/shop/apps";
+    for repository in
+        [json!({ "repositories": { "apps_destination_repo": url } }), json!({ "apps_destination_repo": url })]
+    {
+        assert_eq!(inputs(&repository), token);
+        let without = |name: &str, field: Value| {
+            let mut of = repository.clone();
+            of[name] = field;
+            inputs(&of)
+        };
+        assert_eq!(without("git_access_token", json!("token-of-the-snapshot")), []);
+        assert_eq!(without("argocd", json!({ "enabled": false })), []);
+        assert_eq!(without("applications", json!({ "enabled": false })), []);
+    }
 }
