@@ -239,10 +239,10 @@ impl Api for CoreApi<'_> {
         let resources = application.status.resources.iter().filter(|one| one.health.is_none());
         for one in resources.take(MOST_COMPLAINTS) {
             let kind = if one.group.is_empty() { one.kind.clone() } else { format!("{}.{}", one.kind, one.group) };
-            let Ok(object) = self.kube.of_namespace(&one.namespace).get(When::Working, &kind, Some(&one.name)).await
-            else {
-                continue;
-            };
+            // What is in no namespace is found in any.
+            let elsewhere = self.kube.of_namespace(&one.namespace).ok();
+            let kube = elsewhere.as_ref().unwrap_or(&self.kube);
+            let Ok(object) = kube.get(When::Working, &kind, Some(&one.name)).await else { continue };
             complaints.extend(
                 complaint(&object)
                     .map(|text| format!("{}: {text}", resource_name(&one.kind, &one.namespace, &one.name))),

@@ -204,7 +204,7 @@ async fn apply(kube: &Kube<'_>, manifest: &Manifest) -> Result<(), ExecutorError
         other => other.map(drop),
     })
     .await?;
-    Ok(patiently(kube.job, async || kube.apply_file(&manifest.file).await).await?)
+    Ok(patiently(kube.job, async || kube.apply_files(&manifest.files).await).await?)
 }
 
 /// Objects of the cluster, as far as they are read here.
@@ -265,13 +265,13 @@ async fn workloads(kube: &Kube<'_>) -> Result<Vec<Object>, ExecutorError> {
 async fn wait_for_all(kube: &Kube<'_>, deadline: Deadline) -> Result<(), ExecutorError> {
     for object in workloads(kube).await? {
         let Workload { kind, name, .. } = object.workload();
-        let command =
-            kube.command(&["rollout", "status"]).arg(format!("--timeout={}s", deadline.left().as_secs().max(1)));
-        let finished = kube.job.run(command.arg("--").arg(format!("{}/{name}", kind.to_lowercase()))).await?;
-        if !finished.exit.is_success() {
-            let text = format!("Argo CD is not ready after {deadline}: {kind} {name}: {}", finished.stderr_tail.trim());
-            return Err(ExecutorError::Unsuccessful(text));
-        }
+        kube.rollout(&kind, &name, deadline.left()).await.map_err(|error| match error {
+            ExecutorError::ToolFailed { message, .. } => {
+                let text = format!("Argo CD is not ready after {deadline}: {kind} {name}: {message}");
+                ExecutorError::Unsuccessful(text)
+            }
+            other => other,
+        })?;
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! A manifest of Argo CD: from the job's source, or from the web.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use executor_api::{ExecutorError, Input, JobContext};
+use executor_kubectl::ManifestFiles;
 use job_source::Source;
 use reqwest::redirect::Policy;
 use schemars::JsonSchema;
@@ -17,6 +18,8 @@ use crate::words;
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(120);
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 const MOST_REDIRECTS: usize = 5;
+/// The file that Argo CD's releases have.
+const INSTALL: &str = "install.yaml";
 
 /// A manifest. Exactly one of `url` and `source`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -41,7 +44,7 @@ pub struct Manifest {
 
 /// A manifest on this machine; gone when dropped.
 pub(crate) struct FetchedManifest {
-    pub(crate) file: PathBuf,
+    pub(crate) files: ManifestFiles,
     _folder: TempDir,
 }
 
@@ -71,7 +74,7 @@ impl Manifest {
             {
                 Err(ExecutorError::invalid(&place("sha256"), "give 64 hexadecimal digits in lower case"))
             }
-            (_, Some(path)) => check_path(&place("path"), path),
+            (_, Some(path)) => ManifestFiles::check_path(path, &place("path")),
             _ => Ok(()),
         }
     }
@@ -80,14 +83,14 @@ impl Manifest {
         self.check(pointer)?;
         let folder = tempfile::Builder::new().prefix("manifest-").tempdir_in(job.work_dir());
         let folder = folder.map_err(ExecutorError::io("cannot make a folder for the manifest"))?;
-        let file = match (&self.url, &self.source) {
+        let files = match (&self.url, &self.source) {
             (Some(url), _) => {
                 self.download(job, &check_url(&format!("{pointer}/url"), url)?, folder.path(), pointer).await?
             }
             (None, Some(source)) => self.unpack(job, source, folder.path(), pointer).await?,
             (None, None) => return Err(ExecutorError::invalid(pointer, "say where the manifest is")),
         };
-        Ok(FetchedManifest { file, _folder: folder })
+        Ok(FetchedManifest { files, _folder: folder })
     }
 
     async fn unpack(
@@ -96,16 +99,12 @@ impl Manifest {
         source: &Source,
         folder: &Path,
         pointer: &str,
-    ) -> Result<PathBuf, ExecutorError> {
+    ) -> Result<ManifestFiles, ExecutorError> {
         let root = folder.join("source");
         std::fs::create_dir(&root).map_err(ExecutorError::io("cannot make a folder for the source"))?;
         source.unpack(job, &root, &format!("{pointer}/source")).await?;
-        let path = self.path.as_deref().unwrap_or("install.yaml");
-        let file = root.join(path);
-        if file.exists() {
-            return Ok(file);
-        }
-        Err(ExecutorError::invalid(&format!("{pointer}/path"), format!("there is no {path:?} in the source")))
+        let path = self.path.as_deref().unwrap_or(INSTALL);
+        ManifestFiles::read(job, &root, path, &format!("{pointer}/path"))
     }
 
     async fn download(
@@ -114,7 +113,7 @@ impl Manifest {
         url: &Url,
         folder: &Path,
         pointer: &str,
-    ) -> Result<PathBuf, ExecutorError> {
+    ) -> Result<ManifestFiles, ExecutorError> {
         let mut stop = job.stop();
         let bytes = tokio::select! {
             bytes = download(url) => bytes.map_err(|why| ExecutorError::invalid(&format!("{pointer}/url"), why))?,
@@ -126,9 +125,8 @@ impl Manifest {
             let why = "what is at `url` is not what this says; has it been changed?";
             return Err(ExecutorError::invalid(&format!("{pointer}/sha256"), why));
         }
-        let file = folder.join("install.yaml");
-        std::fs::write(&file, bytes).map_err(ExecutorError::io("cannot write the manifest"))?;
-        Ok(file)
+        std::fs::write(folder.join(INSTALL), bytes).map_err(ExecutorError::io("cannot write the manifest"))?;
+        ManifestFiles::read(job, folder, INSTALL, &format!("{pointer}/url"))
     }
 }
 
@@ -159,15 +157,6 @@ async fn download(url: &Url) -> Result<Vec<u8>, String> {
         }
     }
     Ok(bytes)
-}
-
-/// Kubectl splits its list of files at commas, and reads quotes in it: behind a comma any file of the runner could stand.
-fn check_path(pointer: &str, text: &str) -> Result<(), ExecutorError> {
-    words::check_path(pointer, text)?;
-    if text.contains([',', '"']) {
-        return Err(ExecutorError::invalid(pointer, "give a path without `,` and `\"`; rename the file"));
-    }
-    Ok(())
 }
 
 fn check_url(pointer: &str, text: &str) -> Result<Url, ExecutorError> {

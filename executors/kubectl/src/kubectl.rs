@@ -101,8 +101,10 @@ impl<'a> Kubectl<'a> {
         self.namespace.as_deref().or(self.access.namespace()).unwrap_or("default")
     }
 
-    /// A command of kubectl. The verb comes first: kubectl would take an unknown first word for the name of a plugin.
-    pub(crate) fn command(&self, verb: &[&str]) -> Command {
+    /// A command of kubectl, for what this wrapper does not do itself. The verb comes first: kubectl would take an unknown
+    /// first word for the name of a plugin. What follows must never be an option of somebody else's.
+    #[must_use]
+    pub fn command(&self, verb: &[&str]) -> Command {
         let command = self.job.command(&self.program).args(verb.iter().copied()).arg(self.access.flag());
         let mut cache = std::ffi::OsString::from("--cache-dir=");
         cache.push(self.job.paths().home.join("kubectl-cache"));
@@ -116,7 +118,8 @@ impl<'a> Kubectl<'a> {
     }
 
     /// As [`Self::command`], for verbs that only ask and answer: a watch would be cut off.
-    pub(crate) fn request(&self, verb: &[&str]) -> Command {
+    #[must_use]
+    pub fn request(&self, verb: &[&str]) -> Command {
         self.command(verb).arg(REQUEST_LIMIT)
     }
 

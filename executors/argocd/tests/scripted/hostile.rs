@@ -69,7 +69,7 @@ fn assert_no_option(call: &[String], what: &str) {
         "--grpc-web",
         "--ignore-not-found",
     ];
-    const KEYS: [&str; 19] = [
+    const KEYS: [&str; 20] = [
         "--server=",
         "--prompts-enabled=false",
         "--output=json",
@@ -83,7 +83,8 @@ fn assert_no_option(call: &[String], what: &str) {
         "--server-crt=/",
         "--kubeconfig=/",
         "--namespace=",
-        "--request-timeout=30s",
+        "--request-timeout=60s",
+        "--cache-dir=/",
         "--field-manager=alethia",
         "--filename=/",
         "--patch-file=/",
