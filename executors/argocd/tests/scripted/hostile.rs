@@ -1,50 +1,9 @@
 //! Hostile words in every field: passed literally or refused at their place, never an option.
 
+use executor_api::testing::{assert_no_option, hostile_words, is_plain};
 use serde_json::{Value, json};
 
 use crate::player::{Player, application, core_payload, payload, run};
-
-/// What has broken somebody's command line before.
-fn words() -> Vec<String> {
-    let mut words: Vec<String> = [
-        "",
-        "-n",
-        "--insecure",
-        "--plaintext",
-        "--auth-token=x",
-        "--file=/etc/passwd",
-        "--core",
-        "-f/etc/passwd",
-        "a=b,c=d",
-        "@/etc/passwd",
-        "{x,y}",
-        "a\nb",
-        "a\r\nb",
-        "a\0b",
-        "$(touch /tmp/x)",
-        "`id`",
-        "${IFS}",
-        "a b",
-        "a;b",
-        "../../etc/passwd",
-        "/etc/passwd",
-        "{{ .Values.x }}",
-        "'\"\\",
-        "null",
-        "~",
-        "!!python/object",
-        "\u{7f}\u{85}\u{2028}\u{feff}",
-        "ä😀",
-        "*",
-        "&a",
-        "<<",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    words.push("x".repeat(100_000));
-    words.push(format!("-{}", "x".repeat(100_000)));
-    words
-}
 
 fn set(payload: &Value, pointer: &str, word: &str) -> Value {
     let mut payload = payload.clone();
@@ -53,7 +12,7 @@ fn set(payload: &Value, pointer: &str, word: &str) -> Value {
 }
 
 /// Every argument is a word of ours, `--key=value`, or stands behind `--`.
-fn assert_no_option(call: &[String], what: &str) {
+fn check(call: &[String], what: &str) {
     const FLAGS: [&str; 13] = [
         "--client",
         "--short",
@@ -91,10 +50,7 @@ fn assert_no_option(call: &[String], what: &str) {
         "--type=",
         "--timeout=",
     ];
-    for arg in call.iter().skip(1).take_while(|arg| *arg != "--").filter(|arg| arg.starts_with('-')) {
-        let known = FLAGS.contains(&arg.as_str()) || KEYS.iter().any(|key| arg.starts_with(key));
-        assert!(known, "{what}: {arg:?} in {call:?}");
-    }
+    assert_no_option(call, &FLAGS, &KEYS, what);
 }
 
 /// A player whose every answer is a good one.
@@ -110,7 +66,8 @@ fn friendly() -> Player {
 /// The error of a payload that is refused.
 async fn refusal(payload: &Value) -> String {
     let player = friendly();
-    run(&player.job(payload)).await.unwrap_err().to_string()
+    let taken = |_| panic!("it was taken: {:.400}", payload.to_string());
+    run(&player.job(payload)).await.map_or_else(|error| error.to_string(), taken)
 }
 
 /// Where a word may go.
@@ -126,14 +83,14 @@ enum Goes {
 
 async fn table(payload: Value, pointers: &[(&str, Goes)]) {
     for (pointer, goes) in pointers {
-        for word in words() {
+        for word in hostile_words() {
             let player = friendly();
             let job = player.job(&set(&payload, pointer, &word));
             let what = format!("{pointer} = {:?}", word.chars().take(40).collect::<String>());
             let ended = run(&job).await;
             let calls = player.calls();
             for call in &calls {
-                assert_no_option(call, &what);
+                check(call, &what);
             }
             if let Err(error) = ended {
                 let text = error.to_string();
@@ -178,9 +135,21 @@ async fn where_and_who() {
     use Goes::{Argument, Hidden};
     let base = payload("status", json!({ "namespace": "argocd", "argocd_version": ">=3" }));
     table(base.clone(), &[("/namespace", Argument), ("/application", Argument), ("/auth/token", Hidden)]).await;
-    for word in words().into_iter().filter(|word| !["null", "x", "*"].contains(&word.as_str()) && word.len() < 90_000) {
-        let text = refusal(&set(&base, "/server", &word)).await;
-        assert!(text.starts_with("/server: "), "{word:?}: {text}");
+    for word in hostile_words() {
+        let player = friendly();
+        match run(&player.job(&set(&base, "/server", &word))).await {
+            Err(error) => assert!(error.to_string().starts_with("/server: "), "{word:?}: {error}"),
+            // A number is an address in other words.
+            Ok(_) if is_plain(&word) => {}
+            // It may have a path.
+            Ok(_) => {
+                let host = word.trim_start_matches("https://").split('/').next().unwrap().trim_end_matches(':');
+                let addresses = [format!("--server={host}"), format!("--server={host}:443")];
+                assert!(player.calls().iter().flatten().any(|arg| addresses.contains(arg)), "{word:?}");
+            }
+        }
+    }
+    for word in hostile_words().into_iter().filter(|word| !is_plain(word) && word != "*") {
         let text = refusal(&set(&base, "/argocd_version", &word)).await;
         assert!(text.starts_with("/argocd_version: "), "{word:?}: {text}");
     }
@@ -195,7 +164,7 @@ async fn what_to_sync() {
     for pointer in resources.into_iter().chain(["/revision"]) {
         table(base.clone(), &[(pointer, Argument)]).await;
     }
-    for word in words() {
+    for word in hostile_words() {
         let text = refusal(&set(&base, "/timeout", &word)).await;
         assert!(text.starts_with("/timeout: "), "{word:?}: {text}");
     }
@@ -284,25 +253,32 @@ async fn what_a_repository_is() {
     use base64::Engine;
     let repository = json!({ "url": "https://git.example/a", "name": "n", "username": "u", "password": "p", "project": "x", "secret_name": "s" });
     let base = core_payload("repo", json!({ "application": null, "repository": repository }));
+    let usual = friendly();
+    run(&usual.job(&base)).await.unwrap();
+    let usual = usual.calls().concat();
     table(base.clone(), &[("/repository/secret_name", Goes::Document)]).await;
     for (pointer, field) in
         [("url", "url"), ("name", "name"), ("username", "username"), ("password", "password"), ("project", "project")]
     {
-        for word in words() {
+        for word in hostile_words() {
             let player = friendly();
             let job = player.job(&set(&base, &format!("/repository/{pointer}"), &word));
             match run(&job).await {
-                Err(error) => assert!(error.to_string().starts_with(&format!("/repository/{pointer}: ")), "{error}"),
+                Err(error) => {
+                    let text = error.to_string();
+                    let is_unsafe =
+                        pointer == "url" && text.starts_with("/repository/password: credentials go over https");
+                    assert!(is_unsafe || text.starts_with(&format!("/repository/{pointer}: ")), "{text}");
+                }
                 Ok(_) => {
                     let secret: Value = serde_json::from_str(&player.read("documents")).unwrap();
                     let encoded = secret["data"][field].as_str().unwrap();
                     assert_eq!(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap(), word.as_bytes());
                 }
             }
-            assert!(
-                word.len() < 4 || !player.calls().iter().flatten().any(|arg| arg.contains(&word)),
-                "{pointer} {word:?}"
-            );
+            let is_ours = word.len() < 4 || usual.iter().any(|arg| arg.contains(&word));
+            let is_shown = player.calls().iter().flatten().any(|arg| arg.contains(&word));
+            assert!(is_ours || !is_shown, "{pointer} {word:?}");
         }
     }
 }
@@ -314,22 +290,29 @@ async fn what_is_installed() {
         "install",
         json!({ "application": null, "namespace": "argocd", "install": { "manifest": manifest } }),
     );
-    for word in words() {
-        // A word that is no name is refused; one that is may be one.
-        for pointer in ["/install/manifest/path", "/namespace"].into_iter().filter(|_| word != "null") {
-            let text = refusal(&set(&base, pointer, &word)).await;
-            assert!(text.starts_with(&format!("{pointer}: ")), "{word:?}: {text}");
+    for word in hostile_words() {
+        // A word that is no name is refused; one that is may be one. The source has a root and a folder.
+        if !is_plain(&word) {
+            let text = refusal(&set(&base, "/namespace", &word)).await;
+            assert!(text.starts_with("/namespace: "), "{word:?}: {text}");
         }
-        let from_web = json!({ "url": word, "sha256": "0".repeat(64) });
-        let payload = core_payload("install", json!({ "application": null, "install": { "manifest": from_web } }));
-        let text = refusal(&payload).await;
-        assert!(text.starts_with("/install/manifest/url: "), "{word:?}: {text}");
+        if ![".", "./", "a/"].contains(&word.as_str()) {
+            let text = refusal(&set(&base, "/install/manifest/path", &word)).await;
+            assert!(text.starts_with("/install/manifest/path: "), "{word:?}: {text}");
+        }
+        // Nobody is asked.
+        if !word.starts_with("https://") {
+            let from_web = json!({ "url": word, "sha256": "0".repeat(64) });
+            let payload = core_payload("install", json!({ "application": null, "install": { "manifest": from_web } }));
+            let text = refusal(&payload).await;
+            assert!(text.starts_with("/install/manifest/url: "), "{word:?}: {text}");
+        }
         let pinned = json!({ "url": "https://manifests.example/x", "sha256": word });
         let payload = core_payload("install", json!({ "application": null, "install": { "manifest": pinned } }));
         let text = refusal(&payload).await;
         assert!(text.starts_with("/install/manifest/sha256: "), "{word:?}: {text}");
         let payload = core_payload("install", json!({ "application": null, "install": { "release": word } }));
-        if word != "null" {
+        if !is_plain(&word) {
             let text = refusal(&payload).await;
             assert!(text.starts_with("/install/release: "), "{word:?}: {text}");
         }
@@ -338,7 +321,7 @@ async fn what_is_installed() {
 
 #[tokio::test]
 async fn certificates() {
-    for word in words() {
+    for word in hostile_words() {
         let base = payload("status", json!({ "tls": { "ca_certificate": word } }));
         let text = refusal(&base).await;
         assert!(text.starts_with("/tls/ca_certificate: "), "{word:?}: {text}");
