@@ -7,8 +7,22 @@ use super::{Delivery, LOOK_AGAIN, Stopped};
 use crate::heartbeat;
 use crate::job_directory::{COMMIT, COMMITTED, Committed, JobDirectory};
 
-/// Waits for the wish to commit and delivers it; returns only if our own disk fails.
-pub(super) async fn deliver_when_asked(delivery: &Delivery<'_>, mut changes: watch::Receiver<()>) -> Stopped {
+/// Waits for the wish to commit and delivers it, until the job has ended: then nobody waits for an answer, and a yes would
+/// use up a plan that was not applied. Returns only if our own disk fails.
+pub(super) async fn deliver_when_asked(
+    delivery: &Delivery<'_>,
+    changes: watch::Receiver<()>,
+    mut ended: watch::Receiver<bool>,
+) -> Stopped {
+    tokio::select! {
+        biased;
+        _ = ended.wait_for(|ended| *ended) => {}
+        stopped = deliver_each(delivery, changes) => return stopped,
+    }
+    std::future::pending().await
+}
+
+async fn deliver_each(delivery: &Delivery<'_>, mut changes: watch::Receiver<()>) -> Stopped {
     loop {
         changes.mark_unchanged();
         if let Err(stopped) = deliver(delivery).await {
@@ -22,7 +36,7 @@ pub(super) async fn deliver_when_asked(delivery: &Delivery<'_>, mut changes: wat
 }
 
 /// Whether the job has asked and has no answer yet.
-pub(super) fn is_open(directory: &JobDirectory) -> bool {
+fn is_open(directory: &JobDirectory) -> bool {
     directory.has(COMMIT) && !directory.has(COMMITTED)
 }
 

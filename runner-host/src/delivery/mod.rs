@@ -109,7 +109,7 @@ impl Delivery<'_> {
         let changes = self.runner.directory_watch.changes_in(self.directory.root());
         tokio::select! {
             // Beside the rest: who waits for a yes does not wait for a log that the plane is slow to take.
-            stopped = commit::deliver_when_asked(self, changes.subscribe()) => Err(stopped),
+            stopped = commit::deliver_when_asked(self, changes.subscribe(), ended.clone()) => Err(stopped),
             ending = self.deliver_the_rest(&changes, ended) => ending,
         }
     }
@@ -132,7 +132,7 @@ impl Delivery<'_> {
 
     async fn deliver_log(&self, log: &mut LogDelivery<'_>, mut signs: Signs) -> Result<(), Stopped> {
         loop {
-            let is_all = signs.is_all_written(self.directory);
+            let is_all = signs.is_all_written();
             if log.deliver_some().await? {
                 if !log.has_much()? {
                     signs.of_the_end(BURST).await;
@@ -148,7 +148,7 @@ impl Delivery<'_> {
 
     async fn deliver_outbox(&self, mut signs: Signs) -> Result<(), Stopped> {
         loop {
-            let is_all = signs.is_all_written(self.directory);
+            let is_all = signs.is_all_written();
             if outbox::deliver_one(self).await? {
                 continue;
             }
@@ -181,10 +181,9 @@ impl Signs {
     }
 
     /// Whether the job writes nothing more. Asked before one looks for what there is: that is then all of it.
-    fn is_all_written(&mut self, directory: &JobDirectory) -> bool {
+    fn is_all_written(&mut self) -> bool {
         self.changes.mark_unchanged();
-        let is_over = *self.ended.borrow_and_update();
-        is_over && !commit::is_open(directory)
+        *self.ended.borrow_and_update()
     }
 
     /// Waits for `pause`, unless the job ends.

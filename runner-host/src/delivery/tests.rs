@@ -19,6 +19,7 @@ use wire::{Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
 use super::{Delivered, Taken, run, say_late};
 use crate::config::Config;
 use crate::dialect::Dialect;
+use crate::directory_watch::DirectoryWatch;
 use crate::job_directory::{
     ArtifactRecord, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord,
 };
@@ -251,9 +252,31 @@ impl Run {
         runner
     }
 
+    /// Of a process that waits for the answer if it has asked to commit, and then ends.
     async fn deliver_to(&self, plane: &Plane) -> Delivered {
+        self.deliver_until(plane, |directory| !directory.has(COMMIT) || directory.has(COMMITTED)).await
+    }
+
+    /// Of a process that ends when it has come so far.
+    async fn deliver_until(&self, plane: &Plane, has_ended: impl Fn(&JobDirectory) -> bool) -> Delivered {
+        let watch = DirectoryWatch::start();
+        let mut changes = watch.changes_in(self.directory.root());
+        let (process, ended) = watch::channel(has_ended(&self.directory));
+        let process = async {
+            while !has_ended(&self.directory) {
+                changes.next().await;
+            }
+            process.send_replace(true);
+            std::future::pending().await
+        };
+        tokio::select! {
+            delivered = self.deliver(plane, ended) => delivered,
+            delivered = process => delivered,
+        }
+    }
+
+    async fn deliver(&self, plane: &Plane, ended: watch::Receiver<bool>) -> Delivered {
         let runner = self.runner(&plane.listen().await).await;
-        let (_process, ended) = watch::channel(true);
         let delivered = tokio::time::timeout(TOO_LONG, run(&runner, &self.directory, &self.claimed, ended)).await;
         let calls = || plane.stored().calls.iter().take(20).cloned().collect::<Vec<_>>();
         delivered.unwrap_or_else(|_| panic!("not delivered in time: {:?}", calls()))
@@ -651,6 +674,19 @@ async fn a_refused_commit_point_is_written_down_after_the_orders_are_heard() {
     assert_eq!(plane.stored().calls, ["status", "heartbeat", "status"]);
 }
 
+#[tokio::test]
+async fn nobody_is_asked_for_a_process_that_waits_no_more() {
+    let plane = Plane::new(|_, _| Weather::Fine);
+    let job = Run::new(Dialect::Two);
+    job.directory.write(COMMIT, &Map::new()).unwrap();
+    stand_in_outcome::complete(&job.directory, &job.claimed.job.id).await;
+    let delivered = job.deliver_until(&plane, |_| true).await;
+    assert!(matches!(delivered, Delivered::All(Taken { status: JobStatus::Failed, .. })));
+    let stored = plane.stored();
+    let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+    assert_eq!((&end["status"], &end["phase"]), (&json!("FAILED"), &json!("preparing")));
+}
+
 /// A plane may be slow to take a log, or have no room for it; it can still say yes.
 #[tokio::test]
 async fn the_commit_point_does_not_wait_for_the_log() {
@@ -667,7 +703,8 @@ async fn the_commit_point_does_not_wait_for_the_log() {
         }
         job.directory.write(COMMIT, &Map::new()).unwrap();
     };
-    let (delivered, ()) = tokio::join!(job.deliver_to(&plane), asks_while_the_log_waits);
+    let delivered = job.deliver_until(&plane, |directory| directory.has(COMMITTED));
+    let (delivered, ()) = tokio::join!(delivered, asks_while_the_log_waits);
     assert!(is_taken(&delivered));
     let stored = plane.stored();
     let last_log = stored.calls.iter().rposition(|call| call == "log").unwrap();
