@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use executor_api::{AMBIENT_SECRETS, ExecutorRegistry, HiddenVerb};
+use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, SECRETS, Variables};
 use crate::shutdown::ShutdownSignals;
@@ -63,7 +64,7 @@ pub enum RunnerCommand {
     Start(StartArgs),
     /// List the kinds of job that this program can run
     Kinds(KindsArgs),
-    /// Check settings, tools and the way to the control plane
+    /// Check settings, tools, the state directory and the way to the control plane
     Doctor(StartArgs),
 }
 
@@ -173,14 +174,39 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
 
 /// The messages of this process itself: on standard error, with colours if that is a terminal.
 pub fn init_tracing(filter: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
+    let filter = filter_of(filter);
     let colours = std::io::stderr().is_terminal() && Variables::of_process().get("NO_COLOR").is_none();
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A program that embeds the verb may have set its own.
     let _ = subscriber.with_ansi(colours).with_target(false).try_init();
 }
 
+/// What it does not name is said as usual: a word that is no level is the name of a target, and would silence all others.
+fn filter_of(text: &str) -> EnvFilter {
+    EnvFilter::try_new(format!("info,{text}")).unwrap_or_else(|_| "info".into())
+}
+
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
     eprintln!("error: {}", crate::chain(error));
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_silences_nobody() {
+        for (text, filter) in [
+            ("info", "info"),
+            ("warn", "warn"),
+            ("debug", "debug"),
+            ("off", "off"),
+            ("verbose", "verbose=trace,info"),
+            ("runner_host=debug", "runner_host=debug,info"),
+            ("runner_host=loud", "info"),
+        ] {
+            assert_eq!(filter_of(text).to_string(), filter, "{text}");
+        }
+    }
 }

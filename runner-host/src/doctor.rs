@@ -1,17 +1,23 @@
 //! `doctor`: everything that `start` needs, checked and said in one go.
 //!
-//! What would stop a runner is a failure. A kind whose tools are missing is not: it is not offered, and a runner without
+//! What would stop a runner, or keep it from its jobs, is a failure. A kind whose tools are missing is not: it is not offered, and a runner without
 //! helm serves all who want no helm.
 
 use std::process::ExitCode;
 
 use executor_api::ExecutorRegistry;
+use reqwest::StatusCode;
+use wire::JobId;
 
+use crate::client::{Client, ClientError};
 use crate::command::{EXIT_CONFIG, StartArgs};
 use crate::config::{Config, Variables};
 use crate::known_versions::KnownVersions;
 use crate::registry::{Capabilities, KindHere};
-use crate::remedy;
+use crate::{remedy, state_directory};
+
+/// No job has this id. Who asks for it hears whether he is known, and has changed nothing.
+const NO_JOB: &str = "00000000-0000-0000-0000-000000000000";
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +33,8 @@ pub(crate) async fn check(args: &StartArgs, variables: &Variables) -> ExitCode {
     match Config::read(args, variables) {
         Ok(config) => {
             findings.push((Finding::Good, format!("settings: {} as runner {}", config.origin, config.runner_id)));
+            findings.push(about_plane(&config).await);
+            findings.push(about_state_directory(&config));
         }
         Err(error) => findings.extend(error.problems.into_iter().map(|problem| (Finding::Failure, problem))),
     }
@@ -43,6 +51,49 @@ pub(crate) async fn check(args: &StartArgs, variables: &Variables) -> ExitCode {
     }
     let is_sound = findings.iter().all(|(finding, _)| *finding != Finding::Failure);
     if is_sound { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) }
+}
+
+async fn about_plane(config: &Config) -> (Finding, String) {
+    let (finding, text) = match ask(config).await {
+        Ok(()) | Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. }) => {
+            (Finding::Good, "it is there and accepts this runner".to_owned())
+        }
+        Err(ClientError::Refused { status: StatusCode::UNAUTHORIZED, text }) => (
+            Finding::Failure,
+            format!(
+                "it is there, and does not accept this runner ({text}); check ALETHIA_WORKER_ID and \
+                 ALETHIA_WORKER_TOKEN, or register the runner again"
+            ),
+        ),
+        Err(error @ ClientError::Refused { .. }) => {
+            (Finding::Warning, format!("it is there, and not well: {}", crate::chain(&error)))
+        }
+        Err(error @ ClientError::Unreachable(_)) => {
+            (Finding::Failure, format!("{}; check ALETHIA_WEB_ORIGIN and the way there", crate::chain(&error)))
+        }
+        Err(error) => {
+            let why = crate::chain(&error);
+            (Finding::Failure, format!("what answers there is not a control plane ({why}); check ALETHIA_WEB_ORIGIN"))
+        }
+    };
+    (finding, format!("control plane {}: {text}", config.origin))
+}
+
+async fn ask(config: &Config) -> Result<(), ClientError> {
+    let client = Client::new(&config.origin, &config.runner_id, &config.token).map_err(ClientError::Unreachable)?;
+    let job: JobId = NO_JOB.parse().map_err(|error| ClientError::Nonsense(format!("{NO_JOB}: {error}")))?;
+    client.job(&job).await.map(drop)
+}
+
+fn about_state_directory(config: &Config) -> (Finding, String) {
+    let dir = config.state_dir.display();
+    match state_directory::try_out(&config.state_dir) {
+        Ok(()) => (Finding::Good, format!("state directory {dir}: files can be written there")),
+        Err(error) => (
+            Finding::Failure,
+            format!("state directory {dir}: {error}; make it writable, or choose another with ALETHIA_STATE_DIR"),
+        ),
+    }
 }
 
 /// One finding per kind, and one if there is none to offer.
@@ -88,7 +139,9 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use executor_api::ExecutorPlugin;
+    use secrecy::SecretString;
 
     use super::*;
     use crate::registry::tests::Idle;
@@ -130,6 +183,48 @@ mod tests {
             said[1]
         );
         assert_eq!(said[2..], ["ok   kind plain", "ok   kind stack: terraform 1.11.4 (/bin/tool)"]);
+    }
+
+    async fn of_a_plane_that_answers(status: u16, text: &'static str) -> (Finding, String) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let status = StatusCode::from_u16(status).unwrap();
+        let router = Router::new().fallback(move || async move { (status, text) });
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        about_plane(&config(&origin, "/nowhere")).await
+    }
+
+    fn config(origin: &str, state_dir: impl Into<std::path::PathBuf>) -> Config {
+        Config::new(origin, "r".parse().unwrap(), SecretString::from("t".to_owned()), state_dir.into())
+    }
+
+    #[tokio::test]
+    async fn the_way_to_the_plane_is_tried() {
+        for (status, text, finding, says) in [
+            (404, r#"{"error":"there is no such job"}"#, Finding::Good, "accepts this runner"),
+            (401, r#"{"error":"wrong token"}"#, Finding::Failure, "does not accept this runner (wrong token)"),
+            (503, r#"{"error":"no database"}"#, Finding::Warning, "not well"),
+            (404, "404 page not found", Finding::Failure, "not a control plane"),
+            (401, "who are you?", Finding::Failure, "not a control plane"),
+            (200, r#"{"status":"ok"}"#, Finding::Failure, "not a control plane"),
+        ] {
+            let found = of_a_plane_that_answers(status, text).await;
+            assert!(found.0 == finding && found.1.contains(says), "{status} {text}: {found:?}");
+        }
+        let (finding, text) = about_plane(&config("http://127.0.0.1:1", "/nowhere")).await;
+        assert!(finding == Finding::Failure && text.contains("cannot reach"), "{text}");
+    }
+
+    #[test]
+    fn the_state_directory_is_tried_and_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let of = |dir: &str| about_state_directory(&config("http://127.0.0.1:1", folder.path().join(dir)));
+        assert_eq!(of("new/state").0, Finding::Good);
+        assert_eq!(of("").0, Finding::Good);
+        let (finding, text) = of("file/state");
+        assert!(finding == Finding::Failure && text.contains("ALETHIA_STATE_DIR"), "{text}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing but the file");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The folder of one runner: private, used by one process at a time, with a name that the plane knows.
 
 use std::fs::{self, DirBuilder, File};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -11,6 +12,21 @@ use crate::runner::RunError;
 pub(crate) fn make_private(dir: &Path) -> Result<(), RunError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(RunError::failed(format!("cannot make the state directory {}", dir.display())))
+}
+
+/// Whether a runner could keep its jobs there. Leaves nothing behind: who asks may be another user than who will start it.
+pub(crate) fn try_out(dir: &Path) -> io::Result<()> {
+    let made: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    let tried = DirBuilder::new().recursive(true).mode(0o700).create(dir).and_then(|()| {
+        let file = dir.join(format!("doctor-{}", uuid::Uuid::new_v4()));
+        fs::write(&file, "")?;
+        fs::remove_file(file)
+    });
+    for dir in made {
+        // One that could not be made is not there.
+        let _ = fs::remove_dir(dir);
+    }
+    tried
 }
 
 /// Until the file is dropped, no other process uses it.
