@@ -39,7 +39,7 @@ async fn take_slowly(mut socket: TcpStream) {
     let body = r#"{"sha256":"of it","key":"k","offset":7}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     socket.write_all(answer.as_bytes()).await.unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn large() -> Bytes {
@@ -64,7 +64,7 @@ async fn give_slowly(mut socket: TcpStream) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         socket.write_all(&[b'x'; PIECE]).await.unwrap();
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +82,7 @@ async fn what_does_not_move_at_all_is_given_up() {
         let client = to(move |mut socket| async move {
             until(&mut socket, b"\r\n\r\n").await;
             socket.write_all(begun.as_bytes()).await.unwrap();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         let error = client.await.source("s").await.unwrap_err();
         assert!(matches!(error, ClientError::Stalled) && error.is_retryable(), "{begun:?}: {error}");
