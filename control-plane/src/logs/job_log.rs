@@ -111,7 +111,11 @@ impl JobLog {
         }
         let _permit = syncs.acquire().await;
         let log = Arc::clone(self);
-        super::store::blocking(move || log.sync()).await
+        super::store::blocking(move || log.sync()).await?;
+        if lock(&self.durable).bytes < end {
+            return Err(io::Error::other("what was written was taken back, as another's sync failed").into());
+        }
+        Ok(())
     }
 
     fn write_at_end(
@@ -130,8 +134,8 @@ impl JobLog {
         }
         let durable = lock(&self.durable).bytes;
         if end - durable > MAX_UNSYNCED_BYTES {
-            self.files().map_or(Ok(()), LogFiles::sync)?;
-            *lock(&self.durable) = tail;
+            let synced = self.sync_files();
+            self.settle(digest, tail, synced)?;
         }
         self.put(tail, frames)?;
         digest.update(tail.bytes, &frames.payload);
@@ -164,31 +168,61 @@ impl JobLog {
 
     fn sync(&self) -> Result<(), LogError> {
         let target = self.tail();
-        if let Err(error) = self.files().map_or(Ok(()), LogFiles::sync) {
-            self.forget_unsynced();
-            return Err(error.into());
-        }
-        let mut durable = lock(&self.durable);
-        if target.bytes > durable.bytes {
-            *durable = target;
-        }
-        Ok(())
+        let synced = self.sync_files();
+        self.settle(&mut lock(&self.digest), target, synced)
     }
 
-    /// After a failed sync nobody knows which pages reached the disk, and a second sync would not say: go back to
-    /// what is known to be there. The runner has the rest still.
-    fn forget_unsynced(&self) {
-        let mut digest = lock(&self.digest);
-        let durable = *lock(&self.durable);
-        if let Err(error) = self.files().map_or(Ok(()), |files| files.cut(durable)) {
+    fn sync_files(&self) -> io::Result<()> {
+        self.files().map_or(Ok(()), LogFiles::sync)
+    }
+
+    /// What a sync of everything before `target` means.
+    ///
+    /// After a failed one nobody knows which pages reached the disk, and a second sync would not say: go back to what is
+    /// known to be there. The runner has the rest still.
+    fn settle(&self, digest: &mut RunningDigest, target: Tail, synced: io::Result<()>) -> Result<(), LogError> {
+        let mut durable = lock(&self.durable);
+        if synced.is_ok() {
+            // Not what was taken back meanwhile.
+            if (durable.bytes..=self.tail().bytes).contains(&target.bytes) {
+                *durable = target;
+            }
+            return Ok(());
+        }
+        if let Err(error) = self.files().map_or(Ok(()), |files| files.cut(*durable)) {
             tracing::error!(%error, dir = %self.dir.display(), "could not cut a log after a failed sync");
         }
         *digest = RunningDigest::starting_at(digest.base);
-        self.tail.send_replace(durable);
+        self.tail.send_replace(*durable);
+        Ok(synced?)
     }
 }
 
 /// A panic while the lock was held cannot have left more than an unfinished write, which the next one overwrites.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_failed_sync_took_back_is_durable_for_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(JobLog::open(dir.path().join("j")).unwrap());
+        let write = |text: &[u8]| log.write_text(LogStream::Stdout, text, u64::MAX).unwrap();
+        let syncs = Semaphore::new(1);
+        let kept = write(b"kept\n");
+        log.make_durable(kept, &syncs).await.unwrap();
+        // Two have written; the sync of one fails before the other asks.
+        let (_, end) = (write(b"one\n"), write(b"two\n"));
+        let failed = log.settle(&mut lock(&log.digest), log.tail(), Err(io::Error::other("a bad disk")));
+        assert!(failed.is_err());
+        assert_eq!(log.tail().bytes, kept);
+        assert!(log.make_durable(end, &syncs).await.is_err());
+        let again = write(b"one\n");
+        log.make_durable(again, &syncs).await.unwrap();
+        assert_eq!(log.digest_since(0).unwrap().0, again);
+    }
 }
