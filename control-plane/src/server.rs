@@ -176,6 +176,7 @@ impl ControlPlane {
     /// None as yet: a listener that fails is tried again.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let Parts { queue, wake, database, lock } = self.parts;
+        connections::allow_many();
         let reaper = tokio::spawn(reaper::run(queue));
         connections::serve(self.listener, self.router, &shutdown, || wake.close()).await;
         reaper.abort();
