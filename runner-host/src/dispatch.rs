@@ -157,7 +157,7 @@ pub(crate) async fn attend(
     match blocking(move || directory.put_away(is_taken)).await {
         Ok(None) => {}
         Ok(Some(kept)) => {
-            tracing::warn!(job.id = %job, directory = %kept.display(), "what a person may look for is kept")
+            tracing::warn!(job.id = %job, directory = %kept.display(), "what a person may look for is kept");
         }
         Err(error) => tracing::error!(error = crate::chain(&error), job.id = %job, "cannot put away a job's directory"),
     }
