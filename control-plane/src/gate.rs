@@ -95,7 +95,9 @@ fn runner(directory: &Directory, headers: &HeaderMap) -> Result<Runner, Refusal>
     let token = text(headers, [paths::WORKER_TOKEN, paths::RUNNER_TOKEN]);
     // One text for all of it: which half was wrong is nobody's business.
     id.zip(token).and_then(|(id, token)| directory.runner_by_token(id, token)).ok_or_else(|| {
-        tracing::warn!(runner.id = id.filter(|id| id.len() <= 64), "refused a runner: unknown, or with a wrong token");
+        // What is no runner's id may be its token, in the wrong header.
+        let known = id.and_then(|id| directory.runner(&id.parse().ok()?)).map(|runner| runner.id.to_string());
+        tracing::warn!(runner.id = known, "refused a runner: unknown, or with a wrong token");
         Refusal::new(
             StatusCode::UNAUTHORIZED,
             "unknown runner or wrong token; register the runner or give it its new token",

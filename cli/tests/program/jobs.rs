@@ -121,7 +121,7 @@ async fn wrong_input_is_refused_with_its_place_and_a_remedy() {
     let document = said.json();
     assert_eq!(document["pointer"], "/config_snapshot/action", "{document}");
     let error = document["error"].as_str().unwrap();
-    assert!(error.starts_with("\"plna\" is none of: ") && error.contains("\"plan\", \"apply\""), "{document}");
+    assert!(error.starts_with("it is none of: ") && error.contains("\"plan\", \"apply\""), "{document}");
 
     let port = desk.env.iter().find(|(name, _)| name == "ALETHIA_WEB_ORIGIN").unwrap().1.clone();
     let listen = port.strip_prefix("http://").unwrap();
@@ -162,6 +162,29 @@ async fn a_job_runs_without_a_control_plane() {
     assert!(said.out.contains("Plan: 5 to add"), "{}\n{}", said.out, said.err);
     let broken = desk.stack("broken", BROKEN);
     desk.run(&["run", "terraform", "--dir", &broken]).await.expect(1);
+}
+
+#[tokio::test]
+async fn one_who_follows_a_job_that_nobody_takes_hears_why() {
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let mut follower = desk.start(&["job", "submit", "terraform", "--dir", HELLO, "--follow"]);
+    follower.until_said("waiting: no runner is registered; register and start one").await;
+    desk.run(&["runner", "register", "--name", "laptop"]).await.expect(0);
+    follower.until_said("  laptop: is offline").await;
+    follower.signal(Signal::INT);
+    assert_eq!(follower.ended().await.code(), Some(130));
+    leaves(server).await;
+}
+
+#[tokio::test]
+async fn the_demo_without_terraform_says_how_to_get_it() {
+    let mut desk = Desk::new();
+    desk.set("PATH", &desk.arg("nothing"));
+    let said = desk.run(&["demo"]).await.expect(78);
+    assert!(said.err.contains("terraform is not on the PATH"), "{}", said.err);
+    assert!(said.err.contains("run `alethia tools install terraform`"), "{}", said.err);
+    assert!(!said.err.contains("helm"), "{}", said.err);
 }
 
 #[tokio::test]

@@ -266,10 +266,10 @@ fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), PlaneError> {
     Err(PlaneError::invalid(&format!("/config_snapshot{place}"), said.join("; ")))
 }
 
-/// What is wrong, and what would be right where there is a choice.
+/// What is wrong, and what would be right where there is a choice. What was said there is not repeated: it may be a secret.
 fn in_words(error: &ValidationError<'_>) -> String {
     let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind() else {
-        return error.to_string();
+        return error.masked_with("it").to_string();
     };
     let firsts: Vec<_> = context.iter().filter_map(|form| form.first()).collect();
     let words = firsts.iter().map(|first| match first.kind() {
@@ -277,7 +277,7 @@ fn in_words(error: &ValidationError<'_>) -> String {
         _ => None,
     });
     if let Some(words) = words.collect::<Option<Vec<_>>>() {
-        return format!("{} is none of: {}", error.instance(), words.join(", "));
+        return format!("it is none of: {}", words.join(", "));
     }
     let forms = firsts.iter().map(|first| match first.instance_path().as_str() {
         "" => in_words(first),

@@ -1,5 +1,8 @@
 //! Secrets of a payload: for the runner that claims the job, and for nobody else.
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -69,6 +72,75 @@ async fn what_stands_for_a_secret_is_not_taken_for_one() {
     let answer = plane.user(Method::POST, "/api/jobs").json(&body).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert_eq!(answer.json::<Value>().await.unwrap()["pointer"], "/config_snapshot/token");
+}
+
+#[tokio::test]
+async fn a_refused_payload_is_not_repeated() {
+    let plane = Plane::start().await;
+    let words = json!([{ "const": "a" }, { "const": "b" }]);
+    let forms = json!([{ "type": "string" }, { "properties": { "token": { "type": "string" } } }]);
+    let schema = json!({ "properties": { "word": { "oneOf": words }, "form": { "oneOf": forms }, "short": { "maxLength": 3 },
+        "choice": { "enum": ["a", "b"] }, "token": { "type": "string", "writeOnly": true } } });
+    let kind = json!({ "kind": "own", "summary": "s", "schema": schema, "loss": "fail", "timeout_s": 1, "grace_s": 1 });
+    plane.register("one").await.heartbeat(json!({ "protocol": 2, "kinds": [kind] })).await;
+    for (name, value, says) in [
+        ("token", json!([SECRET]), "\"string\""),
+        ("token", json!({ "token": SECRET }), "\"string\""),
+        ("word", json!(SECRET), "\"a\", \"b\""),
+        ("form", json!({ "token": [SECRET] }), "\"string\""),
+        ("short", json!(SECRET), "3 characters"),
+        ("choice", json!({ "token": SECRET }), "\"a\" or \"b\""),
+    ] {
+        let body = json!({ "job_type": "own", "config_snapshot": { name: value } });
+        let answer = plane.user(Method::POST, "/api/jobs").json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["pointer"], format!("/config_snapshot/{name}"));
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(says) && !error.contains(SECRET), "{error}");
+    }
+}
+
+/// What is logged while it is kept. The plane of a test runs on the test's own thread.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    fn keep(&self) -> tracing::subscriber::DefaultGuard {
+        let logged = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || logged.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_the_place_of_the_id_is_not_logged() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let logged = Logged::default();
+    let kept = logged.keep();
+    for (id, token) in [(&runner.token, &runner.id), (&runner.id, &"wrong".to_owned())] {
+        let answer = plane.runner(id, token).call(Method::POST, "/api/jobs/claim").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    }
+    drop(kept);
+    let logged = logged.text();
+    assert_eq!(logged.matches("refused a runner").count(), 2, "{logged}");
+    assert!(!logged.contains(&runner.token) && logged.contains(&runner.id), "{logged}");
 }
 
 #[tokio::test]
