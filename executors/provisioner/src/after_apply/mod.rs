@@ -134,9 +134,7 @@ pub async fn remove(
     outputs: &Map<String, Value>,
 ) -> Result<Map<String, Value>, ExecutorError> {
     let facts = Facts::new(snapshot, outputs);
-    // Of the one that goes afterwards, all; of one that stays, what is this environment's. They may be the same.
-    let targets = Target::made(&facts)?.into_iter().chain(Target::brought(&facts));
-    remove_from(job, steps, &facts, targets.collect()).await
+    remove_from(job, steps, &facts, Target::brought(&facts)).await
 }
 
 /// The same before a cluster that terraform made goes, and the environment stays. `outputs` are those of before.
@@ -150,14 +148,15 @@ pub async fn leave(
     outputs: &Map<String, Value>,
 ) -> Result<Map<String, Value>, ExecutorError> {
     let facts = Facts::new(snapshot, outputs);
-    remove_from(job, steps, &facts, Target::made(&facts)?.into_iter().collect()).await
+    remove_from(job, steps, &facts, None).await
 }
 
+/// Of the cluster that goes afterwards, all; of one that stays, what is this environment's. They may be the same.
 async fn remove_from(
     job: &JobContext,
     steps: &mut Steps<'_>,
     facts: &Facts<'_>,
-    targets: Vec<Target>,
+    stays: Option<Target>,
 ) -> Result<Map<String, Value>, ExecutorError> {
     if !facts.snapshot.argocd.enabled {
         let why =
@@ -165,8 +164,9 @@ async fn remove_from(
         job.log().system(format!("the applications are not taken away: {why}"));
         return Ok(Map::new());
     }
+    let targets: Vec<_> = Target::made(facts)?.into_iter().chain(stays).collect();
     if targets.is_empty() {
-        job.log().system("there is no cluster: terraform made none, and the snapshot brings none");
+        job.log().system("there is no cluster whose applications would have to go");
     }
     // All are reached before anything is taken away.
     let mut reached: Vec<(ClusterAccess, bool)> = Vec::new();
