@@ -55,8 +55,8 @@ pub(super) async fn has_kind(kubectl: &Kubectl<'_>, kind: &str) -> Result<bool, 
     Ok(kubectl.get_one(definition.map_err(ExecutorError::Other)?).await?.is_some())
 }
 
-/// An Application of that name which belongs to another environment would be taken over, and with it the Argo CD that it
-/// lives in and the repository that this one reads. So this is asked before any of them is touched.
+/// An Application of that name which belongs to another environment would be taken over, and with it the Argo CD that
+/// it lives in and the repository that this one reads. So this is asked before any of them is touched.
 pub(super) fn refuse_others<'a>(
     known: &[Known],
     wanted: impl Iterator<Item = &'a str>,
@@ -67,8 +67,9 @@ pub(super) fn refuse_others<'a>(
         let other = by_name.get(name).and_then(|one| one.environment.as_deref()).filter(|other| *other != environment);
         if let Some(other) = other {
             let why = format!(
-                "the application {name} in this cluster belongs to the environment {other}, and is not touched, nor Argo CD; \
-                 give each environment a cluster of its own, or leave both to the other with `argocd: {{ enabled: false }}`"
+                "the application {name} in this cluster belongs to the environment {other}, and is not touched, nor \
+                 Argo CD; give each environment a cluster of its own, or leave both to the other with \
+                 `argocd: {{ enabled: false }}`"
             );
             return Err(ExecutorError::Unsuccessful(why));
         }
