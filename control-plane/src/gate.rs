@@ -150,6 +150,11 @@ pub(crate) fn manages(user: &User, runner: &Runner) -> bool {
     }
 }
 
+/// Whether a person of the job's organisation may see its secrets, or have the same work done with them again.
+pub(crate) fn may_see_secrets(readers: SecretReaders, user: &User, row: &Row) -> bool {
+    readers == SecretReaders::Organisation || row.job.user_id.as_ref() == Some(&user.id)
+}
+
 /// Whose runner this is, for a call of a user or of the runner itself.
 pub(crate) fn runner_of_caller(directory: &Directory, headers: &HeaderMap, id: &str) -> Result<Runner, Refusal> {
     let found = if claims_to_be_runner(headers) {
@@ -207,7 +212,7 @@ impl Access for Gate {
         if row.org() != user.org {
             return Err(Refusal::not_found("job"));
         }
-        if self.secret_readers == SecretReaders::Organisation || row.job.user_id.as_ref() == Some(&user.id) {
+        if may_see_secrets(self.secret_readers, &user, &row) {
             return Ok(());
         }
         Err(Refusal::new(StatusCode::FORBIDDEN, "only who submitted the job may see its secrets"))

@@ -2,6 +2,7 @@
 
 use wire::RunnerStatus;
 
+use crate::access::SecretReaders;
 use crate::directory::{Directory, Runner};
 use crate::error::PlaneError;
 use crate::git_credentials::GitCredentials;
@@ -18,6 +19,7 @@ pub(crate) struct Plane {
     pub(crate) wake: Wake,
     pub(crate) identities: Identities,
     pub(crate) git_credentials: GitCredentials,
+    pub(crate) secret_readers: SecretReaders,
     /// None where nobody could ask it: the plane has no public address.
     pub(crate) oidc: Option<Issuer>,
     /// Under which the world knows the plane: scheme, host and port.

@@ -144,8 +144,16 @@ pub async fn start(config: Config) -> anyhow::Result<ControlPlane> {
     let public_url = config.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     let oidc = config.public_url.map(|origin| Issuer::open(&origin, &key)).transpose()?;
     let git_credentials = GitCredentials::new(database.clone(), vault.clone());
-    let plane =
-        Plane { queue: queue.clone(), directory, wake: wake.clone(), identities, git_credentials, oidc, public_url };
+    let plane = Plane {
+        queue: queue.clone(),
+        directory,
+        wake: wake.clone(),
+        identities,
+        git_credentials,
+        secret_readers: config.secret_readers,
+        oidc,
+        public_url,
+    };
     let router = crate::router::router(plane, storage);
     let parts = Parts { queue, wake, database, lock };
     Ok(ControlPlane { listener, address, router, admin_token_file, created_admin_token, parts })

@@ -8,6 +8,7 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 use wire::{Job, JobId, JobList, JobStatus, KindInfo, LossPolicy, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
 
+use super::runner_work::Asked;
 use super::transitions::Event;
 use super::{Queue, Row, detached};
 use crate::access::User;
@@ -35,10 +36,7 @@ impl Queue {
     /// # Errors
     /// [`PlaneError::Invalid`] with the place of what is wrong.
     pub async fn submit(&self, user: &User, mut request: SubmitRequest) -> Result<Job, PlaneError> {
-        let kind = self.kind(&user.org, &request.job_type)?;
-        let on_runner = self.work_on_runner(user, &mut request)?;
-        check_payload(&kind, &request.config_snapshot)?;
-        self.check_references(user, &kind, &mut request).await?;
+        let (kind, on_runner) = self.check(user, &mut request).await?;
         if request.concurrency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
             return Err(PlaneError::invalid("/concurrency_key", format!("a key has 1 to {LONGEST_KEY} bytes")));
         }
@@ -50,10 +48,10 @@ impl Queue {
         self.enqueue_on(on_runner, job, &kind).await
     }
 
-    /// The same work again, as a new job.
+    /// The same work again, as a new job, under the rules for new jobs. Whoever asks may use the old one's secrets.
     ///
     /// # Errors
-    /// [`PlaneError::Conflict`] while the old one has not ended.
+    /// [`PlaneError::Conflict`] while the old one has not ended, [`PlaneError::Invalid`] if it would not be taken today.
     pub async fn retry(&self, user: &User, old: &Row) -> Result<Job, PlaneError> {
         if !old.job.status.is_terminal() {
             let error = format!("job {} is {}; cancel it, or wait for its end", old.job.id, old.job.status);
@@ -73,11 +71,24 @@ impl Queue {
             labels: old.labels,
             timeout_s: old.timeout_s,
         };
-        let kind = self.kind(&user.org, &request.job_type)?;
-        let on_runner = self.work_on_runner(user, &mut request)?;
+        let mut metadata = json!({ "retry_of": old.id });
+        // As of the jobs that waited for it when it was removed, nobody else could ever take this one.
+        if let Some(gone) = request.assigned_runner_id.take_if(|runner| self.0.directory.runner(runner).is_none()) {
+            metadata["unassigned_from"] = gone.as_str().into();
+        }
+        let (kind, on_runner) = self.check(user, &mut request).await?;
         let mut job = new_job(user, request, Timestamp::now());
-        job.execution_metadata = Some(json!({ "retry_of": old.id }));
+        job.execution_metadata = Some(metadata);
         self.enqueue_on(on_runner, job, &kind).await
+    }
+
+    /// The rules for new jobs, whoever wrote them down first; adds what the plane knows.
+    async fn check(&self, user: &User, request: &mut SubmitRequest) -> Result<(KindInfo, Option<Asked>), PlaneError> {
+        let kind = self.kind(&user.org, &request.job_type)?;
+        let on_runner = self.work_on_runner(user, request)?;
+        check_payload(&kind, &request.config_snapshot)?;
+        self.check_references(user, &kind, request).await?;
+        Ok((kind, on_runner))
     }
 
     /// Keeps a job. If a claim waits for it, one commit does for both.

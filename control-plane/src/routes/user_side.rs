@@ -96,6 +96,10 @@ pub(crate) async fn retry(
     Path(job): Path<String>,
 ) -> Result<Json<SubmitAnswer>, Refusal> {
     let row = own_job(&plane, &user, &job).await?;
+    if row.sealed.is_some() && !gate::may_see_secrets(plane.secret_readers, &user, &row) {
+        let error = "the job has secrets that only who submitted it may use again; submit it anew with your own";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, error));
+    }
     let job = plane.queue.retry(&user, &row).await?;
     Ok(Json(SubmitAnswer { job }))
 }

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::plane::{Plane, sha256};
+use crate::plane::{Plane, Runner, sha256};
 
 #[tokio::test]
 async fn a_job_goes_from_submit_to_success() {
@@ -104,6 +104,51 @@ async fn a_retry_is_a_new_job_with_the_same_work() {
         assert_eq!(new[same], old[same], "{same}");
     }
     assert_eq!((&old["status"], &old["error_message"]), (&json!("FAILED"), &json!("no")));
+}
+
+#[tokio::test]
+async fn a_retry_is_taken_as_a_new_job_is() {
+    let plane = Plane::start().await;
+    let (gone, other) = (plane.register("gone").await, plane.register("other").await);
+    let end = async |runner: &Runner, status: &str| {
+        let job = runner.claim_id().await;
+        assert_eq!(runner.status(&job, 1, json!({ "status": status })).await, StatusCode::OK);
+        job
+    };
+    plane.submit_as(json!({ "job_type": "read", "config_snapshot": {}, "assigned_runner_id": gone.id })).await;
+    let assigned = end(&gone, "FAILED").await;
+    let removed = plane.user(Method::DELETE, &format!("/api/runners/{}", gone.id)).send().await.unwrap();
+    assert_eq!(removed.status(), StatusCode::OK);
+    let again = plane.user(Method::POST, &format!("/api/jobs/{assigned}/retry")).send().await.unwrap();
+    let again = again.error_for_status().unwrap().json::<Value>().await.unwrap()["job"].clone();
+    assert_eq!(again["execution_metadata"], json!({ "retry_of": assigned, "unassigned_from": gone.id }));
+    assert_eq!(json!(end(&other, "SUCCESS").await), again["id"], "any other runner may take it");
+
+    plane.submit("read").await;
+    let planned = end(&other, "SUCCESS").await;
+    plane.submit_as(json!({ "job_type": "change", "config_snapshot": {}, "plan_job_id": planned })).await;
+    let applied = other.claim_id().await;
+    assert_eq!(other.commit(&applied, 1).await, StatusCode::OK);
+    assert_eq!(other.status(&applied, 1, json!({ "status": "FAILED" })).await, StatusCode::OK);
+    let used = plane.user(Method::POST, &format!("/api/jobs/{applied}/retry")).send().await.unwrap();
+    assert_eq!(used.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(used.json::<Value>().await.unwrap()["pointer"], "/plan_job_id");
+}
+
+#[tokio::test]
+async fn a_retry_is_refused_where_the_kind_wants_something_else_by_now() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let publish = async |schema: Value| {
+        let kind =
+            json!({ "kind": "own", "summary": "s", "schema": schema, "loss": "fail", "timeout_s": 1, "grace_s": 1 });
+        runner.heartbeat(json!({ "protocol": 2, "kinds": [kind] })).await;
+    };
+    publish(json!({})).await;
+    let job = plane.submit_as(json!({ "job_type": "own", "config_snapshot": {} })).await;
+    assert_eq!(plane.post(&format!("/api/jobs/{job}/cancel")).await, StatusCode::OK);
+    publish(json!({ "required": ["must"] })).await;
+    assert_eq!(plane.post(&format!("/api/jobs/{job}/retry")).await, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

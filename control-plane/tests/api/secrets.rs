@@ -54,6 +54,27 @@ async fn a_secret_of_a_payload_reaches_its_runner_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn the_secrets_of_a_job_are_used_again_by_who_submitted_it_alone() {
+    let plane = Plane::start().await;
+    let bob = plane.add_user("bob", "default").await;
+    let runner = plane.register("one").await;
+    let (with, without) = (plane.submit_as(body()).await, plane.submit("read").await);
+    for job in [&with, &without] {
+        runner.claim_id().await;
+        assert_eq!(runner.status(job, 1, json!({ "status": "FAILED" })).await, StatusCode::OK);
+    }
+    let retry = async |token: &str, job: &str| {
+        plane.ask(token, Method::POST, &format!("/api/jobs/{job}/retry"), &Value::Null).await
+    };
+    let (status, refused) = retry(&bob, &with).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(refused["error"].as_str().unwrap().contains("submit it anew"), "{refused}");
+    assert_eq!(plane.get("/api/jobs").await["total"], 2, "nothing was submitted");
+    assert_eq!(retry(&bob, &without).await.0, StatusCode::OK, "what has no secrets he could submit himself");
+    assert_eq!(retry(&plane.admin, &with).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_claim_that_was_parked_gets_the_secret_too() {
     let plane = Plane::start().await;
     let runner = plane.register("one").await;
