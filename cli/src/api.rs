@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod identities;
+mod states;
 mod users;
 
 use std::time::Duration;

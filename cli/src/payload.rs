@@ -148,7 +148,12 @@ pub(crate) fn state_in_plane(dir: &Path) -> Value {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name: String = name.chars().map(|c| if fits(c) { c } else { '-' }).take(128).collect();
     let name = name.trim_start_matches('.');
-    json!({ "type": "plane", "name": if name.is_empty() { "stack" } else { name } })
+    state_named(if name.is_empty() { "stack" } else { name })
+}
+
+/// The state of that name in the control plane.
+pub(crate) fn state_named(name: &str) -> Value {
+    json!({ "type": "plane", "name": name })
 }
 
 /// The state of a stack where terraform itself would keep it.

@@ -15,7 +15,7 @@ use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::follow::{follow, until_interrupted};
 use crate::log_printer::LogPrinter;
-use crate::payload::{JobArgs, name_and_value, state_in_plane};
+use crate::payload::{JobArgs, name_and_value, state_in_plane, state_named};
 use crate::verbs::artifacts::{self, ArtifactsArgs};
 use crate::verbs::identity;
 use crate::{job_text, output};
@@ -23,7 +23,7 @@ use crate::{job_text, output};
 #[derive(Subcommand)]
 pub(crate) enum JobVerb {
     /// Submit a job
-    Submit(SubmitArgs),
+    Submit(Box<SubmitArgs>),
     /// List jobs, newest first
     List(ListArgs),
     /// Show one job
@@ -47,6 +47,9 @@ pub(crate) struct SubmitArgs {
     /// Apply exactly the plan of this job; for infracost, say what it costs
     #[arg(long, value_name = "JOB", conflicts_with_all = ["dir", "destroy", "variables"])]
     plan: Option<JobId>,
+    /// The name of a terraform job's state at the control plane [default: the name of its folder]
+    #[arg(long, value_name = "NAME", conflicts_with = "plan")]
+    state: Option<String>,
     /// Who it is at a cloud provider: the id or the label of an identity
     #[arg(long, value_name = "ID")]
     identity: Option<String>,
@@ -118,7 +121,7 @@ pub(crate) struct RetryArgs {
 
 pub(crate) async fn run(verb: JobVerb) -> anyhow::Result<ExitCode> {
     match verb {
-        JobVerb::Submit(args) => return submit(args).await,
+        JobVerb::Submit(args) => return submit(*args).await,
         JobVerb::Logs(args) => return logs(args).await,
         JobVerb::Retry(args) => {
             let api = args.one.user.api()?;
@@ -152,6 +155,12 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
     let api = args.user.api()?;
     let packed = args.job.packed()?;
     let mut payload = args.job.payload(packed.as_ref(), state_in_plane)?;
+    if let Some(name) = &args.state {
+        if args.job.kind != "terraform" {
+            return Err(Misused(format!("--state: the kind {:?} takes none", args.job.kind)).into());
+        }
+        payload.insert("backend".to_owned(), state_named(name));
+    }
     if args.plan.is_some() {
         let action = if args.job.kind == "infracost" { "diff" } else { "apply" };
         payload.entry("action").or_insert_with(|| action.into());
@@ -163,6 +172,7 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
     if let Some(packed) = packed {
         api.upload_source(packed.archive).await?;
     }
+    let state = note_of_state(&payload);
     let request = SubmitRequest {
         timeout_s: args.job.timeout_s(),
         job_type: args.job.kind,
@@ -174,7 +184,16 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         ..SubmitRequest::default()
     };
     let job = api.submit(&request).await?;
+    if let (Some(note), false) = (state, args.user.json) {
+        output::note(&note);
+    }
     submitted(&api, job, args.follow, args.user.json).await
+}
+
+/// Folders of the same name share a state: everybody hears which one it is.
+fn note_of_state(payload: &Map<String, Value>) -> Option<String> {
+    let backend = payload.get("backend").filter(|backend| backend["type"] == "plane")?;
+    Some(format!("state: {}, at the control plane; --state NAME takes another", backend["name"].as_str()?))
 }
 
 /// A job that was just submitted: its id, or all that becomes of it.

@@ -8,6 +8,7 @@ mod job;
 mod run;
 mod runner;
 mod server;
+mod state;
 mod tools;
 mod user;
 
@@ -34,6 +35,9 @@ pub(crate) enum Verb {
     /// Keep tokens for the git hosts that jobs take their sources from
     #[command(subcommand)]
     GitToken(git_token::GitTokenVerb),
+    /// Look after terraform's states at the control plane
+    #[command(subcommand)]
+    State(state::StateVerb),
     /// Look after the people of a control plane
     #[command(subcommand)]
     User(user::UserVerb),
@@ -53,6 +57,7 @@ impl Verb {
             Self::Job(verb) => client_runtime()?.block_on(job::run(verb)),
             Self::Identity(verb) => client_runtime()?.block_on(identity::run(verb)),
             Self::GitToken(verb) => client_runtime()?.block_on(git_token::run(verb)),
+            Self::State(verb) => client_runtime()?.block_on(state::run(verb)),
             Self::User(verb) => client_runtime()?.block_on(user::run(verb)),
             Self::Run(args) => client_runtime()?.block_on(run::run(args)),
             Self::Tools(verb) => client_runtime()?.block_on(tools::run(verb)),

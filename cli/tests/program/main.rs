@@ -13,4 +13,5 @@ mod local_runs;
 mod people;
 mod runners;
 mod stand_in;
+mod states;
 mod variables;

@@ -46,7 +46,12 @@ impl fmt::Display for StateLock {
         if who.is_empty() && !created.is_empty() {
             write!(f, ", since {created}{age}")?;
         }
-        f.write_str("; wait for its end, or if that process is dead for certain, unlock it by that id")
+        f.write_str("; wait for its end, or if that process is dead for certain, unlock it by that id")?;
+        // Only our plane says who holds it.
+        if info.starts_with("held by ") {
+            write!(f, ": alethia state unlock NAME {id} (NAME is that of the job's backend)")?;
+        }
+        Ok(())
     }
 }
 
@@ -201,6 +206,7 @@ mod tests {
         let text = lock.to_string();
         assert!(text.starts_with("the state is locked with id 11111111-2222-3333-4444-555555555555, held by job"));
         assert!(text.contains("attempt 2, on runner r-1, since 2026-11-20T10:00:00Z, for "), "{text}");
+        assert!(text.contains("alethia state unlock NAME 11111111-2222-3333-4444-555555555555 ("), "{text}");
         let of_another_plane = "already locked:\nID=x-y\n\nLock Info:\n  ID: z\n";
         assert_eq!(state_lock(of_another_plane), Some(StateLock { id: "x-y".to_owned(), ..StateLock::default() }));
     }
@@ -216,6 +222,7 @@ mod tests {
         let text = lock.to_string();
         assert!(text.starts_with("the state is locked by deploy@build-7 since 2026-11-20"), "{text}");
         assert!(text.contains("(OperationTypeApply) with id 6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10; wait"), "{text}");
+        assert!(!text.contains("alethia"), "the lock is not the plane's: {text}");
         assert_eq!(state_lock("Error: something else"), None);
     }
 
