@@ -5,6 +5,7 @@ mod identities;
 mod states;
 mod users;
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -102,6 +103,13 @@ pub(crate) struct Explanation {
     /// What each runner has to say to a job that waits.
     #[serde(default)]
     pub(crate) runners: Vec<Verdict>,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary)?;
+        self.runners.iter().try_for_each(|runner| write!(f, "\n  {}: {}", runner.name, runner.verdict))
+    }
 }
 
 /// What one runner has to say.

@@ -1,22 +1,53 @@
 //! Follows a job to its end, over lost connections and restarts of the control plane.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use sse_stream::SseStream;
-use wire::{Job, JobId, LogEntry};
+use wire::{Job, JobId, JobStatus, LogEntry};
 
-use crate::api::{Api, ApiError};
+use crate::api::{Api, ApiError, Explanation};
 use crate::log_printer::LogPrinter;
 use crate::output;
 
 /// A stream that says nothing for this long is dead: the control plane sends a comment every 15 s.
 const SILENT: Duration = Duration::from_secs(60);
 
-/// Prints the log from its start, and returns the job once it has ended.
+/// A job that nobody has taken for this long waits for something.
+const IMPATIENCE: Duration = Duration::from_secs(2);
+
+/// Prints the log from its start, and returns the job once it has ended. While nobody takes it, says why.
 pub(crate) async fn follow(api: &Api, id: &JobId, printer: &mut LogPrinter) -> Result<Job, ApiError> {
+    tokio::select! {
+        job = follow_log(api, id, printer) => job,
+        never = say_why_it_waits(api, id) => match never {},
+    }
+}
+
+/// Says each new reason once. What goes wrong here the log's follower says.
+async fn say_why_it_waits(api: &Api, id: &JobId) -> Infallible {
+    let mut said = None;
+    loop {
+        tokio::time::sleep(IMPATIENCE).await;
+        match api.job(id).await {
+            Ok(job) if job.status == JobStatus::Queued => {}
+            Ok(_) => return std::future::pending().await,
+            Err(_) => continue,
+        }
+        let Ok(document) = api.explain(id).await else { continue };
+        let Ok(explanation) = serde_json::from_value::<Explanation>(document) else { continue };
+        let text = format!("waiting: {explanation}");
+        if said.as_ref() != Some(&text) {
+            output::note(&text);
+            said = Some(text);
+        }
+    }
+}
+
+async fn follow_log(api: &Api, id: &JobId, printer: &mut LogPrinter) -> Result<Job, ApiError> {
     let mut after = 0;
     let mut pauses = pauses();
     loop {

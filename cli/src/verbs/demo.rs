@@ -12,7 +12,7 @@ use control_plane::ControlPlane;
 use executor_api::ExecutorRegistry;
 use owo_colors::OwoColorize;
 use runner_host::command::init_tracing;
-use runner_host::{Config, RunError, ShutdownSignals, ShutdownTrigger, Variables};
+use runner_host::{Config, RunError, ShutdownSignals, ShutdownTrigger, Variables, find_tools};
 use serde_json::{Value, json};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,9 @@ const STACK: [(&str, &str); 2] = [
     ("main.tf", include_str!("../../../examples/stacks/hello/main.tf")),
     ("outputs.tf", include_str!("../../../examples/stacks/hello/outputs.tf")),
 ];
+
+/// What its jobs are.
+const KIND: &str = "terraform";
 
 /// What people call the demo's runner.
 const RUNNER: &str = "demo";
@@ -127,7 +130,7 @@ struct Demo {
 impl Demo {
     async fn start(folder: &Path, keep: bool) -> anyhow::Result<(Self, RunnerTask)> {
         let begun = Instant::now();
-        let registry = ExecutorRegistry::from_linked()?;
+        let registry = kinds(keep).await?;
         let plane = listen(&folder.join("plane"), keep).await?;
         let origin = format!("http://{}", plane.address());
         let token = token_in(plane.admin_token_file())?;
@@ -171,7 +174,7 @@ impl Demo {
 
     async fn job(&self, payload: Value, plan: Option<JobId>) -> anyhow::Result<Job> {
         let request = SubmitRequest {
-            job_type: "terraform".to_owned(),
+            job_type: KIND.to_owned(),
             config_snapshot: payload,
             plan_job_id: plan,
             ..SubmitRequest::default()
@@ -212,6 +215,19 @@ impl Demo {
         self.close.cancel();
         let _ = self.plane.await;
     }
+}
+
+/// What the demo itself runs, which must be possible here; all there is if people are to come by.
+async fn kinds(keep: bool) -> anyhow::Result<ExecutorRegistry> {
+    let linked = ExecutorRegistry::from_linked()?;
+    let registry = ExecutorRegistry::new([linked.get(KIND)?])?;
+    let tools = find_tools(&registry, &Config::job_settings(&Variables::of_process())).await;
+    if tools.iter().all(|tool| tool.problem.is_some()) {
+        let problems: Vec<_> = tools.into_iter().filter_map(|tool| tool.problem).collect();
+        let remedy = "run `alethia tools install terraform`, and the demo again";
+        return Err(Misconfigured(format!("{}; {remedy}", problems.join("; "))).into());
+    }
+    Ok(if keep { linked } else { registry })
 }
 
 /// The usual address if people are to come by, any other if it is taken.

@@ -281,9 +281,6 @@ async fn explain(args: &OneJob) -> anyhow::Result<()> {
         return output::json(&document);
     }
     let explanation: Explanation = serde_json::from_value(document).context("the explanation makes no sense")?;
-    println!("{}", explanation.summary);
-    for runner in explanation.runners {
-        println!("  {}: {}", runner.name, runner.verdict);
-    }
+    println!("{explanation}");
     Ok(())
 }
