@@ -156,6 +156,16 @@ pub(crate) fn state_named(name: &str) -> Value {
     json!({ "type": "plane", "name": name })
 }
 
+/// Whoever brings a plan means what their kind does with one, unless the payload says another action.
+pub(crate) fn take_plan(kind: &str, payload: &mut Map<String, Value>) {
+    let action = match kind {
+        "terraform" => "apply",
+        "infracost" => "diff",
+        _ => return,
+    };
+    payload.entry("action").or_insert_with(|| json!(action));
+}
+
 /// The state of a stack where terraform itself would keep it.
 pub(crate) fn state_beside(dir: &Path) -> Value {
     json!({ "type": "local", "path": dir.join("terraform.tfstate") })

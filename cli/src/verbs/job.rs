@@ -15,7 +15,7 @@ use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::follow::{follow, until_interrupted};
 use crate::log_printer::LogPrinter;
-use crate::payload::{JobArgs, name_and_value, state_in_plane, state_named};
+use crate::payload::{JobArgs, name_and_value, state_in_plane, state_named, take_plan};
 use crate::verbs::artifacts::{self, ArtifactsArgs};
 use crate::verbs::identity;
 use crate::{job_text, output};
@@ -162,8 +162,7 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         payload.insert("backend".to_owned(), state_named(name));
     }
     if args.plan.is_some() {
-        let action = if args.job.kind == "infracost" { "diff" } else { "apply" };
-        payload.entry("action").or_insert_with(|| action.into());
+        take_plan(&args.job.kind, &mut payload);
     }
     let cloud_identity_id = match &args.identity {
         Some(named) => Some(identity::find(&api, named).await?.id),

@@ -42,6 +42,9 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     User(user::UserVerb),
     /// Run a job here and now, without a control plane
+    ///
+    /// Its tools live in this process and end with it: if it is killed in the middle of an apply, so is terraform, and
+    /// what it was making may be in no state. An apply that must outlive what starts it is a job of a runner.
     Run(run::RunArgs),
     /// Look after the programs that jobs run: terraform, helm and their like
     #[command(subcommand)]

@@ -15,7 +15,7 @@ use crate::ending::{Ending, Misused};
 use crate::identity_args::IdentityArgs;
 use crate::log_printer::LogPrinter;
 use crate::output;
-use crate::payload::{JobArgs, Packed, state_beside};
+use crate::payload::{JobArgs, Packed, state_beside, take_plan};
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -38,7 +38,10 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let registry = ExecutorRegistry::from_linked()?;
     let identity = args.who.identity()?;
     let packed = args.job.packed()?;
-    let payload = args.job.payload(packed.as_ref(), state_beside)?;
+    let mut payload = args.job.payload(packed.as_ref(), state_beside)?;
+    if args.plan.is_some() {
+        take_plan(&args.job.kind, &mut payload);
+    }
     let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
     let artifacts = args.artifacts.unwrap_or_else(|| folder.path().join("artifacts"));
     let variables = Variables::of_process();

@@ -81,7 +81,7 @@ async fn a_plan_that_one_run_kept_is_applied_by_another_and_by_nobody_if_it_was_
         let mode = fs::metadata(desk.path("kept").join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name} is for nobody else");
     }
-    let apply = ["run", "terraform", "--action", "apply", "--plan"];
+    let apply = ["run", "terraform", "--plan"];
     let nowhere = desk.run(&[&apply[..], &["nowhere"]].concat()).await.expect(2);
     assert!(nowhere.err.contains("--plan: cannot read nowhere/job.json"), "{}", nowhere.err);
 
