@@ -37,6 +37,9 @@ pub trait Access: Send + Sync + 'static {
     /// Whether an attempt may still be at work: it is current, not ended, and its lease lasts.
     async fn is_at_work(&self, job: &JobId, attempt: AttemptNo) -> Result<bool, Refusal>;
 
+    /// Changes when people, runners or tokens may have lost what they could do: who stays connected is asked again.
+    fn departures(&self) -> watch::Receiver<()>;
+
     /// Follows a job that the caller may read. A terminal status is published after the last byte of its log.
     async fn progress(&self, job: &JobId) -> Result<watch::Receiver<Progress>, Refusal>;
 }

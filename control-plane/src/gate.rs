@@ -253,6 +253,10 @@ impl Access for Gate {
         Ok(row.job.attempt_no() == attempt && matches!(row.job.status, JobStatus::Claimed | JobStatus::Processing))
     }
 
+    fn departures(&self) -> watch::Receiver<()> {
+        self.directory.departures()
+    }
+
     async fn progress(&self, job: &JobId) -> Result<watch::Receiver<Progress>, Refusal> {
         Ok(self.queue.follow(job).await?)
     }

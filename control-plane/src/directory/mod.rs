@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
+use tokio::sync::watch;
 use wire::{KindInfo, RunnerId, RunnerMode};
 
 use crate::access::User;
@@ -26,6 +27,7 @@ struct Shared {
     database: Database,
     runners: RwLock<HashMap<RunnerId, Runner>>,
     users: RwLock<HashMap<String, User>>,
+    departures: watch::Sender<()>,
 }
 
 impl Directory {
@@ -41,7 +43,8 @@ impl Directory {
             let (token_hash, user) = user_rows::read(&found)?;
             users.insert(token_hash, user);
         }
-        Ok(Self(Arc::new(Shared { database, runners: RwLock::new(runners), users: RwLock::new(users) })))
+        let (runners, users, departures) = (RwLock::new(runners), RwLock::new(users), watch::Sender::new(()));
+        Ok(Self(Arc::new(Shared { database, runners, users, departures })))
     }
 
     /// The runner of that id, if the token is its own.
@@ -85,7 +88,13 @@ impl Directory {
         let gone = id.to_owned();
         self.0.database.writer.change(|connection| Box::pin(user_rows::delete(connection, gone))).await?;
         write(&self.0.users).retain(|_, user| user.id != id);
+        self.0.departures.send_replace(());
         Ok(())
+    }
+
+    /// Changes when somebody was removed, or a token replaced.
+    pub(crate) fn departures(&self) -> watch::Receiver<()> {
+        self.0.departures.subscribe()
     }
 
     /// One runner.
@@ -124,6 +133,9 @@ impl Directory {
             change(runner);
             (before, runner.clone())
         };
+        if before.token_hash != after.token_hash {
+            self.0.departures.send_replace(());
+        }
         if durable(&before, &after) {
             self.save(id).await?;
         }
@@ -147,6 +159,7 @@ impl Directory {
     /// A runner is not in the database any more.
     pub(crate) fn forget(&self, id: &RunnerId) {
         write(&self.0.runners).remove(id);
+        self.0.departures.send_replace(());
     }
 
     /// A job is to take a runner away, or has failed to.

@@ -167,7 +167,7 @@ impl Queue {
                 if let Some(baton) = baton.take() {
                     baton.spend_if(&row.job.id);
                 }
-                return self.answer(row).await;
+                return self.answer(runner, row).await;
             }
             match baton.take() {
                 // One that is being taken away since has not looked for the others.
@@ -180,7 +180,7 @@ impl Queue {
             match wait(parking.as_mut(), &mut orders, until).await {
                 Next::Look => {}
                 Next::LookFor(job_waits) => baton = Some(job_waits),
-                Next::Answer(row) => return self.answer(*row).await,
+                Next::Answer(row) => return self.answer(runner, *row).await,
                 Next::GoHome => return Ok(Claim::default()),
             }
         }
@@ -228,7 +228,7 @@ impl Queue {
         Take { claimant, request_id: request_id.map(str::to_owned), lease_until: self.lease_from(now), now }
     }
 
-    async fn answer(&self, row: Row) -> Result<Claim, PlaneError> {
+    async fn answer(&self, asked: &Runner, row: Row) -> Result<Claim, PlaneError> {
         let mut row = self.with_log_base(row).await?;
         if let Some(sealed) = &row.sealed {
             self.0.vault.reveal(&mut row.job, sealed)?;
@@ -243,6 +243,10 @@ impl Queue {
             },
             None => None,
         };
+        // A token that was replaced since it asked is nobody's: the job's lease gives it to another.
+        if self.standing(asked) == Standing::Gone {
+            return Ok(Claim::default());
+        }
         let access = JobAccess { state_token, issues_tokens: Some(self.0.issues_tokens) };
         Ok(Claim { job: Some(row.job), cloud_identity, access: Some(access) })
     }

@@ -1,6 +1,7 @@
 //! The live log as server-sent events. A viewer costs reads of the log's files and nothing else.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use wire::JobId;
 
 use super::{Storage, body, logs};
-use crate::access::{Progress, Refusal};
+use crate::access::{Access, Progress, Refusal};
 use crate::logs::LogReader;
 
 /// Read at once; what waits for a slow viewer is never more.
@@ -34,12 +35,16 @@ pub(super) async fn stream_log(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let job = body::job_id(&job)?;
+    let departures = storage.access.departures();
     storage.access.reading(&headers, &job).await?;
     let after = body::offset("after", resume_point(&headers)?.or(query.after.as_deref()))?;
     let viewer = Viewer {
         progress: storage.access.progress(&job).await?,
         reader: storage.logs.reader(&job, after).await?,
         job,
+        access: storage.access,
+        headers,
+        departures,
         shown: None,
         is_done: false,
     };
@@ -59,6 +64,10 @@ struct Viewer {
     job: JobId,
     reader: LogReader,
     progress: watch::Receiver<Progress>,
+    access: Arc<dyn Access>,
+    /// Those of its request: who the viewer is.
+    headers: HeaderMap,
+    departures: watch::Receiver<()>,
     /// What the last `event: status` said.
     shown: Option<Progress>,
     is_done: bool,
@@ -73,9 +82,13 @@ impl Viewer {
         .flatten()
     }
 
-    /// What comes next: a change of status, log, or the end. None when the stream is over.
+    /// What comes next: a change of status, log, or the end. None when the stream is over, or is nobody's any more.
     async fn next_events(&mut self) -> Option<Vec<Event>> {
         while !self.is_done {
+            if self.departures.has_changed().unwrap_or_default() {
+                self.departures.mark_unchanged();
+                self.access.reading(&self.headers, &self.job).await.ok()?;
+            }
             // Looked at before the log is read: what ended by now is all there.
             let progress = *self.progress.borrow_and_update();
             if self.shown.replace(progress) != Some(progress) {
@@ -96,6 +109,10 @@ impl Viewer {
             tokio::select! {
                 () = self.reader.changed() => {}
                 changed = self.progress.changed() => changed.ok()?,
+                changed = self.departures.changed() => {
+                    changed.ok()?;
+                    self.departures.mark_changed();
+                }
             }
         }
         None

@@ -251,6 +251,17 @@ impl Events {
         let ended = async { while let Ok(Some(_)) = self.response.chunk().await {} };
         tokio::time::timeout(limit, ended).await.expect("the stream ends in time");
     }
+
+    /// All that comes until the stream ends.
+    pub(crate) async fn rest(mut self) -> String {
+        let ended = async {
+            while let Ok(Some(chunk)) = self.response.chunk().await {
+                self.seen.push_str(&String::from_utf8_lossy(&chunk));
+            }
+        };
+        tokio::time::timeout(SOON, ended).await.expect("the stream ends");
+        self.seen
+    }
 }
 
 pub(crate) fn sha256(text: &str) -> String {

@@ -71,6 +71,33 @@ async fn who_waits_is_sent_home_when_the_plane_leaves() {
 }
 
 #[tokio::test]
+async fn the_stream_of_one_who_was_removed_ends_and_shows_nothing_more() {
+    let plane = Plane::start().await;
+    let bob = plane.add_user("bob", "default").await;
+    plane.add_user("eve", "other").await;
+    let runner = plane.register("one").await;
+    let job = plane.submit("read").await;
+    runner.claim_id().await;
+    let path = format!("/api/jobs/{job}/logs/stream");
+    let open = async |token: &str| Events::new(plane.user_with(token, Method::GET, &path).send().await.unwrap());
+    let (mut his, mut mine) = (open(&bob).await, open(&plane.admin).await);
+    for viewer in [&mut his, &mut mine] {
+        viewer.until("event: status").await;
+    }
+    let remove = async |name: &str| {
+        let call = plane.user(Method::DELETE, &format!("/api/users/{name}"));
+        assert_eq!(call.send().await.unwrap().status(), StatusCode::OK);
+    };
+    remove("eve").await;
+    runner.append(&job, 1, 0, "before\n").await;
+    his.until("before").await;
+    remove("bob").await;
+    runner.append(&job, 1, 7, "after\n").await;
+    mine.until("after").await;
+    assert!(!his.rest().await.contains("after"));
+}
+
+#[tokio::test]
 async fn a_data_folder_has_one_plane() {
     let plane = Plane::start().await;
     let config = control_plane::Config {

@@ -88,6 +88,7 @@ async fn open(dir: &Path, rules: Arc<Rules>) -> Storage {
 #[derive(Default)]
 pub(crate) struct Rules {
     jobs: Mutex<HashMap<String, watch::Sender<Progress>>>,
+    departures: watch::Sender<()>,
 }
 
 impl Rules {
@@ -170,6 +171,10 @@ impl Access for Rules {
     async fn is_at_work(&self, job: &JobId, attempt: AttemptNo) -> Result<bool, Refusal> {
         let now = self.now(job)?;
         Ok(now.attempt == attempt.0 && !now.status.is_terminal())
+    }
+
+    fn departures(&self) -> watch::Receiver<()> {
+        self.departures.subscribe()
     }
 
     async fn progress(&self, job: &JobId) -> Result<watch::Receiver<Progress>, Refusal> {
