@@ -2,13 +2,14 @@
 
 use wire::RunnerStatus;
 
-use crate::access::SecretReaders;
+use crate::access::{SecretReaders, User};
 use crate::directory::{Directory, Runner};
 use crate::error::PlaneError;
+use crate::gate;
 use crate::git_credentials::GitCredentials;
 use crate::identities::Identities;
 use crate::oidc::Issuer;
-use crate::queue::Queue;
+use crate::queue::{Queue, Row};
 use crate::wake::Wake;
 
 /// Queue, directory, waiters, and who jobs are elsewhere. Cheap to clone.
@@ -27,10 +28,23 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    /// A runner as the contract shows it.
+    /// A runner as the contract shows it to a person who may not look after it: what is others' is left out.
+    pub(crate) async fn shown_to(&self, user: &User, runner: &Runner) -> Result<wire::RunnerInfo, PlaneError> {
+        if gate::manages(user, runner) {
+            return self.shown(runner).await;
+        }
+        let theirs = self.queue.held_by(&runner.id).await?.into_iter().filter(|row| row.org() == user.org);
+        let public = Runner { metadata: None, deploy_config: None, ..runner.clone() };
+        Ok(self.info(&public, theirs))
+    }
+
+    /// A runner as the contract shows it to itself, and to who looks after it.
     pub(crate) async fn shown(&self, runner: &Runner) -> Result<wire::RunnerInfo, PlaneError> {
+        Ok(self.info(runner, self.queue.held_by(&runner.id).await?))
+    }
+
+    fn info(&self, runner: &Runner, jobs: impl IntoIterator<Item = Row>) -> wire::RunnerInfo {
         let status: RunnerStatus = runner.status(wire::Timestamp::now(), self.queue.timings().online);
-        let jobs = self.queue.held_by(&runner.id).await?;
-        Ok(runner.info(status, jobs.into_iter().map(|row| row.job.id).collect()))
+        runner.info(status, jobs.into_iter().map(|row| row.job.id).collect())
     }
 }

@@ -85,7 +85,7 @@ pub(crate) async fn runners(
 ) -> Result<Json<Value>, Refusal> {
     let mut shown = Vec::new();
     for runner in plane.directory.runners_of(&user.org) {
-        shown.push(plane.shown(&runner).await?);
+        shown.push(plane.shown_to(&user, &runner).await?);
     }
     Ok(Json(json!({ "runners": shown })))
 }

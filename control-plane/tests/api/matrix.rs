@@ -66,6 +66,45 @@ async fn claim(runner: &Runner) -> Option<String> {
     Some(runner.claim(request).await.job?.id.to_string())
 }
 
+/// The jobs and the metadata of a runner, as a person finds it in the list.
+async fn listed(plane: &Plane, token: &str, runner: &Runner) -> Option<(Vec<String>, Value)> {
+    let all = plane.ask(token, Method::GET, "/api/runners", &Value::Null).await.1;
+    let found = all["runners"].as_array().unwrap().iter().find(|listed| listed["id"] == json!(runner.id))?;
+    Some((serde_json::from_value(found["jobs"].clone()).unwrap(), found["metadata"].clone()))
+}
+
+#[tokio::test]
+async fn what_a_runner_does_is_listed_for_whom_it_does_it_and_who_looks_after_it() {
+    let plane = Plane::start().await;
+    let eve = plane.add_user("eve", "other").await;
+    let ada = plane.add_user("ada", "default").await;
+    let [own, hers, shared] = <[Party; 3]>::try_from(parties(&plane, &eve).await).ok().unwrap();
+    let about = json!({ "subnet": "a" });
+    for party in [&own, &hers, &shared] {
+        let path = format!("/api/runners/{}/metadata", party.runner.id);
+        let told = party.runner.call(Method::PATCH, &path).json(&about).send().await.unwrap();
+        assert_eq!(told.status(), StatusCode::OK);
+    }
+    let job = plane
+        .submit_as(json!({ "job_type": "read", "config_snapshot": {}, "assigned_runner_id": shared.runner.id }))
+        .await;
+    assert_eq!(claim(&shared.runner).await.as_ref(), Some(&job));
+    for (who, token, sees) in [("admin", &plane.admin, [true, false, true]), ("eve", &eve, [false, true, false])] {
+        for (party, whole) in [&own, &hers, &shared].into_iter().zip(sees) {
+            let seen = listed(&plane, token, &party.runner).await;
+            let jobs = if whole && party.works_for_all { vec![job.clone()] } else { vec![] };
+            let expected = match (whole, party.works_for_all) {
+                (true, _) => Some((jobs, about.clone())),
+                (false, true) => Some((jobs, Value::Null)),
+                (false, false) => None,
+            };
+            assert_eq!(seen, expected, "{who}: {}", party.name);
+        }
+    }
+    let seen = listed(&plane, &ada, &shared.runner).await;
+    assert_eq!(seen, Some((vec![job], Value::Null)), "her organisation's job, on a runner that is not hers");
+}
+
 /// A party may claim a job of whomever it works for, unless it is assigned to another.
 fn may_claim(party: &Party, org: &str, assigned: Assigned) -> bool {
     (party.works_for_all || party.org == org) && assigned != Assigned::Another
