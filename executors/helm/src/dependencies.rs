@@ -7,6 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use executor_api::ExecutorError;
 use serde::Deserialize;
 
+use crate::address::{check_reference, check_repository};
+
 /// Where a chart names what it depends on: the file itself, and what was resolved; the last two are of charts `v1`.
 const FILES: [&str; 4] = ["Chart.yaml", "Chart.lock", "requirements.yaml", "requirements.lock"];
 /// No such file is longer.
@@ -88,13 +90,18 @@ fn repository(
             wrong("a folder outside the source; put it into the source")
         };
     }
-    if place.starts_with("oci://") {
-        return Ok(None);
+    let (checked, known) = if place.starts_with("oci://") {
+        // What helm pulls: the chart below the place.
+        (check_reference(&format!("{}/{name}", place.trim_end_matches('/'))).map(drop), None)
+    } else if place.starts_with("https://") || place.starts_with("http://") {
+        (check_repository(place).map(drop), Some(place.to_owned()))
+    } else {
+        return wrong("a repository that is no address; give its https:// or oci:// address");
+    };
+    match checked {
+        Ok(()) => Ok(known),
+        Err(why) => wrong(&format!("an address that is refused: {why}; or put {name:?} into the source")),
     }
-    if place.starts_with("https://") || place.starts_with("http://") {
-        return Ok(Some(place.to_owned()));
-    }
-    wrong("a repository that is no address; give its https:// or oci:// address")
 }
 
 /// By the words of the path alone: a source has no links.
@@ -148,14 +155,30 @@ mod tests {
 
     #[test]
     fn nothing_outside_the_source_is_taken() {
-        for good in ["file://../lib", "file://./sub/lib", "oci://registry.example/charts"] {
+        for good in ["file://../lib", "file://./sub/lib", "oci://registry.example/charts", "oci://127.0.0.1:5000/"] {
             assert_eq!(chart(&[("Chart.yaml", &one(good))]).1.unwrap(), Some(Missing::default()), "{good}");
         }
-        for bad in ["file:///etc", "file://../../x", "file://../lib/../../x", "@stable", "alias:x", "stable", "s3://b"]
-        {
+        for bad in [
+            "file:///etc",
+            "file://../../x",
+            "file://../lib/../../x",
+            "@stable",
+            "alias:x",
+            "stable",
+            "s3://b",
+            "http://bob:hunter2-hunter2@127.0.0.1/charts",
+            "https://hunter2-hunter2@charts.example",
+            "https://charts.example/?token=hunter2-hunter2",
+            "http://169.254.169.254/latest",
+            "http://metadata.google.internal/charts",
+            "oci://bob:hunter2-hunter2@registry.example/charts",
+            "oci://169.254.169.254/a",
+            "oci://registry.example/charts?token=hunter2-hunter2",
+        ] {
             for file in FILES {
                 let error = chart(&[(file, &one(bad))]).1.unwrap_err().to_string();
                 assert!(error.starts_with(&format!("/chart/source: its {file} takes \"lib\" from ")), "{bad}: {error}");
+                assert!(!error.contains("hunter2"), "{bad}: {error}");
             }
         }
         let error = chart(&[("Chart.yaml", "dependencies: 7")]).1.unwrap_err().to_string();
