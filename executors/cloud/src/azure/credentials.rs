@@ -1,4 +1,4 @@
-//! The credentials of one job at Azure: a federated token in a file, and what else the tools look for.
+//! The credentials of one job at Azure: a federated token where each tool looks for it, and what else they need.
 
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -12,6 +12,7 @@ use reqwest::Client;
 use serde_json::Value;
 
 use super::exchange::{Proof, exchange, proof};
+use super::token_endpoint::TokenEndpoint;
 use crate::cluster_token::TokenFile;
 use crate::{endpoint, folder, http};
 
@@ -30,13 +31,22 @@ pub(super) struct Session {
     http: Client,
     who: Mutex<String>,
     environment: Environment,
+    _token_endpoint: Option<TokenEndpoint>,
 }
 
 impl Session {
     /// Asks nobody yet.
     pub(super) fn open(request: CredentialRequest) -> Result<Self, ExecutorError> {
-        let environment = environment(&request, &proof(&request)?);
-        Ok(Self { request, http: http::client(), who: Mutex::default(), environment })
+        let proof = proof(&request)?;
+        let mut environment = environment(&request, &proof);
+        let endpoint =
+            matches!(proof, Proof::Federated(_)).then(|| TokenEndpoint::serve(request.folder.join(FEDERATED)));
+        let endpoint = endpoint.transpose().map_err(ExecutorError::io("cannot listen for Azure's providers"))?;
+        if let Some(endpoint) = &endpoint {
+            request.log.mask(&endpoint.bearer);
+            environment.set("ARM_OIDC_REQUEST_URL", &endpoint.url).set("ARM_OIDC_REQUEST_TOKEN", &endpoint.bearer);
+        }
+        Ok(Self { request, http: http::client(), who: Mutex::default(), environment, _token_endpoint: endpoint })
     }
 }
 
@@ -54,8 +64,7 @@ fn environment(request: &CredentialRequest, proof: &Proof) -> Environment {
     }
     match proof {
         Proof::Federated(_) => {
-            let file = request.folder.join(FEDERATED);
-            env.set("AZURE_FEDERATED_TOKEN_FILE", &file).set("ARM_OIDC_TOKEN_FILE_PATH", &file);
+            env.set("AZURE_FEDERATED_TOKEN_FILE", request.folder.join(FEDERATED));
             env.set("ARM_USE_OIDC", "true").set("ARM_USE_CLI", "false");
         }
         Proof::Secret(secret) => {

@@ -19,7 +19,7 @@ const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 /// What the job can show.
 pub(super) enum Proof {
-    /// A token of somebody whom the application trusts, and the file that it came from.
+    /// A token of somebody whom the application trusts.
     Federated(String),
     /// The application's secret, which the runner's operator has set.
     Secret(String),

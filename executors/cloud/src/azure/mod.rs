@@ -5,6 +5,7 @@ mod credentials;
 mod discovery;
 mod exchange;
 mod names;
+mod token_endpoint;
 
 use async_trait::async_trait;
 use executor_api::{

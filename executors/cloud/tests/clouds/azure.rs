@@ -153,12 +153,37 @@ async fn tools_get_what_they_look_for() {
     let stand_in = azure(microsoft).await;
     let runner = runner(&stand_in);
     let job = runner.job("CONNECTION_TEST", &json!({})).input(planes_token(), "a.b.c").build().unwrap();
-    let script = "cat $AZURE_FEDERATED_TOKEN_FILE; echo; cmp $AZURE_FEDERATED_TOKEN_FILE $ARM_OIDC_TOKEN_FILE_PATH; \
+    let script = "cat $AZURE_FEDERATED_TOKEN_FILE; echo; \
                   echo $AZURE_TENANT_ID $ARM_CLIENT_ID $ARM_SUBSCRIPTION_ID $ARM_USE_OIDC $ARM_USE_CLI$ARM_CLIENT_SECRET";
     let seen =
         runner.run_under(&job, identity(), async |job| job.capture(job.command("/bin/sh").args(["-c", script])).await);
     let seen = String::from_utf8(seen.await.unwrap().stdout).unwrap();
     assert_eq!(seen, format!("a.b.c\n{TENANT} {CLIENT} {SUBSCRIPTION} true false\n"));
+}
+
+/// Terraform's providers ask anew for each access token, and get the token of that moment.
+#[tokio::test]
+async fn providers_ask_for_the_token_of_the_moment() {
+    let stand_in = azure(microsoft).await;
+    let runner = runner(&stand_in);
+    let job = runner.job("CONNECTION_TEST", &json!({})).input(planes_token(), "a.b.c").build().unwrap();
+    let asked = runner.run_under(&job, identity(), async |job| {
+        let script = "echo $ARM_OIDC_REQUEST_URL $ARM_OIDC_REQUEST_TOKEN $AZURE_FEDERATED_TOKEN_FILE";
+        let said = job.capture(job.command("/bin/sh").args(["-c", script])).await?.stdout;
+        let said = String::from_utf8(said).unwrap();
+        let [url, bearer, file] = said.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{said}") };
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let ask = async |bearer: &str| {
+            let request = client.get(format!("{url}?audience=api%3A%2F%2FAzureADTokenExchange")).bearer_auth(bearer);
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+        };
+        let first = ask(bearer).await;
+        std::fs::write(file, "d.e.f").unwrap();
+        Ok([first, ask(bearer).await, ask("somebody").await])
+    });
+    let value = |token: &str| json!({ "value": token });
+    assert_eq!(asked.await.unwrap(), [(200, value("a.b.c")), (200, value("d.e.f")), (401, Value::Null)]);
 }
 
 #[tokio::test]
