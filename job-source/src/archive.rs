@@ -1,5 +1,6 @@
 //! Archives: packed the same way every time, unpacked with suspicion.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -16,6 +17,8 @@ use crate::name;
 
 const MOST_ENTRIES: usize = 50_000;
 const MOST_BYTES: u64 = 2 << 30;
+/// All that stands before a file's own bytes, with the headers that only say its long name.
+const MOST_HEADER_BYTES: u64 = 1 << 20;
 /// A text that repeats itself compresses well; a bomb compresses better.
 const MOST_RATIO: u64 = 100;
 const RATIO_FROM_BYTES: u64 = 10 << 20;
@@ -62,13 +65,37 @@ fn unpack_entries(file: &Path, dest: &Path) -> Result<(), Refused> {
     let packed_bytes = packed.metadata().map_err(Refused::Disk)?.len();
     let mut budget = Budget { packed_bytes, unpacked_bytes: 0, entries: 0 };
     let mut seen = BTreeSet::new();
-    let mut archive = Archive::new(GzDecoder::new(packed));
-    for entry in archive.entries().map_err(Refused::Unreadable)? {
+    let left = Cell::new(0);
+    let mut archive = Archive::new(Allowance { inner: GzDecoder::new(packed), left: &left });
+    let mut entries = archive.entries().map_err(Refused::Unreadable)?;
+    loop {
+        left.set(MOST_HEADER_BYTES);
+        let Some(entry) = entries.next() else { return Ok(()) };
         let mut entry = entry.map_err(Refused::Unreadable)?;
         budget.take_entry()?;
+        // A file's bytes are the budget's.
+        left.set(u64::MAX);
         unpack_entry(&mut entry, dest, &mut budget, &mut seen)?;
     }
-    Ok(())
+}
+
+/// Reads on as long as there is something left to spend: the tar crate takes a long name or an extended header whole
+/// into memory before we see the entry.
+struct Allowance<'a, R> {
+    inner: R,
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Allowance<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left.get()).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 && !buffer.is_empty() {
+            return Err(io::Error::other("a header is larger than 1 MiB"));
+        }
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.left.set(self.left.get() - read as u64);
+        Ok(read)
+    }
 }
 
 fn unpack_entry(

@@ -4,10 +4,12 @@ use std::path::{Component, Path, PathBuf};
 
 const MOST_BYTES: usize = 1024;
 const MOST_LEVELS: usize = 64;
+/// How much of a refused name its error shows.
+const SHOWN_CHARS: usize = 100;
 
 /// A relative path that stays where it is put, or what is wrong with it.
 pub(crate) fn check(name: &str) -> Result<PathBuf, String> {
-    let wrong = |why: &str| Err(format!("the name {name:?} {why}"));
+    let wrong = |why: &str| Err(format!("the name {:?} {why}", shown(name)));
     if name.is_empty() || name.len() > MOST_BYTES {
         return wrong("must have 1 to 1024 bytes");
     }
@@ -31,6 +33,13 @@ pub(crate) fn check(name: &str) -> Result<PathBuf, String> {
     }
 }
 
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +50,7 @@ mod tests {
         for bad in ["", "/etc/x", "../x", "a/../../x", "a/..", "a\\b", "a\nb", "a\0b", ".", &deep, &"x".repeat(256)] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
+        assert!(check(&"x".repeat(1 << 20)).unwrap_err().len() < 200, "an error does not repeat all of a long name");
         for good in ["main.tf", "./a/b.tf", "a//b", "modules/x/main.tf", "..a"] {
             assert!(check(good).is_ok(), "{good:?}");
         }

@@ -111,6 +111,25 @@ async fn hostile_archives_leave_nothing_behind() {
     }
 }
 
+/// The library has it all in memory before we see a name.
+#[tokio::test]
+async fn a_header_is_not_read_to_its_end() {
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+        let bytes = archive(|builder| {
+            let name = vec![b'a'; 2 << 20];
+            let mut long = header(kind, name.len());
+            raw(&mut long, b"././@LongLink");
+            builder.append(&long, name.as_slice()).unwrap();
+            let mut file = header(EntryType::Regular, 1);
+            raw(&mut file, b"main.tf");
+            builder.append(&file, &b"x"[..]).unwrap();
+        });
+        let (_job, result) = unpack(&bytes).await;
+        let error = result.expect_err("the archive is refused").to_string();
+        assert!(error.ends_with("a header is larger than 1 MiB"), "{kind:?}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_packed_is_unpacked() {
     let folder = tempfile::tempdir().unwrap();
