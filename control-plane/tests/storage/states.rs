@@ -118,7 +118,10 @@ async fn the_next_attempt_takes_what_the_last_one_holds() {
         plane.rules.change(job, |progress| progress.attempt = 2);
     }
     let refused: Value = other.lock("O").await.json().await.unwrap();
-    assert!(refused["Info"].as_str().unwrap().contains("attempt 1, on runner runner-1, which has ended, since "), "{refused}");
+    assert!(
+        refused["Info"].as_str().unwrap().contains("attempt 1, on runner runner-1, which has ended, since "),
+        "{refused}"
+    );
     assert_eq!(new.lock("M").await.status(), 200);
     assert_eq!(old.save("?ID=L", 1).await, 409);
     assert_eq!(old.unlock("L", "").await, 409);
