@@ -205,8 +205,8 @@ impl Api {
         self.json(self.request(Method::DELETE, &paths::runner(id)).query(&[("force", force)])).await
     }
 
-    pub(crate) async fn rotate_token(&self, id: &str) -> Result<RegisterAnswer, ApiError> {
-        self.json(self.request(Method::POST, &paths::runner_rotate_token(id))).await
+    pub(crate) async fn rotate_token(&self, id: &str, force: bool) -> Result<RegisterAnswer, ApiError> {
+        self.json(self.request(Method::POST, &paths::runner_rotate_token(id)).query(&[("force", force)])).await
     }
 
     /// A piece of the log, as entries.

@@ -242,7 +242,8 @@ async fn listen(data: &Path, keep: bool) -> anyhow::Result<ControlPlane> {
 /// A folder that was used before has a runner already.
 async fn register(api: &Api) -> Result<RegisterAnswer, ApiError> {
     match api.runners().await?.into_iter().find(|runner| runner.name == RUNNER) {
-        Some(known) => api.rotate_token(known.id.as_str()).await,
+        // One that was killed with a job goes on with it under the new token.
+        Some(known) => api.rotate_token(known.id.as_str(), true).await,
         None => api.register(&RegisterRequest { name: RUNNER.to_owned(), ..RegisterRequest::default() }).await,
     }
 }

@@ -19,7 +19,7 @@ use crate::tokens;
 const JSON_BYTES: u64 = 2 << 20;
 
 #[derive(Deserialize)]
-pub(crate) struct RemoveQuery {
+pub(crate) struct ForceQuery {
     #[serde(default)]
     force: bool,
 }
@@ -109,15 +109,11 @@ pub(super) fn own_runner(plane: &Plane, user: &User, id: &str) -> Result<Runner,
 pub(crate) async fn remove(
     State(plane): State<Plane>,
     Path(id): Path<String>,
-    Query(query): Query<RemoveQuery>,
+    Query(query): Query<ForceQuery>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
     let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
-    let held = plane.queue.held_by(&runner.id).await?;
-    if let Some(row) = held.first() {
-        let error = format!("the runner holds job {}; drain it first", row.job.id);
-        return Err(PlaneError::Conflict(error).into());
-    }
+    check_idle(&plane, &runner, "drain it first").await?;
     let is_deployed = runner.deploy_config.is_some() && !gate::claims_to_be_runner(&headers);
     if is_deployed && !query.force {
         let error = "a job has deployed this runner, and what it made still runs; let `DESTROY_RUNNER` take that away \
@@ -127,6 +123,13 @@ pub(crate) async fn remove(
     plane.directory.remove_runner(&runner.id).await?;
     plane.queue.runner_is_gone(&runner.id).await;
     Ok(Json(json!({ "success": true })))
+}
+
+/// Refuses what would cut a runner off from the plane before it has said how its jobs end.
+async fn check_idle(plane: &Plane, runner: &Runner, remedy: &str) -> Result<(), PlaneError> {
+    let held = plane.queue.held_by(&runner.id).await?;
+    let Some(row) = held.first() else { return Ok(()) };
+    Err(PlaneError::Conflict(format!("the runner holds job {}; {remedy}", row.job.id)))
 }
 
 /// `POST /api/runners/{id}/drain`
@@ -145,9 +148,15 @@ pub(crate) async fn drain(
 pub(crate) async fn rotate_token(
     State(plane): State<Plane>,
     Path(id): Path<String>,
+    Query(query): Query<ForceQuery>,
     headers: HeaderMap,
 ) -> Result<Json<RegisterAnswer>, Refusal> {
     let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
+    if !query.force {
+        let remedy = "with its old token it could not say how that ends: drain it first, or end a token that leaked at \
+                      once, by ?force=true (`alethia runner rotate-token --force`), and start the runner with the new one";
+        check_idle(&plane, &runner, remedy).await?;
+    }
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
     let hash = tokens::digest(&token);
     let runner = plane.directory.update(&runner.id, |runner| runner.token_hash = hash, |_, _| true).await?;

@@ -139,6 +139,28 @@ async fn a_replaced_token_ends_at_once() {
 }
 
 #[tokio::test]
+async fn a_token_is_replaced_in_the_middle_of_a_job_only_by_force() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let job = plane.submit("change").await;
+    runner.claim_id().await;
+    assert_eq!(runner.commit(&job, 1).await, StatusCode::OK);
+    let path = format!("/api/runners/{}/rotate-token", runner.id);
+    for call in [plane.user(Method::POST, &path), runner.call(Method::POST, &path)] {
+        let refused = call.send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::CONFLICT);
+        let error = refused.json::<Value>().await.unwrap()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(&job) && error.contains("drain it first") && error.contains("--force"), "{error}");
+    }
+    assert_eq!(runner.append(&job, 1, 0, "x\n").await, StatusCode::OK, "its token is what it was");
+    let (status, new) = plane.ask(&plane.admin, Method::POST, &format!("{path}?force=true"), &Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(runner.append(&job, 1, 2, "y\n").await, StatusCode::UNAUTHORIZED);
+    let again = plane.runner(&runner.id, new["runner_token"].as_str().unwrap());
+    assert_eq!(again.status(&job, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK, "the job is still its own");
+}
+
+#[tokio::test]
 async fn kinds_are_what_runners_publish() {
     let plane = Plane::start().await;
     let runner = plane.register("one").await;

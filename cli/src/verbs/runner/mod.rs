@@ -93,6 +93,9 @@ pub(crate) struct RemoveArgs {
 pub(crate) struct RotateArgs {
     #[command(flatten)]
     one: OneRunner,
+    /// Also while it holds a job: nothing of that job reaches the plane until the runner has the new token
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -125,7 +128,7 @@ async fn ask(verb: RunnerVerb) -> anyhow::Result<ExitCode> {
         RunnerVerb::RotateToken(args) => {
             let (api, runner) = args.one.find().await?;
             let file = args.target.open()?;
-            let answer = api.rotate_token(runner.id.as_str()).await?;
+            let answer = api.rotate_token(runner.id.as_str(), args.force).await?;
             hand_over(&api, &answer, file, args.one.user.json)?;
         }
     }
