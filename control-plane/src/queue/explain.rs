@@ -1,7 +1,8 @@
 //! Why a job stands where it stands, for a person who waits.
 
 use serde::Serialize;
-use wire::{JobStatus, RunnerStatus, Timestamp};
+use serde_json::Value;
+use wire::{Job, JobStatus, RunnerStatus, Timestamp};
 
 use super::{Claimant, Queue, Row};
 use crate::error::PlaneError;
@@ -81,8 +82,21 @@ impl Queue {
             JobStatus::Processing if job.cancel_requested => format!("{runner} was told to stop it and has not yet"),
             JobStatus::Processing => format!("{runner} runs it as attempt {} ({})", job.attempt, job.phase.as_str()),
             JobStatus::Success => format!("{runner} ran it and it succeeded"),
-            JobStatus::Failed => format!("it failed: {reason}"),
-            JobStatus::Cancelled => format!("it was cancelled: {reason}"),
+            JobStatus::Failed => format!("it failed: {reason}{}", said_later(job, &runner)),
+            JobStatus::Cancelled => format!("it was cancelled: {reason}{}", said_later(job, &runner)),
         }
     }
+}
+
+/// What the runner of a job that was given up has said of its end since then, and where the rest of it is.
+fn said_later(job: &Job, runner: &str) -> String {
+    let Some(late) = job.execution_metadata.as_ref().and_then(|metadata| metadata.get("late_report")) else {
+        return String::new();
+    };
+    let said = |name: &str| late.get(name).and_then(Value::as_str);
+    let status = said("status").unwrap_or("its end");
+    let at = said("finished_at").map(|at| format!(" at {at}")).unwrap_or_default();
+    let why = said("error_message").map(|why| format!(" ({why})")).unwrap_or_default();
+    let kept = format!("jobs/{}.{}.lost in its state directory", job.id, job.attempt);
+    format!("; later {runner} reported {status}{at}{why}; what it still had of log and result it keeps as {kept}")
 }

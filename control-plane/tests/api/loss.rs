@@ -64,7 +64,11 @@ async fn what_may_have_changed_the_world_is_never_run_again() {
         (&json!("FAILED"), &json!("outcome_unknown"), &json!(1), &json!(false))
     );
     assert!(ended["error_message"].as_str().unwrap().contains("after the job's commit point"), "{ended}");
-    let late = json!({ "status": "SUCCESS", "execution_metadata": { "applied": true } });
+    let explained =
+        async || plane.get(&format!("/api/jobs/{job}/explain")).await["summary"].as_str().unwrap().to_owned();
+    assert!(!explained().await.contains("later"), "nobody has said anything yet");
+    let at = "2026-01-02T03:04:05Z";
+    let late = json!({ "status": "SUCCESS", "execution_metadata": { "applied": true }, "finished_at": at });
     for _ in 0..2 {
         assert_eq!(runner.status(&job, 1, late.clone()).await, StatusCode::CONFLICT);
     }
@@ -73,6 +77,10 @@ async fn what_may_have_changed_the_world_is_never_run_again() {
     assert_eq!(shown["status"], "FAILED", "a terminal state never changes");
     assert_eq!(shown["execution_metadata"]["late_report"]["status"], "SUCCESS");
     assert_eq!(shown["execution_metadata"]["late_report"]["execution_metadata"]["applied"], true);
+    let explained = explained().await;
+    assert!(explained.contains("after the job's commit point"), "{explained}");
+    assert!(explained.contains("; later runner \"one\" reported SUCCESS at 2026-01-02T03:04:05"), "{explained}");
+    assert!(explained.contains(&format!("jobs/{job}.1.lost")), "{explained}");
     assert!(!parked.is_finished(), "nobody was given it");
 }
 
