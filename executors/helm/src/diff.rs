@@ -141,4 +141,23 @@ mod tests {
         assert!(diff.text.contains("-  a: 1\n+  a: 2\n"), "{}", diff.text);
         assert_eq!(compare(&before, &before), Diff::default());
     }
+
+    #[test]
+    fn what_changes_in_an_object_with_a_doubled_label_shows() {
+        let doubled = |value| config("a", value).replace("  name: a\n", "  name: a\n  labels: { app: x, app: x }\n");
+        let diff = compare(&objects(&doubled("1")), &objects(&doubled("2")));
+        assert_eq!((diff.changes.len(), diff.changes[0].change, diff.changes[0].name.as_str()), (1, "changed", "a"));
+        assert!(diff.text.contains("-  a: 1\n+  a: 2\n"), "{}", diff.text);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_compared_and_never_shown() {
+        let before = objects("kind: {a: hunter1\n---\nkind: {b: hunter2\n");
+        let after = objects("kind: {a: hunter1\n---\nkind: {b: hunter3\n");
+        assert_eq!(compare(&before, &before), Diff::default());
+        let diff = compare(&before, &after);
+        let changes: Vec<_> = diff.changes.iter().map(|one| (one.change, one.kind.as_str())).collect();
+        assert_eq!(changes, [("removed", "(not readable)"), ("added", "(not readable)")]);
+        assert!(!diff.text.contains("hunter"), "{}", diff.text);
+    }
 }

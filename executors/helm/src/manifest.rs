@@ -1,6 +1,7 @@
 //! A manifest as helm renders it, object by object, with nothing in it that a Secret holds.
 
 use serde_json::{Map, Value};
+use serde_saphyr::DuplicateKeyPolicy;
 
 /// The whole object again, where kubectl was used.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -42,11 +43,11 @@ fn object(text: String) -> Option<Object> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return None;
     }
-    let parsed: Value = serde_saphyr::from_str(&text).unwrap_or(Value::Null);
+    let parsed = read(&text);
     if parsed.is_null() {
         let kind = "(not readable)".to_owned();
         let empty = String::new;
-        return Some(Object { api_version: empty(), kind, namespace: empty(), name: empty(), text: empty(), parsed });
+        return Some(Object { api_version: empty(), kind, namespace: empty(), name: empty(), text, parsed });
     }
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Some(Object {
@@ -59,9 +60,22 @@ fn object(text: String) -> Option<Object> {
     })
 }
 
+/// As helm reads it: of equal keys the last counts. Null if that cannot be, or if it would show what an earlier one made
+/// a secret.
+fn read(text: &str) -> Value {
+    let [first, last] = [DuplicateKeyPolicy::FirstWins, DuplicateKeyPolicy::LastWins].map(|policy| {
+        let options = serde_saphyr::options! { duplicate_keys: policy };
+        serde_saphyr::from_str_with_options(text, options).unwrap_or(Value::Null)
+    });
+    if holds_secrets(&first) && !holds_secrets(&last) { Value::Null } else { last }
+}
+
 impl Object {
-    /// Whether the other is this object, perhaps changed.
+    /// Whether the other is this object, perhaps changed. Of what cannot be read, only the same text is the same object.
     pub(crate) fn is(&self, other: &Self) -> bool {
+        if self.parsed.is_null() || other.parsed.is_null() {
+            return self.text == other.text;
+        }
         let group = |object: &Self| object.api_version.split_once('/').map_or("", |(group, _)| group).to_owned();
         (&self.kind, &self.namespace, &self.name) == (&other.kind, &other.namespace, &other.name)
             && group(self) == group(other)
@@ -189,6 +203,8 @@ mod tests {
             &list.replace("kind: List", "kind: SecretList").replace("  kind: Secret\n", ""),
             &SECRET.replace("kind: Secret", "\"kind\": \"Secret\""),
             &SECRET.replace("kind: Secret", "kind: Secret\nkind: ConfigMap"),
+            &SECRET.replace("kind: Secret", "kind: ConfigMap\nkind: Secret"),
+            &SECRET.replace("stringData:", "data:\n  user: hunter4-hunter4\nstringData:\n  user: hunter5\ndata:"),
             "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: aHVudGVyMg==hunter\n",
             "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: [hunter2]\n",
             "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: {b: hunter2}}\n",
