@@ -69,10 +69,15 @@ pub(crate) fn ended(job: &Job) {
         output::note("its log is not complete");
     }
     if is_plan && job.status == JobStatus::Success && metadata["has_changes"] == true {
-        output::note(&format!(
-            "apply exactly this plan: alethia job submit {} --plan {} --follow",
-            job.job_type, job.id
-        ));
+        output::note(&format!("apply exactly this plan: alethia job submit {}", what_applies(job)));
+    }
+}
+
+/// An environment's plan is applied by another kind, which wants the plan's payload, too.
+fn what_applies(job: &Job) -> String {
+    match job.job_type.as_str() {
+        "PLAN" => format!("DEPLOY --payload FILE --plan {} --follow", job.id),
+        kind => format!("{kind} --plan {} --follow", job.id),
     }
 }
 

@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use system_tests::process::{eventually, tool};
 
 use crate::desk::{Desk, leaves};
+use crate::stand_in::StandIn;
 
 const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/stacks/hello");
 const SLOW: &str = r#"
@@ -162,6 +163,25 @@ async fn a_job_runs_without_a_control_plane() {
     assert!(said.out.contains("Plan: 5 to add"), "{}\n{}", said.out, said.err);
     let broken = desk.stack("broken", BROKEN);
     desk.run(&["run", "terraform", "--dir", &broken]).await.expect(1);
+}
+
+#[tokio::test]
+async fn the_plan_of_an_environment_is_applied_by_another_kind() {
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let runner = StandIn::hire_for(&desk, &["PLAN"]).await;
+    fs::write(desk.path("env.json"), "{}").unwrap();
+    let ended = async {
+        let metadata = json!({ "plan_completed": true, "has_changes": true });
+        let job = runner.claim().await;
+        runner.end(&job, "planned", &json!({ "status": "SUCCESS", "execution_metadata": metadata })).await;
+        job.id
+    };
+    let (said, id) = tokio::join!(desk.run(&["job", "submit", "PLAN", "--payload", "env.json", "--follow"]), ended);
+    let said = said.expect(0);
+    let hint = format!("alethia job submit DEPLOY --payload FILE --plan {id} --follow");
+    assert!(said.err.contains(&hint), "{}{}", said.out, said.err);
+    leaves(server).await;
 }
 
 #[tokio::test]
