@@ -93,6 +93,8 @@ pub(crate) struct JobQuery {
     pub(crate) kind: Option<String>,
     /// At most so many.
     pub(crate) limit: u32,
+    /// Without so many of the newest.
+    pub(crate) offset: u64,
 }
 
 /// Why a job stands where it stands.
@@ -152,8 +154,8 @@ impl Api {
     }
 
     pub(crate) async fn jobs(&self, query: &JobQuery) -> Result<JobList, ApiError> {
-        let limit = query.limit.to_string();
-        let mut pairs = vec![("limit", limit.as_str())];
+        let (limit, offset) = (query.limit.to_string(), query.offset.to_string());
+        let mut pairs = vec![("limit", limit.as_str()), ("offset", &offset)];
         pairs.extend(query.status.as_deref().map(|status| ("status", status)));
         pairs.extend(query.kind.as_deref().map(|kind| ("kind", kind)));
         self.json(self.request(Method::GET, paths::JOBS).query(&pairs)).await

@@ -77,6 +77,9 @@ pub(crate) struct ListArgs {
     /// At most so many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
+    /// Leave out so many of the newest
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: u64,
     #[command(flatten)]
     user: UserArgs,
 }
@@ -230,7 +233,12 @@ async fn watch(api: &Api, id: &JobId, as_json: bool) -> anyhow::Result<Ending> {
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<()> {
-    let query = JobQuery { status: args.status.map(|status| status.to_string()), kind: args.kind, limit: args.limit };
+    let query = JobQuery {
+        status: args.status.map(|status| status.to_string()),
+        kind: args.kind,
+        limit: args.limit,
+        offset: args.offset,
+    };
     let list = args.user.api()?.jobs(&query).await?;
     if args.user.json {
         return output::json(&list);
@@ -240,8 +248,9 @@ async fn list(args: ListArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     output::table(&job_text::COLUMNS, list.jobs.iter().map(job_text::row));
-    if list.total > list.jobs.len() as u64 {
-        output::note(&format!("{} of {}; more with --limit", list.jobs.len(), list.total));
+    let next = list.offset + list.jobs.len() as u64;
+    if list.total > next {
+        output::note(&format!("{} of {}; older ones with --offset {next}", list.jobs.len(), list.total));
     }
     Ok(())
 }

@@ -166,6 +166,22 @@ async fn a_job_runs_without_a_control_plane() {
 }
 
 #[tokio::test]
+async fn every_job_can_be_listed() {
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let submit = ["job", "submit", "terraform", "--dir", HELLO];
+    let first = desk.run(&submit).await.expect(0).out.trim().to_owned();
+    let second = desk.run(&submit).await.expect(0).out.trim().to_owned();
+    let newest = desk.run(&["job", "list", "--limit", "1"]).await.expect(0);
+    assert!(newest.out.contains(&second) && !newest.out.contains(&first), "{}", newest.out);
+    assert!(newest.err.contains("1 of 2; older ones with --offset 1"), "{}", newest.err);
+    let oldest = desk.run(&["job", "list", "--limit", "1", "--offset", "1"]).await.expect(0);
+    assert!(oldest.out.contains(&first) && !oldest.out.contains(&second), "{}", oldest.out);
+    assert_eq!(oldest.err, "", "there are no more");
+    leaves(server).await;
+}
+
+#[tokio::test]
 async fn the_plan_of_an_environment_is_applied_by_another_kind() {
     let mut desk = Desk::new();
     let server = desk.serve().await;
