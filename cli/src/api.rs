@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -218,7 +218,8 @@ impl Api {
 
     /// The log so far, byte for byte.
     pub(crate) async fn raw_log(&self, id: &JobId) -> Result<Response, ApiError> {
-        self.send(self.endless(&paths::job_log(id.as_str()))).await
+        let answer = self.send(self.endless(&paths::job_log(id.as_str()))).await?;
+        self.meant(answer, |headers| is_of(headers, "text/plain"))
     }
 
     /// The live log from an offset, as server-sent events.
@@ -228,7 +229,8 @@ impl Api {
         after: u64,
     ) -> Result<impl Stream<Item = reqwest::Result<Bytes>> + use<>, ApiError> {
         let request = self.endless(&paths::job_logs_stream(id.as_str())).header(ACCEPT, "text/event-stream");
-        Ok(self.send(request.header("last-event-id", after)).await?.bytes_stream())
+        let answer = self.send(request.header("last-event-id", after)).await?;
+        Ok(self.meant(answer, |headers| is_of(headers, "text/event-stream"))?.bytes_stream())
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -267,6 +269,14 @@ impl Api {
         Err(ApiError::Refused { status, error, pointer })
     }
 
+    /// An answer that says what it is, where its bytes would not: a portal on the way answers everything with a page.
+    fn meant(&self, answer: Response, is_meant: impl FnOnce(&HeaderMap) -> bool) -> Result<Response, ApiError> {
+        if is_meant(answer.headers()) {
+            return Ok(answer);
+        }
+        Err(self.nonsense(serde::de::Error::custom("something else came than was asked for")))
+    }
+
     /// An answer that cannot be read.
     pub(crate) fn nonsense(&self, source: serde_json::Error) -> ApiError {
         ApiError::Nonsense { origin: self.origin.clone(), source }
@@ -275,4 +285,9 @@ impl Api {
     fn unreachable(&self, source: reqwest::Error) -> ApiError {
         ApiError::Unreachable { origin: self.origin.clone(), source }
     }
+}
+
+/// Whether it is of this media type, whatever its parameters.
+fn is_of(headers: &HeaderMap, media_type: &str) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|said| said.starts_with(media_type))
 }

@@ -3,9 +3,9 @@
 use reqwest::{Method, Response};
 use serde::Deserialize;
 use serde_json::Value;
-use wire::{ArtifactList, GitCredentialInfo, GitCredentialRequest, JobId, paths};
+use wire::{ArtifactList, GitCredentialInfo, GitCredentialRequest, JobId, SECRET_MEDIA_TYPE, paths};
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, is_of};
 
 impl Api {
     pub(crate) async fn artifacts(&self, id: &JobId) -> Result<ArtifactList, ApiError> {
@@ -14,7 +14,8 @@ impl Api {
 
     /// Its bytes, as they come.
     pub(crate) async fn artifact(&self, id: &JobId, name: &str) -> Result<Response, ApiError> {
-        self.send(self.begin(Method::GET, &paths::artifact(id.as_str(), name))).await
+        let answer = self.send(self.begin(Method::GET, &paths::artifact(id.as_str(), name))).await?;
+        self.meant(answer, |headers| headers.contains_key(paths::CONTENT_SHA256) || is_of(headers, SECRET_MEDIA_TYPE))
     }
 
     pub(crate) async fn put_git_token(&self, host: &str, token: String) -> Result<Value, ApiError> {

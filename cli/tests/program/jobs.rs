@@ -201,6 +201,30 @@ async fn the_plan_of_an_environment_is_applied_by_another_kind() {
 }
 
 #[tokio::test]
+async fn what_is_no_control_plane_is_never_taken_for_one() {
+    // A stand-in for a portal that answers everything with a page of its own.
+    let portal = axum::Router::new().fallback(async || axum::response::Html("<html>please log in</html>"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, portal).await });
+    let mut desk = Desk::new();
+    desk.set("ALETHIA_WEB_ORIGIN", &origin);
+    desk.set("ALETHIA_TOKEN", "token");
+    for args in [
+        &["job", "list"][..],
+        &["job", "logs", "1"],
+        &["job", "logs", "--follow", "1"],
+        &["job", "logs", "--raw", "1"],
+        &["job", "artifacts", "1", "plan.txt"],
+        &["state", "unlock", "net", "1"],
+    ] {
+        let said = desk.run(args).await.expect(1);
+        assert!(said.err.contains("does not speak as a control plane does"), "{args:?}: {}", said.err);
+        assert_eq!(said.out, "", "{args:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_who_follows_a_job_that_nobody_takes_hears_why() {
     let mut desk = Desk::new();
     let server = desk.serve().await;
