@@ -74,6 +74,11 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// As the control plane says it of a job that there is not.
+    pub(crate) fn not_found(error: String) -> Self {
+        Self::Refused { status: StatusCode::NOT_FOUND, error, pointer: None }
+    }
+
     /// Whether the same call may work a moment later.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {

@@ -139,18 +139,19 @@ pub(crate) async fn run(verb: JobVerb) -> anyhow::Result<ExitCode> {
         }
         JobVerb::Cancel(args) => {
             let job = args.one.user.api()?.cancel(&args.one.id, args.force).await?;
-            if args.one.user.json { output::json(&job)? } else { println!("{} {}", job.id, cancelled(&job)) }
+            let state = cancelled(&job, args.force);
+            if args.one.user.json { output::json(&job)? } else { println!("{} {state}", job.id) }
         }
         JobVerb::Explain(args) => explain(&args).await?,
     }
     Ok(Ending::Done.into())
 }
 
-fn cancelled(job: &Job) -> String {
-    if job.status.is_terminal() {
-        format!("is {}", output::status(job.status))
-    } else {
-        "is asked to stop; its tool gets one interrupt and its grace".to_owned()
+fn cancelled(job: &Job, force: bool) -> String {
+    match force {
+        _ if job.status.is_terminal() => format!("is {}", output::status(job.status)),
+        true => "is ended at once, without grace; what its tool was doing may be half done".to_owned(),
+        false => "is asked to stop; its tool gets one interrupt and its grace".to_owned(),
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) enum Verb {
     ///
     /// Its tools live in this process and end with it: if it is killed in the middle of an apply, so is terraform, and
     /// what it was making may be in no state. An apply that must outlive what starts it is a job of a runner.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Look after the programs that jobs run: terraform, helm and their like
     #[command(subcommand)]
     Tools(tools::ToolsVerb),
@@ -62,7 +62,7 @@ impl Verb {
             Self::GitToken(verb) => client_runtime()?.block_on(git_token::run(verb)),
             Self::State(verb) => client_runtime()?.block_on(state::run(verb)),
             Self::User(verb) => client_runtime()?.block_on(user::run(verb)),
-            Self::Run(args) => client_runtime()?.block_on(run::run(args)),
+            Self::Run(args) => client_runtime()?.block_on(run::run(*args)),
             Self::Tools(verb) => client_runtime()?.block_on(tools::run(verb)),
         }
     }

@@ -27,12 +27,11 @@ pub(crate) struct UnlockArgs {
 }
 
 pub(crate) async fn run(verb: StateVerb) -> anyhow::Result<ExitCode> {
-    let StateVerb::Unlock(args) = verb;
-    args.user.api()?.unlock_state(&args.name, &args.id).await?;
-    if args.user.json {
-        output::json(&json!({ "success": true }))?
-    } else {
-        println!("{} is unlocked", args.name)
+    match verb {
+        StateVerb::Unlock(UnlockArgs { name, id, user }) => {
+            user.api()?.unlock_state(&name, &id).await?;
+            if user.json { output::json(&json!({ "success": true }))? } else { println!("{name} is unlocked") }
+        }
     }
     Ok(Ending::Done.into())
 }

@@ -173,9 +173,9 @@ async fn wrong_input_is_refused_by_its_flag_with_a_remedy() {
             "is no external-account document; give what `gcloud",
         ),
         (vec!["identity", "connect", "gcp", "--wif-config", &key], 2, "is the key of a service account"),
-        (vec!["identity", "show", "nobody"], 2, "no cloud identity \"nobody\"; see `alethia identity list`"),
-        (vec!["job", "submit", "terraform", "--identity", "nobody"], 2, "no cloud identity \"nobody\""),
-        (vec!["runner", "register", "--name", "x", "--identity", "nobody"], 2, "no cloud identity \"nobody\""),
+        (vec!["identity", "show", "nobody"], 1, "no cloud identity \"nobody\"; see `alethia identity list`"),
+        (vec!["job", "submit", "terraform", "--identity", "nobody"], 1, "no cloud identity \"nobody\""),
+        (vec!["runner", "register", "--name", "x", "--identity", "nobody"], 1, "no cloud identity \"nobody\""),
     ] {
         let said = desk.run(&args).await.expect(code);
         assert!(said.err.contains(says), "{args:?}: {}", said.err);

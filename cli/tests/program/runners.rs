@@ -87,7 +87,7 @@ async fn a_runner_is_deployed_and_destroyed_by_its_name() {
     };
     let (said, ()) = tokio::join!(desk.run(&["runner", "destroy", "fresh", "--follow"]), destroyed);
     assert!(said.expect(0).out.contains("taken away"));
-    let gone = desk.run(&["runner", "show", "fresh"]).await.expect(2);
+    let gone = desk.run(&["runner", "show", "fresh"]).await.expect(1);
     assert!(gone.err.contains("no runner \"fresh\""), "{}", gone.err);
     leaves(server).await;
 }
@@ -106,14 +106,14 @@ async fn what_cannot_be_deployed_is_said_at_once() {
         (vec!["--plane-url", "https://p.example"], 1, "start the control plane with --runner-image"),
         (vec!["--image", "https://x/alethia"], 2, "give an image without scheme"),
         (known_and(["--mode", "rented"]), 2, "self-hosted or cloud-hosted"),
-        (known_and(["--assigned-runner", "nobody"]), 2, "no runner \"nobody\""),
+        (known_and(["--assigned-runner", "nobody"]), 1, "no runner \"nobody\""),
     ] {
         let said = desk.run(&[&deploy[..], &more].concat()).await.expect(code);
         assert!(said.err.contains(says), "{more:?}: {}", said.err);
     }
     let names: Vec<Value> = desk.document(&["runner", "list"]).await["runners"].as_array().unwrap().clone();
     assert_eq!(names.len(), 1, "no runner is left behind: {names:?}");
-    let unknown = desk.run(&["runner", "destroy", "nobody"]).await.expect(2);
+    let unknown = desk.run(&["runner", "destroy", "nobody"]).await.expect(1);
     assert!(unknown.err.contains("see `alethia runner list`"), "{}", unknown.err);
     let by_hand = desk.run(&["runner", "update", "stand-in", "--tag", "v2"]).await.expect(1);
     assert!(by_hand.err.contains("no job has deployed this runner yet"), "{}", by_hand.err);
@@ -202,7 +202,7 @@ async fn a_real_runner_deploys_another_and_takes_it_away() {
 
     let said = desk.run(&["runner", "destroy", "fresh", "--follow"]).await.expect(0);
     assert!(said.out.contains("Apply complete!") && said.out.contains(" destroyed"), "{}", said.out);
-    desk.run(&["runner", "show", "fresh"]).await.expect(2);
+    desk.run(&["runner", "show", "fresh"]).await.expect(1);
     leaves(runner).await;
     leaves(server).await;
 }

@@ -41,7 +41,8 @@ async fn a_lock_that_a_killed_job_left_is_released_by_the_command_that_the_next_
     follower.until_said("begun").await;
     let refused = desk.run(&["state", "unlock", "slow", "any"]).await.expect(1);
     assert!(refused.err.contains("holds the state and still runs; cancel it"), "{}", refused.err);
-    desk.run(&["job", "cancel", "--force", &job]).await.expect(0);
+    let forced = desk.run(&["job", "cancel", "--force", &job]).await.expect(0);
+    assert!(forced.out.contains("is ended at once, without grace"), "{}", forced.out);
     assert_eq!(follower.ended().await.code(), Some(3), "{}", follower.said());
 
     let plan = [&submit[..], &["--follow"]].concat();

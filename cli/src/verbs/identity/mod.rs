@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use wire::IdentityInfo;
 
-use crate::api::Api;
+use crate::api::{Api, ApiError};
 use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::output;
@@ -110,9 +110,11 @@ pub(crate) async fn find(api: &Api, named: &str) -> anyhow::Result<IdentityInfo>
         true => known.into_iter().filter(by_id).collect(),
         false => known.into_iter().filter(|one| one.label == named).collect(),
     };
-    only(found, |found| match found {
-        [] => format!("no cloud identity {named:?}; see `alethia identity list`"),
-        several => format!("several cloud identities are called {named:?}; name one by its id: {}", ids(several)),
+    if found.is_empty() {
+        return Err(ApiError::not_found(format!("no cloud identity {named:?}; see `alethia identity list`")).into());
+    }
+    only(found, |several| {
+        format!("several cloud identities are called {named:?}; name one by its id: {}", ids(several))
     })
 }
 

@@ -11,9 +11,9 @@ use runner_host::command::RunnerCommand;
 use serde_json::{Map, Value, json};
 use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 
-use crate::api::Api;
+use crate::api::{Api, ApiError};
 use crate::config::UserArgs;
-use crate::ending::{Ending, Misused};
+use crate::ending::Ending;
 use crate::new_file::NewFile;
 use crate::output;
 use crate::payload::name_and_value;
@@ -211,7 +211,7 @@ impl OneRunner {
 async fn find(api: &Api, named: &str) -> anyhow::Result<RunnerInfo> {
     let known = api.runners().await?;
     let found = known.into_iter().find(|runner| runner.id.as_str() == named || runner.name == named);
-    Ok(found.ok_or_else(|| Misused(format!("no runner {named:?}; see `alethia runner list`")))?)
+    Ok(found.ok_or_else(|| ApiError::not_found(format!("no runner {named:?}; see `alethia runner list`")))?)
 }
 
 async fn list(user: &UserArgs) -> anyhow::Result<()> {
