@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, pointer_of};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -113,7 +113,7 @@ pub(crate) fn tree(text: &str, pointer: &str) -> Result<Value, ExecutorError> {
 impl Document {
     pub(crate) fn read(text: &str, pointer: &str) -> Result<Self, ExecutorError> {
         let document: Self = serde_path_to_error::deserialize(tree(text, pointer)?).map_err(|error| {
-            let place = place(error.path());
+            let place = pointer_of(error.path());
             let error = "this is not what a kubeconfig has here; compare it with `kubectl config view --raw`";
             ExecutorError::invalid(&format!("{pointer}{place}"), error)
         })?;
@@ -125,15 +125,4 @@ impl Document {
         }
         Ok(document)
     }
-}
-
-fn place(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-            Segment::Enum { .. } | Segment::Unknown => String::new(),
-        })
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, pointer_to};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -137,7 +137,7 @@ impl HelmSource {
         }
         check_lines(pointer, numbered("value_files", &self.value_files))?;
         for (key, value) in &self.parameters {
-            let place = format!("{pointer}/parameters/{}", key.replace('~', "~0").replace('/', "~1"));
+            let place = pointer_to(&format!("{pointer}/parameters"), key);
             words::check_line(&place, key, 512)?;
             if value.contains('\0') {
                 return Err(ExecutorError::invalid(&place, "a value has no NUL byte"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, pointer_to};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -149,7 +149,7 @@ impl ApplicationSpec {
         }
         for (field, map, most) in [("labels", &self.labels, 63), ("annotations", &self.annotations, 200_000)] {
             for (key, value) in map {
-                let place = format!("{pointer}/{field}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let place = pointer_to(&format!("{pointer}/{field}"), key);
                 words::check_line(&place, key, 317)?;
                 if value.len() > most || value.contains('\0') {
                     return Err(ExecutorError::invalid(&place, format!("give at most {most} bytes without NUL")));
