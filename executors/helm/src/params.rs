@@ -60,6 +60,7 @@ pub struct HelmParams {
     #[serde(default)]
     pub keep_history: bool,
     /// Mend a release that an earlier attempt of this job, or the job that this one retries, left pending when it died.
+    /// A rollback that is pending carries no mark of a job, and is refused.
     #[serde(default = "yes")]
     pub recover_pending: bool,
     /// The versions of the program that will do, for example `>=3.18`; whichever the runner has if missing.

@@ -1,8 +1,9 @@
 //! Releases that an operation left pending: whose they are, and how they are mended.
 //!
-//! Helm refuses to upgrade a pending release for ever, and does not say who made it so. Each revision that we make
-//! carries three labels: the job, the attempt and the revision itself. The last is what proves it: labels are handed on
-//! from revision to revision, so one that somebody else makes on top of ours carries our labels with an older number.
+//! Helm refuses to upgrade a pending release for ever, and does not say who made it so. Each revision that an upgrade of
+//! ours makes carries three labels: the job, the attempt and the revision itself. The last is what proves it: labels are
+//! handed on from revision to revision, so one that somebody else makes on top of ours carries our labels with an older
+//! number. A rollback takes no labels but those of the revision that it goes back to: whose it is, is not known.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use executor_api::{ExecutorError, Job, JobId};
 use sha2::{Digest, Sha256};
 
 use crate::helm::{Helm, When, names, seconds};
-use crate::output::{Listed, Revision};
+use crate::output::{Listed, Revision, Status};
 use crate::release::Release;
 
 const JOB: &str = "alethia-job";
@@ -102,7 +103,10 @@ impl Helm<'_> {
         self.job.log().system(format!("an earlier attempt left release {release} {status} at revision {revision}"));
         self.mend(release, pending).await?;
         match self.state(When::Working, release).await? {
-            Some(still) if still.status.is_pending() => Err(self.refusal(release, &still).await?),
+            Some(still) if still.status.is_pending() => {
+                let who = "and mending it failed, as the log says";
+                Err(ExecutorError::Other(self.pending_text(release, &still, who).await?))
+            }
             now => Ok(now),
         }
     }
@@ -130,31 +134,36 @@ impl Helm<'_> {
 
     /// Says who works on a release, or left it so, and what can be done.
     pub(crate) async fn refusal(&self, release: &Release, pending: &Listed) -> Result<ExecutorError, ExecutorError> {
-        let Listed { status, revision, updated, .. } = pending;
+        let Listed { status, revision, .. } = pending;
         let of_ours = self.list(When::Working, release, Some(format!("{REVISION}={revision}"))).await?;
-        let who = if of_ours.is_some() {
+        let who = if *status == Status::PendingRollback {
+            "by whom is not known, since a rollback carries no mark".to_owned()
+        } else if of_ours.is_some() {
             let secret = format!("sh.helm.release.v1.{}.v{revision}", release.name());
             format!("by another job, which the label {JOB} of secret {secret} names")
         } else {
             "not by a job of this system".to_owned()
         };
+        Ok(ExecutorError::invalid("/release", self.pending_text(release, pending, &who).await?))
+    }
+
+    async fn pending_text(&self, release: &Release, pending: &Listed, who: &str) -> Result<String, ExecutorError> {
+        let Listed { status, revision, updated, .. } = pending;
         let history = self.history(When::Working, release).await?;
         let remedy = match last_deployed(&history, *revision) {
             Some(good) => format!("roll it back with the action rollback and revision {good}"),
             None => "take it away with the action uninstall".to_owned(),
         };
-        let text = format!(
+        Ok(format!(
             "release {release} is {status} since {updated} (revision {revision}), {who}; wait for its end, or if nobody \
              works on it any more for certain, {remedy}"
-        );
-        Ok(ExecutorError::invalid("/release", text))
+        ))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Status;
     use serde_json::{Value, json};
 
     fn job(id: &str, metadata: &Value) -> Job {

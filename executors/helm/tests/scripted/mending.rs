@@ -142,3 +142,27 @@ async fn what_others_left_is_refused_with_who_when_and_the_remedy() {
     assert!(text.starts_with("/release: release team/web is pending-upgrade"), "{text}");
     run(&foreign.job(&payload("rollback", json!({}), json!({ "revision": 3 })))).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_pending_rollback_is_said_to_be_nobodys_for_certain() {
+    let player = pending_before(false);
+    player.says("state", &listed(4, "pending-rollback"));
+    let job = player.job(&upgrade(json!({})));
+    let text = run(&job).await.unwrap_err().to_string();
+    assert!(text.contains("(revision 4), by whom is not known, since a rollback carries no mark"), "{text}");
+    assert!(text.ends_with("roll it back with the action rollback and revision 3"), "{text}");
+    assert_eq!(job.commits(), 0);
+}
+
+#[tokio::test]
+async fn a_mending_that_fails_is_not_called_another_jobs_doing() {
+    let player = pending_before(true);
+    player.says("test", "case $1 in rollback) cp $here/mended $here/state; exit 1 ;; esac");
+    for (left, revision) in [("pending-upgrade", 4), ("pending-rollback", 5)] {
+        player.says("state", &listed(4, "pending-upgrade")).says("mended", &listed(revision, left));
+        let text = run(&player.job(&upgrade(json!({})))).await.unwrap_err().to_string();
+        assert!(text.starts_with(&format!("release team/web is {left} since")), "{text}");
+        assert!(text.contains(&format!("(revision {revision}), and mending it failed, as the log says")), "{text}");
+        assert!(!player.verbs().contains(&"upgrade".to_owned()));
+    }
+}
