@@ -9,12 +9,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use wire::{KindInfo, RunnerId, RunnerMode};
 
 use crate::access::User;
 use crate::database::Database;
 use crate::error::PlaneError;
+use crate::queue::detached;
 use crate::tokens;
 
 pub use runner::Runner;
@@ -28,6 +29,8 @@ struct Shared {
     runners: RwLock<HashMap<RunnerId, Runner>>,
     users: RwLock<HashMap<String, User>>,
     departures: watch::Sender<()>,
+    /// Held while a runner is changed.
+    updates: Mutex<()>,
 }
 
 impl Directory {
@@ -43,8 +46,9 @@ impl Directory {
             let (token_hash, user) = user_rows::read(&found)?;
             users.insert(token_hash, user);
         }
-        let (runners, users, departures) = (RwLock::new(runners), RwLock::new(users), watch::Sender::new(()));
-        Ok(Self(Arc::new(Shared { database, runners, users, departures })))
+        let (runners, users) = (RwLock::new(runners), RwLock::new(users));
+        let (departures, updates) = Default::default();
+        Ok(Self(Arc::new(Shared { database, runners, users, departures, updates })))
     }
 
     /// The runner of that id, if the token is its own.
@@ -119,23 +123,54 @@ impl Directory {
         Ok(())
     }
 
-    /// Changes a runner in memory, and in the database if `durable` says so of the runner before and after.
+    /// Changes what was said of a runner, not by it: token, labels, drain, metadata. In the database first, so that what
+    /// fails there has changed nothing; and to the end, even if whoever asked goes away.
     pub(crate) async fn update(
         &self,
         id: &RunnerId,
-        change: impl FnOnce(&mut Runner),
+        change: impl FnOnce(&mut Runner) + Send + 'static,
+    ) -> Result<Runner, PlaneError> {
+        let (directory, id) = (self.clone(), id.clone());
+        detached(async move {
+            // Two changes of one runner must not begin from the same.
+            let _alone = directory.0.updates.lock().await;
+            let mut changed = directory.runner(&id).ok_or(PlaneError::NotFound("runner"))?;
+            change(&mut changed);
+            let new = changed.clone();
+            directory.0.database.writer.change(|connection| Box::pin(runner_rows::update(connection, new))).await?;
+            directory.publish(changed)
+        })
+        .await
+    }
+
+    fn publish(&self, changed: Runner) -> Result<Runner, PlaneError> {
+        let mut runners = write(&self.0.runners);
+        let runner = runners.get_mut(&changed.id).ok_or(PlaneError::NotFound("runner"))?;
+        let has_new_token = runner.token_hash != changed.token_hash;
+        // What it has said of itself meanwhile stays.
+        (runner.token_hash, runner.labels) = (changed.token_hash, changed.labels);
+        (runner.drain, runner.metadata) = (changed.drain, changed.metadata);
+        if has_new_token {
+            self.0.departures.send_replace(());
+        }
+        Ok(runner.clone())
+    }
+
+    /// A runner has shown that it lives, and may have said something of itself: status, version, state directory. Known at
+    /// once, and written down if `durable` says so of the runner before and after: it says all of it again.
+    pub(crate) async fn heard(
+        &self,
+        id: &RunnerId,
+        say: impl FnOnce(&mut Runner),
         durable: impl FnOnce(&Runner, &Runner) -> bool,
     ) -> Result<Runner, PlaneError> {
         let (before, after) = {
             let mut runners = write(&self.0.runners);
             let runner = runners.get_mut(id).ok_or(PlaneError::NotFound("runner"))?;
             let before = runner.clone();
-            change(runner);
+            say(runner);
             (before, runner.clone())
         };
-        if before.token_hash != after.token_hash {
-            self.0.departures.send_replace(());
-        }
         if durable(&before, &after) {
             self.save(id).await?;
         }
@@ -203,7 +238,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Saves a runner as it is when its turn comes, so that of two changes the later one is kept.
+    /// Saves what a runner has said as it is when its turn comes, so that of two changes the later one is kept.
     async fn save(&self, id: &RunnerId) -> Result<(), PlaneError> {
         let (directory, id) = (self.clone(), id.clone());
         self.0.database.writer.change(|connection| Box::pin(save_now(connection, directory, id))).await
@@ -212,7 +247,7 @@ impl Directory {
 
 async fn save_now(connection: &mut SqliteConnection, directory: Directory, id: RunnerId) -> Result<(), PlaneError> {
     match directory.runner(&id) {
-        Some(runner) => runner_rows::update(connection, &runner).await,
+        Some(runner) => runner_rows::heard(connection, &runner).await,
         None => Ok(()),
     }
 }
@@ -229,4 +264,47 @@ fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn open(folder: &tempfile::TempDir) -> (Directory, RunnerId) {
+        let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
+        let directory = Directory::load(database).await.unwrap();
+        let runner = Runner::new("o".to_owned(), "one".to_owned(), RunnerMode::SelfHosted, "old");
+        directory.add_runner(runner.clone()).await.unwrap();
+        (directory, runner.id)
+    }
+
+    #[tokio::test]
+    async fn a_change_that_cannot_be_saved_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, id) = open(&folder).await;
+        let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON runners BEGIN SELECT RAISE(ABORT, 'no'); END";
+        sqlx::query(refuse).execute(&directory.0.database.pool).await.unwrap();
+        let departures = directory.departures();
+        let changed = directory.update(&id, |runner| runner.token_hash = tokens::digest("new")).await;
+        assert!(matches!(changed, Err(PlaneError::Database(_))), "{changed:?}");
+        assert!(directory.runner_by_token(id.as_str(), "old").is_some(), "its token is what it was");
+        assert!(!departures.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn of_changes_at_once_none_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, id) = open(&folder).await;
+        let (token, drain, said) = tokio::join!(
+            directory.update(&id, |runner| runner.token_hash = tokens::digest("new")),
+            directory.update(&id, |runner| runner.drain = true),
+            directory.heard(&id, |runner| runner.version = Some("2".to_owned()), |_, _| true),
+        );
+        assert!(token.is_ok() && drain.is_ok() && said.is_ok());
+        let again = Directory::load(directory.0.database.clone()).await.unwrap();
+        for directory in [directory, again] {
+            let runner = directory.runner_by_token(id.as_str(), "new").expect("it has the new token");
+            assert_eq!((runner.drain, runner.version.as_deref()), (true, Some("2")));
+        }
+    }
 }

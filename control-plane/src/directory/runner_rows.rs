@@ -74,22 +74,29 @@ pub(super) async fn publish(
     Ok(())
 }
 
-pub(super) async fn update(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), PlaneError> {
-    sqlx::query(
-        "UPDATE runners SET token_hash = ?, labels = ?, version = ?, said = ?, last_heartbeat = ?, \
-         instance_id = ?, drain = ?, metadata = ? WHERE id = ?",
-    )
-    .bind(&runner.token_hash)
-    .bind(Value::Object(runner.labels.clone()).to_string())
-    .bind(&runner.version)
-    .bind(runner.said.as_str())
-    .bind(runner.last_heartbeat.map(Timestamp::as_micros))
-    .bind(&runner.instance_id)
-    .bind(runner.drain)
-    .bind(runner.metadata.as_ref().map(Value::to_string))
-    .bind(runner.id.as_str())
-    .execute(connection)
-    .await?;
+/// What was said of it.
+pub(super) async fn update(connection: &mut SqliteConnection, runner: Runner) -> Result<(), PlaneError> {
+    sqlx::query("UPDATE runners SET token_hash = ?, labels = ?, drain = ?, metadata = ? WHERE id = ?")
+        .bind(&runner.token_hash)
+        .bind(Value::Object(runner.labels).to_string())
+        .bind(runner.drain)
+        .bind(runner.metadata.as_ref().map(Value::to_string))
+        .bind(runner.id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What it has said of itself. Apart from [`update`]: neither must write what the other is about to change.
+pub(super) async fn heard(connection: &mut SqliteConnection, runner: &Runner) -> Result<(), PlaneError> {
+    sqlx::query("UPDATE runners SET version = ?, said = ?, last_heartbeat = ?, instance_id = ? WHERE id = ?")
+        .bind(&runner.version)
+        .bind(runner.said.as_str())
+        .bind(runner.last_heartbeat.map(Timestamp::as_micros))
+        .bind(&runner.instance_id)
+        .bind(runner.id.as_str())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

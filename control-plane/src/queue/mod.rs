@@ -268,7 +268,7 @@ impl Queue {
 }
 
 /// Does it to the end even if whoever waits for it goes away: what is committed must be announced.
-async fn detached<T: Send + 'static>(
+pub(crate) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, PlaneError>> + Send + 'static,
 ) -> Result<T, PlaneError> {
     tokio::spawn(work).await.map_err(|stopped| {

@@ -137,7 +137,7 @@ impl Queue {
 
     /// A runner that is busy is told to finish.
     async fn let_finish(&self, runner: &RunnerId, busy: &str) -> PlaneError {
-        if let Err(error) = self.0.directory.update(runner, |runner| runner.drain = true, |_, _| true).await {
+        if let Err(error) = self.0.directory.update(runner, |runner| runner.drain = true).await {
             return error;
         }
         self.0.wake.runner_has_orders(runner);

@@ -76,7 +76,7 @@ async fn a_job_is_not_given_to_a_token_that_was_replaced_in_that_moment() {
     let (queue, directory) = (plane.queue.clone(), &plane.queue.0.directory);
     let id = plane.runner().await.id;
     let online = |runner: &mut Runner| runner.said = wire::RunnerStatus::Online;
-    let runner = directory.update(&id, online, |_, _| true).await.unwrap();
+    let runner = directory.heard(&id, online, |_, _| true).await.unwrap();
     let request = ClaimRequest { request_id: Some("q".to_owned()), wait_s: 60, ..ClaimRequest::default() };
     let claim = tokio::spawn(async move { queue.claim(&runner, &request).await });
     let row = Row::new(job("j", &json!({})), LossPolicy::Requeue);
@@ -87,7 +87,7 @@ async fn a_job_is_not_given_to_a_token_that_was_replaced_in_that_moment() {
         }
     };
     let replaced = |runner: &mut Runner| runner.token_hash = crate::tokens::digest("new");
-    directory.update(&id, replaced, |_, _| true).await.unwrap();
+    directory.update(&id, replaced).await.unwrap();
     let take = plane.queue.request(reserved.claimant(), reserved.request_id());
     let row = plane.queue.0.store.insert(row, Some(take)).await.unwrap();
     assert_eq!(row.job.status, JobStatus::Claimed);

@@ -61,14 +61,16 @@ pub(crate) async fn heartbeat(
         plane.directory.publish_kinds(&runner.id, kinds).await?;
     }
     let said = heartbeat.clone();
-    let runner = sign_of_life(&plane, &runner.id, move |runner| {
+    let mut runner = sign_of_life(&plane, &runner.id, move |runner| {
         runner.said = said.status;
         runner.version = Some(said.version).filter(|version| !version.is_empty()).or(runner.version.take());
         runner.instance_id = said.instance_id.or(runner.instance_id.take());
-        // What it was asked for is done when it is gone.
-        runner.drain &= said.status != RunnerStatus::Offline;
     })
     .await?;
+    // What it was asked for is done when it is gone.
+    if runner.drain && runner.said == RunnerStatus::Offline {
+        runner = plane.directory.update(&runner.id, |runner| runner.drain = false).await?;
+    }
     let lost = plane.queue.extend_leases(&runner.id, &heartbeat).await?;
     Ok(Json(HeartbeatAnswer {
         success: true,
@@ -99,10 +101,10 @@ async fn sign_of_life(plane: &Plane, id: &RunnerId, change: impl FnOnce(&mut Run
     };
     let durable = |before: &Runner, after: &Runner| {
         let at = |runner: &Runner| runner.last_heartbeat.map_or(0, Timestamp::as_micros);
-        let facts = |runner: &Runner| (runner.said, runner.version.clone(), runner.instance_id.clone(), runner.drain);
+        let facts = |runner: &Runner| (runner.said, runner.version.clone(), runner.instance_id.clone());
         facts(before) != facts(after) || at(after) - at(before) > WRITTEN_AGAIN_AFTER
     };
-    plane.directory.update(id, alive, durable).await
+    plane.directory.heard(id, alive, durable).await
 }
 
 /// `PUT /api/jobs/{id}/status`
@@ -193,7 +195,7 @@ pub(crate) async fn metadata(
 ) -> Result<Json<Value>, Refusal> {
     own(&runner, &id)?;
     let metadata: serde_json::Map<String, Value> = body::json(&body::read(request_body, JSON_BYTES).await?)?;
-    plane.directory.update(&runner.id, |runner| runner.metadata = Some(metadata.into()), |_, _| true).await?;
+    plane.directory.update(&runner.id, |runner| runner.metadata = Some(metadata.into())).await?;
     Ok(Json(json!({ "success": true })))
 }
 

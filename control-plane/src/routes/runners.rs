@@ -53,7 +53,7 @@ pub(crate) async fn register(
     if let Some(known) = known {
         let (hash, labels) = (tokens::digest(&token), request.labels);
         let change = |runner: &mut Runner| (runner.token_hash, runner.labels) = (hash, labels);
-        let runner = plane.directory.update(&known.id, change, |_, _| true).await?;
+        let runner = plane.directory.update(&known.id, change).await?;
         plane.wake.runner_has_orders(&runner.id);
         return Ok((StatusCode::OK, Json(answer(&plane, &runner, token).await?)));
     }
@@ -139,7 +139,7 @@ pub(crate) async fn drain(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let runner = own_runner(&plane, &user, &id)?;
-    plane.directory.update(&runner.id, |runner| runner.drain = true, |_, _| true).await?;
+    plane.directory.update(&runner.id, |runner| runner.drain = true).await?;
     plane.wake.runner_has_orders(&runner.id);
     Ok(Json(json!({ "success": true })))
 }
@@ -159,7 +159,7 @@ pub(crate) async fn rotate_token(
     }
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
     let hash = tokens::digest(&token);
-    let runner = plane.directory.update(&runner.id, |runner| runner.token_hash = hash, |_, _| true).await?;
+    let runner = plane.directory.update(&runner.id, |runner| runner.token_hash = hash).await?;
     plane.wake.runner_has_orders(&runner.id);
     Ok(Json(answer(&plane, &runner, token).await?))
 }
