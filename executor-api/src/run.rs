@@ -17,8 +17,9 @@ const STDERR_TAIL_BYTES: usize = 16 * 1024;
 /// The most that [`JobContext::capture`] takes.
 const CAPTURE_BYTES: usize = 256 * 1024 * 1024;
 
-/// How a tool ended, and what it said.
+/// How a tool ended, and what it said. That it has ended does not say that it succeeded: see [`Self::succeeded`].
 #[derive(Clone, Debug)]
+#[must_use = "a tool that failed has finished, too: ask whether it `succeeded`"]
 pub struct Finished {
     /// How it ended.
     pub exit: ProcessExit,
@@ -26,6 +27,20 @@ pub struct Finished {
     pub stdout: Vec<u8>,
     /// The end of its standard error, masked.
     pub stderr_tail: String,
+}
+
+impl Finished {
+    /// The standard output of a tool that ended well. `tool` is its name for the error.
+    ///
+    /// # Errors
+    /// [`ExecutorError::ToolFailed`] with the last line of its standard error if it did not end well.
+    pub fn succeeded(self, tool: &str) -> Result<Vec<u8>, ExecutorError> {
+        if self.exit.is_success() {
+            return Ok(self.stdout);
+        }
+        let last_line = self.stderr_tail.trim_end().lines().next_back().unwrap_or_default();
+        Err(ExecutorError::ToolFailed { tool: tool.to_owned(), exit: self.exit, message: last_line.trim().to_owned() })
+    }
 }
 
 impl JobContext {

@@ -34,6 +34,17 @@ async fn what_is_captured_stays_out_of_the_log() {
 }
 
 #[tokio::test]
+async fn a_tool_that_failed_has_not_succeeded() {
+    let job = job(&json!({}));
+    let captured = job.context.capture(sh(&job, "echo document")).await.unwrap();
+    assert_eq!(captured.succeeded("sh").unwrap(), b"document\n");
+    let failed = job.context.run(sh(&job, "printf 'usage:\\nno such thing\\n\\n' >&2; exit 3")).await.unwrap();
+    let error = failed.succeeded("sh").unwrap_err();
+    assert!(matches!(&error, ExecutorError::ToolFailed { exit, .. } if exit.code == Some(3)), "{error:?}");
+    assert_eq!(error.to_string(), "sh failed with exit code 3: no such thing");
+}
+
+#[tokio::test]
 async fn a_secret_is_hidden_from_log_error_text_and_metadata() {
     let job = job(&json!({}));
     job.context.mask("s3cr3t-value");
@@ -170,6 +181,6 @@ executor_api::inventory::submit! { executor_api::ExecutorPlugin::new::<Login>("l
 #[tokio::test]
 async fn what_the_schema_calls_a_secret_is_hidden_without_a_word_of_the_executor() {
     let job = TestJob::builder("login", &json!({ "password": "hunter2-hunter2" })).build().unwrap();
-    job.context.run(sh(&job, "echo the password is hunter2-hunter2")).await.unwrap();
+    job.context.run(sh(&job, "echo the password is hunter2-hunter2")).await.unwrap().succeeded("sh").unwrap();
     assert_eq!(job.log(), "the password is ***\n");
 }

@@ -151,7 +151,7 @@ impl Executor for Probe {
         for pid in ancestors {
             job.log().system(format!("process {pid}:\n{}", environment_of(&pid)));
         }
-        job.run(job.command(job.tool("env")?)).await?;
+        job.run(job.command(job.tool("env")?)).await?.succeeded("env")?;
         Ok(Outcome::success())
     }
 }

@@ -31,7 +31,7 @@ impl Executor for Vouched {
         look(job, &input).await?;
         if let Some(gate) = gate {
             let wait = "while [ ! -e \"$0\" ]; do sleep 0.02; done";
-            job.run(job.command("/bin/sh").arg("-c").arg(wait).arg(gate)).await?;
+            job.run(job.command("/bin/sh").arg("-c").arg(wait).arg(gate)).await?.succeeded("sh")?;
             look(job, &input).await?;
         }
         Ok(Outcome::success())
@@ -51,7 +51,7 @@ async fn look(job: &JobContext, input: &Input) -> Result<(), ExecutorError> {
     let token = std::fs::read_to_string(&file).map_err(ExecutorError::io("cannot read the token"))?;
     let body = token.split('.').nth(1).and_then(|body| URL_SAFE_NO_PAD.decode(body).ok()).unwrap_or_default();
     job.log().system(format!("claims {}", String::from_utf8_lossy(&body)));
-    job.run(job.command("/bin/cat").arg(file)).await?;
+    job.run(job.command("/bin/cat").arg(file)).await?.succeeded("cat")?;
     Ok(())
 }
 

@@ -25,7 +25,8 @@ impl Executor for Hello {
         let HelloParams { name, times } = job.params()?;
         let times = times.unwrap_or(1);
         for _ in 0..times {
-            job.run(job.command(job.tool("echo")?).arg(format!("hello, {name}"))).await?;
+            let echo = job.command(job.tool("echo")?).arg(format!("hello, {name}"));
+            job.run(echo).await?.succeeded("echo")?;
         }
         Ok(Outcome::success().with("greeted", times))
     }
