@@ -239,9 +239,9 @@ mod tests {
         let with = |name: &str, value: Value| {
             let mut resource = resource(&json!(["no-op"]));
             if name == "importing" {
-                resource["change"][name] = value
+                resource["change"][name] = value;
             } else {
-                resource[name] = value
+                resource[name] = value;
             }
             let document = json!({ "format_version": "1.2", "resource_changes": [resource] });
             PlanDocument::parse(document.to_string().as_bytes()).unwrap().summary()

@@ -22,6 +22,7 @@ pub struct Stack<'a> {
     job: &'a JobContext,
     terraform: Terraform<'a>,
     backend: Backend,
+    may_have_state: bool,
 }
 
 /// A plan that was made, and what it says.
@@ -60,9 +61,10 @@ impl<'a> Stack<'a> {
         if let Some(bucket) = missing {
             bucket.make().await?;
         }
-        terraform.init().await?;
+        let (ready, may_have_state) = join!(terraform.init(), backend.may_have_state(job));
+        ready?;
         backend.check_taken(job.work_dir())?;
-        Ok(Self { job, terraform, backend: backend.clone() })
+        Ok(Self { job, terraform, backend: backend.clone(), may_have_state })
     }
 
     /// Plans, and reads what the plan says.
@@ -97,7 +99,7 @@ impl<'a> Stack<'a> {
         let file = self.job.paths().temp.join("plan");
         // A plan prints values from the state, where terraform has forgotten which are sensitive. Reading the outputs
         // hides those that the stack calls sensitive.
-        if self.backend.may_have_state(self.job).await {
+        if self.may_have_state {
             self.outputs().await?;
         }
         let text = self.terraform.plan(mode, variables, &file).await?;
