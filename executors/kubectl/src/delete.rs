@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::kubectl::{Interrupted, Kubectl};
+use executor_api::Finished;
+
+use crate::kubectl::{Interrupted, Kubectl, LOOK_LIMIT, read};
 use crate::lines::{self, Line};
 use crate::object::{Change, Identity, ObjectChange};
 use crate::targets::{Resource, Targets};
@@ -23,10 +25,21 @@ impl Kubectl<'_> {
             Some(limit) => command.arg("--wait=true").arg(format!("--timeout={}s", limit.as_secs())),
             None => command.arg("--wait=false"),
         };
+        let look = targets.add_to(self.request(&["get"]).args(["--output=json", "--ignore-not-found"]));
+        let before = match self.job.capture(look.clone()).await {
+            Ok(finished) => present(&finished),
+            Err(error) => return Err(Interrupted { error, known: Vec::new() }),
+        };
         let finished = match self.job.tee(targets.add_to(command)).await {
             Ok(finished) => finished,
-            // What it said is lost; what is no longer there shows.
-            Err(error) => return Err(Interrupted { error, known: self.gone(targets).await }),
+            // What it said is lost; what was there before and is not now shows.
+            Err(error) => {
+                let after = self.job.clean_up_capture(look, LOOK_LIMIT).await.ok();
+                let after = after.and_then(|finished| present(&finished));
+                let looks = before.zip(after);
+                let known = looks.map(|(before, after)| self.gone(targets, before, &after)).unwrap_or_default();
+                return Err(Interrupted { error, known });
+            }
         };
         let deleted = self.deleted(targets, &lines::deleted(&finished.stdout));
         if !finished.exit.is_success() {
@@ -68,13 +81,18 @@ impl Kubectl<'_> {
         lines.iter().map(object).collect()
     }
 
-    async fn gone(&self, targets: &Targets) -> Vec<ObjectChange> {
-        let command = self.request(&["get"]).args(["--output=json", "--ignore-not-found"]);
-        let Some(left) = self.objects_after(targets.add_to(command)).await else { return Vec::new() };
-        let left: Vec<_> =
-            left.iter().filter_map(Identity::of).map(|identity| identity.changed(Change::Absent)).collect();
-        missing(targets, self.wanted(targets), &left)
+    fn gone(&self, targets: &Targets, before: Vec<Identity>, after: &[Identity]) -> Vec<ObjectChange> {
+        let before: Vec<_> = before.into_iter().map(|identity| identity.changed(Change::Deleted)).collect();
+        let absent = missing(targets, self.wanted(targets), &before);
+        let is_left = |one: &ObjectChange| after.iter().any(|left| left.clone().changed(one.change) == *one);
+        before.into_iter().filter(|one| !is_left(one)).chain(absent).collect()
     }
+}
+
+/// The objects that a look found. None if it could not see all.
+fn present(finished: &Finished) -> Option<Vec<Identity>> {
+    let objects = read(&finished.stdout).ok().filter(|_| finished.exit.is_success())?;
+    Some(objects.iter().filter_map(Identity::of).collect())
 }
 
 /// Those of the targets that are not among these objects. How a person wrote a kind (`deploy`, `deployments`) is not how

@@ -14,7 +14,7 @@ use crate::version;
 /// A single request that takes longer than this is not going to be answered.
 const REQUEST_LIMIT: &str = "--request-timeout=60s";
 /// A look at where things stand, once the job is to stop.
-const LOOK_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
 /// Kubectl on one cluster.
 pub struct Kubectl<'a> {

@@ -202,12 +202,12 @@ async fn a_delete_says_what_was_there() {
 async fn a_delete_that_is_cancelled_says_what_is_gone() {
     in_namespace(async |it| {
         let kept = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: kept, finalizers: [example.com/kept] }\n";
-        let fields = inline(&[&config("a", "1"), kept], &json!({}));
-        it.run("apply", &fields).await;
-        let job = it.job("delete", &fields);
+        it.run("apply", &inline(&[&config("a", "1"), kept], &json!({}))).await;
+        let job = it.job("delete", &inline(&[&config("a", "1"), kept, &config("never", "1")], &json!({})));
         let ended = run_and_stop(&job, "configmap \"kept\" deleted").await;
         assert!(matches!(ended, Err(ExecutorError::Stopped(StopReason::CancelledByUser))), "{ended:?}");
-        assert_eq!(changes(&Value::Object(job.progress())), ["absent configmap/a"]);
+        assert_eq!(changes(&Value::Object(job.progress())), ["deleted configmap/a", "absent configmap/never"]);
+        assert_eq!(job.progress()["deleted"], 1);
         it.kubectl_here(&["patch", "configmap/kept", "--type=merge", "-p", "{\"metadata\":{\"finalizers\":null}}"])
             .await;
     })

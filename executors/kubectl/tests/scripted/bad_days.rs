@@ -18,6 +18,31 @@ async fn a_kubectl_that_hangs_is_stopped_and_the_job_says_what_is_known() {
 }
 
 #[tokio::test]
+async fn a_delete_that_is_cancelled_tells_what_it_took_away_from_what_was_never_there() {
+    let there = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\",\"namespace\":\"team\"}}";
+    let delete = "trap 'exit 130' INT; touch $here/ready; sleep 600 & wait";
+    let resources = json!({ "resources": ["cm/a", "cm/never"] });
+    for (after, known) in [
+        ("exit 0", json!([["configmap", "a", "deleted"], ["cm", "never", "absent"]])),
+        // What cannot be looked at is not said to be gone.
+        ("echo 'Unable to connect to the server' >&2; exit 1", json!([])),
+    ] {
+        let get = format!("[ -e $here/ready ] || {{ printf '{there}'; exit; }}; {after}");
+        let player = Player::new(&format!("case $1 in get) {get} ;; delete) {delete} ;; esac"));
+        let job = player.job(&payload("delete", &resources));
+        let ended = run_and_stop(&player, &job).await;
+        assert!(matches!(ended, Err(ExecutorError::Stopped(StopReason::CancelledByUser))), "{ended:?}");
+        let progress = job.progress();
+        let objects = progress["objects"].as_array().unwrap().iter();
+        let objects: Vec<_> = objects.map(|one| json!([one["resource"], one["name"], one["change"]])).collect();
+        assert_eq!(
+            (json!(objects), &progress["deleted"]),
+            (known.clone(), &json!(known.as_array().unwrap().len() / 2))
+        );
+    }
+}
+
+#[tokio::test]
 async fn rubbish_is_not_believed() {
     for rubbish in ["", "{", "[]", "null", "\\377\\376", "{\"items\":[]}", "<html>"] {
         let player = Player::new(&format!("case $1 in get) printf '{rubbish}'; exit 0 ;; esac"));
