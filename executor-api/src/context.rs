@@ -1,7 +1,8 @@
 //! All that one run may touch. Lives for one job.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,7 +49,7 @@ impl JobPaths {
 /// An artifact to keep for the job.
 #[derive(Clone, Debug)]
 pub struct Artifact {
-    /// 1 to 64 of `A-Z a-z 0-9 . _ -`; unique in the job.
+    /// 1 to 64 of `A-Z a-z 0-9 . _ -`, the first of them no `.`; unique in the job.
     pub name: String,
     /// For example `application/json`.
     pub media_type: String,
@@ -95,7 +96,7 @@ pub struct JobContextParts {
 }
 
 /// All that one run may touch.
-pub struct JobContext(pub(crate) JobContextParts, OnceLock<AtCloud>);
+pub struct JobContext(pub(crate) JobContextParts, OnceLock<AtCloud>, Mutex<BTreeSet<String>>);
 
 /// Who the job's tools are at a cloud.
 enum AtCloud {
@@ -117,7 +118,7 @@ impl JobContext {
         for secret in plugin.into_iter().flat_map(|plugin| plugin.secrets_in(&parts.job.config_snapshot)) {
             parts.log.mask(&secret);
         }
-        Self(parts, OnceLock::new())
+        Self(parts, OnceLock::new(), Mutex::default())
     }
 
     /// The job as claimed.
@@ -217,9 +218,23 @@ impl JobContext {
     /// Keeps an artifact for the job. Not masked.
     ///
     /// # Errors
-    /// If it could not be written down.
+    /// If its name has another form, or if the job has kept one of that name; if it could not be written down.
     pub async fn artifact(&self, artifact: Artifact) -> Result<(), ExecutorError> {
+        self.take_name(&artifact.name)?;
         self.0.backend.artifact(artifact).await
+    }
+
+    /// The control plane would refuse the second of two only when it is delivered, after the job.
+    fn take_name(&self, name: &str) -> Result<(), ExecutorError> {
+        if !wire::is_artifact_name(name) {
+            return Err(ExecutorError::Other(format!("{name:?}: {}", wire::ARTIFACT_NAME_FORM)));
+        }
+        let mut taken = self.2.lock().unwrap_or_else(PoisonError::into_inner);
+        if !taken.insert(name.to_owned()) {
+            let message = format!("the job has kept an artifact {name:?} already; give each one a name of its own");
+            return Err(ExecutorError::Other(message));
+        }
+        Ok(())
     }
 
     /// Hands over a secret that the job has made, for example a first password: as an artifact that is kept encrypted

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use executor_api::testing::TestJob;
-use executor_api::{ExecutorError, Input, LogStream, Stop, StopReason};
+use executor_api::{Artifact, ArtifactBody, ExecutorError, Input, LogStream, Stop, StopReason};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -42,6 +42,25 @@ async fn a_tool_that_failed_has_not_succeeded() {
     let error = failed.succeeded("sh").unwrap_err();
     assert!(matches!(&error, ExecutorError::ToolFailed { exit, .. } if exit.code == Some(3)), "{error:?}");
     assert_eq!(error.to_string(), "sh failed with exit code 3: no such thing");
+}
+
+#[tokio::test]
+async fn an_artifact_keeps_its_name_to_itself() {
+    let job = job(&json!({}));
+    let keep = |name: &str, text: &str| {
+        let (name, media_type, body) = (name.to_owned(), "text/plain".to_owned(), ArtifactBody::Bytes(text.into()));
+        job.context.artifact(Artifact { name, media_type, body })
+    };
+    keep("report.txt", "first").await.unwrap();
+    let again = keep("report.txt", "second").await.unwrap_err().to_string();
+    assert!(again.contains("has kept an artifact \"report.txt\" already"), "{again}");
+    assert_eq!(job.artifact("report.txt").unwrap(), b"first");
+    let long = "x".repeat(65);
+    for name in ["", ".hidden", "a/b", "a b", &long] {
+        let error = keep(name, "text").await.unwrap_err().to_string();
+        assert!(error.ends_with(wire::ARTIFACT_NAME_FORM), "{name}: {error}");
+        assert!(job.artifact(name).is_none(), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
+/// Whether a text can be an artifact's name: safe in a header, a URL and a file system.
+#[must_use]
+pub fn is_artifact_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// What [`is_artifact_name`] asks for, in words.
+pub const ARTIFACT_NAME_FORM: &str =
+    "an artifact's name has 1 to 64 letters, digits, '.', '_' or '-', and does not start with '.'";
+
 /// An artifact. A secret one has neither digest nor size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArtifactInfo {

@@ -25,7 +25,7 @@ mod secrets;
 mod submit;
 mod time;
 
-pub use artifact::{ArtifactInfo, ArtifactList};
+pub use artifact::{ARTIFACT_NAME_FORM, ArtifactInfo, ArtifactList, is_artifact_name};
 pub use claim::{Claim, ClaimRequest, JobAccess};
 pub use concurrency::Exclusive;
 pub use git::{GitCredentialInfo, GitCredentialRequest, GitTokenAnswer, GitTokenRequest};

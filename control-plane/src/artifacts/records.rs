@@ -31,16 +31,13 @@ impl FromStr for ArtifactName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let fits = (1..=64).contains(&text.len())
-            && !text.starts_with('.')
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidName) }
+        if wire::is_artifact_name(text) { Ok(Self(text.to_owned())) } else { Err(InvalidName) }
     }
 }
 
 /// Why a text is not a name.
 #[derive(Debug, thiserror::Error)]
-#[error("an artifact's name has 1 to 64 letters, digits, '.', '_' or '-', and does not start with '.'")]
+#[error("{}", wire::ARTIFACT_NAME_FORM)]
 pub struct InvalidName;
 
 /// An artifact that is stored.
