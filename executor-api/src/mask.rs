@@ -1,14 +1,17 @@
 //! Hides secrets in a stream of bytes, wherever the stream was cut.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use anstream::adapter::StripBytes;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use wire::LogStream;
 
 const SHOWN: &[u8] = b"***";
+const ESCAPE: u8 = 0x1b;
 /// Shorter values would mask half of every log.
 const MIN_BYTES: usize = 6;
 
@@ -62,13 +65,10 @@ impl Masker {
 
     /// Masks a whole text.
     pub(crate) fn text(&self, text: &str) -> String {
-        match search(&self.search, &self.patterns) {
-            None => text.to_owned(),
-            Some(search) => {
-                let stars = vec![SHOWN; self.patterns.len()];
-                String::from_utf8_lossy(&search.replace_all_bytes(text.as_bytes(), &stars)).into_owned()
-            }
-        }
+        let Some(search) = search(&self.search, &self.patterns) else { return text.to_owned() };
+        let (mut shown, rest) = replace(search, &self.patterns, text.as_bytes());
+        shown.extend(rest);
+        String::from_utf8_lossy(&shown).into_owned()
     }
 }
 
@@ -87,19 +87,47 @@ fn search<'a>(built: &'a OnceCell<AhoCorasick>, patterns: &BTreeSet<Vec<u8>>) ->
 /// What of `bytes` can be shown, and what has to wait for more.
 fn replace(search: &AhoCorasick, patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut shown = Vec::with_capacity(bytes.len());
-    let safe = bytes.len() - open_suffix(patterns, bytes);
+    let visible = Visible::of(bytes);
+    let first_open = visible.text.len() - open_suffix(patterns, &visible.text);
     let mut at = 0;
-    for found in search.find_iter(bytes) {
-        if found.start() >= safe {
+    for found in search.find_iter(&*visible.text) {
+        if found.start() >= first_open {
             break;
         }
-        shown.extend_from_slice(&bytes[at..found.start()]);
+        shown.extend_from_slice(&bytes[at..visible.place(found.start())]);
         shown.extend_from_slice(SHOWN);
-        at = found.end();
+        at = visible.place(found.end() - 1) + 1;
     }
+    let safe = if first_open < visible.text.len() { visible.place(first_open) } else { bytes.len() };
     let safe = safe.max(at);
     shown.extend_from_slice(&bytes[at..safe]);
     (shown, bytes[safe..].to_vec())
+}
+
+/// What a terminal shows of bytes: a secret may have a change of colour in its middle.
+struct Visible<'a> {
+    text: Cow<'a, [u8]>,
+    /// Where each byte of the text stands; the same place, if all is shown.
+    places: Option<Vec<usize>>,
+}
+
+impl<'a> Visible<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        if !bytes.contains(&ESCAPE) {
+            return Self { text: Cow::Borrowed(bytes), places: None };
+        }
+        let (mut text, mut places) = (Vec::new(), Vec::new());
+        for part in StripBytes::new().strip_next(bytes) {
+            let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+            text.extend_from_slice(part);
+            places.extend(start..start + part.len());
+        }
+        Self { text: Cow::Owned(text), places: Some(places) }
+    }
+
+    fn place(&self, index: usize) -> usize {
+        self.places.as_ref().map_or(index, |places| places[index])
+    }
 }
 
 /// How many bytes at the end may be the beginning of a secret. A line end clears it: every line of a secret of
@@ -113,18 +141,20 @@ fn open_suffix(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> usize {
         .map_or(0, |start| line.len() - start)
 }
 
-/// The forms in which tools print a value: as it is, in JSON, in JSON as Go writes it, in a URL, in XML, for a shell,
-/// in hexadecimal digits and in base64, where it may begin at any of three places.
+/// The forms in which tools print a value: as it is, in JSON, in JSON as Go writes it, in a text of JSON in JSON, in a URL,
+/// in XML, for a shell, in hexadecimal digits and in base64, where it may begin at any of three places.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let bytes = secret.as_bytes();
-    let json = serde_json::Value::from(secret).to_string();
-    let json = &json[1..json.len() - 1];
+    let json = in_json(secret);
+    let gos_json = replaced(&json, &GOS_JSON);
     let xml = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&#34;"), ('\'', "&#39;")];
     let hex = hex::encode(bytes);
     let mut forms = vec![
         secret.to_owned(),
-        json.to_owned(),
-        replaced(json, &GOS_JSON),
+        in_json(&json),
+        in_json(&gos_json),
+        json,
+        gos_json,
         url_encoded(bytes),
         replaced(secret, &xml),
         secret.replace('\'', "'\\''"),
@@ -139,6 +169,11 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         );
     }
     forms.into_iter().filter(|form| form.len() >= MIN_BYTES).map(String::into_bytes).collect()
+}
+
+fn in_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// What Go's `encoding/json` escapes beside what JSON demands; so do terraform's `jsonencode` and helm's `toJson`.
@@ -194,6 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_colour_does_not_show_a_secret_wherever_the_stream_is_cut() {
+        let text = b"\x1b[1mbefore\x1b[0m s3cr\x1b[31;1m3t-\x1b[0mvalue\x1b[0m after s3cr\x1b[0m3t\n";
+        for first in 0..text.len() {
+            for second in first..text.len() {
+                let pieces = [&text[..first], &text[first..second], &text[second..]];
+                let shown = String::from_utf8(stream(&["s3cr3t-value"], &pieces)).unwrap();
+                let expected = "\x1b[1mbefore\x1b[0m ***\x1b[0m after s3cr\x1b[0m3t\n";
+                assert_eq!(shown, expected, "cut at {first} and {second}");
+            }
+        }
+    }
+
+    #[test]
     fn the_usual_encodings_are_hidden() {
         let secret = "p@ss \"w0rd\"/+é";
         for prefix in ["", "u", "us", "user:"] {
@@ -207,6 +255,8 @@ mod tests {
         let secret = "p&ss<w'ord>-\"\u{2028}\u{2029}";
         for go in [r#"p\u0026ss\u003cw'ord\u003e-\"\u2028\u2029"#, "p&amp;ss&lt;w&#39;ord&gt;-&#34;\u{2028}\u{2029}"] {
             assert_eq!(stream(&[secret], &[go.as_bytes()]), SHOWN, "{go}");
+            let in_an_argument = serde_json::json!(go).to_string();
+            assert_eq!(stream(&[secret], &[in_an_argument.as_bytes()]), b"\"***\"", "{go}");
         }
     }
 
