@@ -36,7 +36,7 @@ pub use installed_tools::InstalledTools;
 pub use log_sink::{LogSink, LogWriter};
 pub use metadata_service::is_metadata_service;
 pub use patience::{Patience, goes_away_by_itself};
-pub use plugin::{ExecutorPlugin, ExecutorRegistry, RegistryError, Tool, minutes};
+pub use plugin::{ExecutorPlugin, ExecutorRegistry, RegistryError, Tool, check_timeout, minutes};
 pub use process_supervisor::{Command, Environment, ProcessExit};
 pub use run::Finished;
 pub use settings::{JobSettings, PlaneAccess, StorageSettings};

@@ -5,14 +5,34 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
-use wire::{Exclusive, KindInfo, LossPolicy, ToolInfo};
+use wire::{Exclusive, Job, KindInfo, LossPolicy, ToolInfo};
 
-use crate::Executor;
+use crate::{Executor, ExecutorError};
 
 /// A whole number of minutes, for [`ExecutorPlugin::timeout`].
 #[must_use]
 pub const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
+}
+
+/// Refuses a `timeout` of a payload that is longer than the job itself may run: the job would end before it.
+///
+/// # Errors
+/// [`ExecutorError::InvalidInput`] at `/timeout`, with the remedy.
+pub fn check_timeout(job: &Job, timeout: Duration) -> Result<(), ExecutorError> {
+    let mut plugins = inventory::iter::<ExecutorPlugin>();
+    let of_kind = plugins.find(|plugin| plugin.kind == job.job_type).map(|plugin| plugin.timeout);
+    match job.timeout_s.map(Duration::from_secs).or(of_kind).filter(|limit| *limit < timeout) {
+        None => Ok(()),
+        Some(limit) => {
+            let (timeout, limit) = (timeout.as_secs(), limit.as_secs());
+            let why = format!(
+                "these {timeout}s are longer than the job itself may run, {limit}s; submit it with a --timeout (`timeout_s`) \
+                 of more than {timeout}s, or shorten this"
+            );
+            Err(ExecutorError::invalid("/timeout", why))
+        }
+    }
 }
 
 /// A command-line tool that a kind needs.

@@ -1,7 +1,7 @@
 //! The `argocd` kind: from payload to calls of the wrapper.
 
 use async_trait::async_trait;
-use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome, params_of};
+use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome, check_timeout, params_of};
 use serde_json::json;
 
 use crate::argocd::ArgoCd;
@@ -27,6 +27,9 @@ impl Executor for ArgocdExecutor {
     async fn execute(&self, job: &JobContext) -> Result<Outcome, ExecutorError> {
         let params: ArgocdParams = job.params()?;
         params.check()?;
+        if params.timeout.is_some() {
+            check_timeout(job.job(), params.time_limit()?)?;
+        }
         match params.way()? {
             Way::Cluster(cluster) if params.action == Action::Install => {
                 let cluster = cluster.prepare(job, "/cluster").await?;

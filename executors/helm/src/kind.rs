@@ -1,7 +1,7 @@
 //! The `helm` kind: from payload to calls of the program.
 
 use async_trait::async_trait;
-use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome, params_of};
+use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome, check_timeout, params_of};
 use serde_json::{Value, json};
 
 use crate::fetch::FetchedChart;
@@ -28,6 +28,9 @@ impl Executor for HelmExecutor {
     async fn execute(&self, job: &JobContext) -> Result<Outcome, ExecutorError> {
         let params: HelmParams = job.params()?;
         params.check()?;
+        if params.timeout.is_some() {
+            check_timeout(job.job(), params.timeout()?)?;
+        }
         let cluster = params.cluster.prepare(job, "/cluster").await?;
         let helm = Helm::find_version(job, &cluster, params.helm_version.as_deref()).await?;
         let (release, timeout, wait) = (params.release()?, params.timeout()?, params.wait);

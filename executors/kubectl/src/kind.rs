@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use executor_api::{Artifact, ArtifactBody, Executor, ExecutorError, Input, Job, JobContext, Outcome, params_of};
+use executor_api::{
+    Artifact, ArtifactBody, Executor, ExecutorError, Input, Job, JobContext, Outcome, check_timeout, params_of,
+};
 use serde_json::json;
 
 use crate::apply::ApplyOptions;
@@ -29,6 +31,9 @@ impl Executor for KubectlExecutor {
     async fn execute(&self, job: &JobContext) -> Result<Outcome, ExecutorError> {
         let params: KubectlParams = job.params()?;
         params.check()?;
+        if params.timeout.is_some() {
+            check_timeout(job.job(), params.timeout()?)?;
+        }
         let access = params.cluster.prepare(job, "/cluster").await?;
         let mut kubectl = Kubectl::find_version(job, &access, params.version.as_deref()).await?;
         if let Some(namespace) = &params.namespace {

@@ -335,3 +335,11 @@ async fn a_status_is_told_to_a_person_too() {
     run(&job).await.unwrap();
     assert_eq!(job.log(), "Pod x/a: Degraded\nweb is OutOfSync, Degraded\n");
 }
+
+#[tokio::test]
+async fn a_wait_that_the_job_would_not_live_to_see_is_refused() {
+    let player = moving();
+    let text = run(&player.job(&payload("sync", json!({ "timeout": "2h" })))).await.unwrap_err().to_string();
+    assert!(text.starts_with("/timeout: these 7200s are longer than the job itself may run, 3600s"), "{text}");
+    assert_eq!(player.calls().len(), 0);
+}

@@ -300,3 +300,14 @@ async fn what_another_attempt_holds_is_left_to_it() {
     assert_eq!(player.verbs(), ["list", "upgrade"]);
     assert!(job.log().contains("is left to the attempt that holds the job now"));
 }
+
+#[tokio::test]
+async fn a_wait_that_the_job_would_not_live_to_see_is_refused() {
+    let player = Player::new("");
+    let fields = upgrade(json!({ "wait": true, "timeout": "2h" }));
+    let text = run(&player.job(&fields)).await.unwrap_err().to_string();
+    assert!(text.starts_with("/timeout: these 7200s are longer than the job itself may run, 1800s"), "{text}");
+    assert_eq!(player.calls().len(), 0);
+    let job = player.builder(&fields).job(|job| job.timeout_s = Some(7500)).build().unwrap();
+    run(&job).await.unwrap();
+}

@@ -121,3 +121,24 @@ async fn a_version_that_is_wanted_and_not_there_is_named() {
     let error = run(&odd.job(&wants(">=1.32"))).await.unwrap_err().to_string();
     assert!(error.contains("is it the real program?"), "{error}");
 }
+
+#[tokio::test]
+async fn a_wait_that_the_job_would_not_live_to_see_is_refused() {
+    let player = Player::new("");
+    for (timeout_s, timeout, is_good) in [
+        (None, "30m", true),
+        (None, "31m", false),
+        (Some(7200), "2h", true),
+        (Some(60), "61s", false),
+        (Some(60), "60s", true),
+    ] {
+        let program = player.file("kubectl");
+        let fields = apply(&json!({ "timeout": timeout }));
+        let job = executor_api::testing::TestJob::builder("kubectl", &fields)
+            .settings(|settings| drop(settings.tools.insert("kubectl".to_owned(), program)))
+            .job(|job| job.timeout_s = timeout_s);
+        let ended = run(&job.build().unwrap()).await.map(drop).map_err(|error| error.to_string());
+        let is_refused = ended.as_ref().is_err_and(|text| text.starts_with("/timeout: these "));
+        assert!(if is_good { ended.is_ok() } else { is_refused }, "{timeout_s:?} {timeout}: {ended:?}");
+    }
+}
