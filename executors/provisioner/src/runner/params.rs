@@ -58,10 +58,10 @@ pub struct RunnerParams {
     pub vpc_cidr: Option<String>,
     /// Patterns of the roles that its jobs may be; `AlethiaProvisionerRole-*` of every account if missing.
     pub assumable_roles: Option<Vec<String>>,
-    /// The storage of terraform states for the new runner. That of the runner that deploys it, if missing and both work
-    /// for the same organisation.
+    /// The storage of terraform states. If missing, a runner that there is keeps its own, and a new one gets that of the
+    /// runner that deploys it, where both work for the same organisation.
     pub storage: Option<StorageParams>,
-    /// The new runner's key of Infracost; as with the storage.
+    /// The key of Infracost; as with the storage.
     #[schemars(extend("writeOnly" = true))]
     pub infracost_api_key: Option<String>,
     /// How long its own log is kept; 30 if missing.

@@ -11,10 +11,18 @@ use super::wanted::WantedRunner;
 pub(super) struct Secrets {
     token: Option<String>,
     storage: Option<Storage>,
-    infracost: Option<String>,
+    infracost: Option<(Giver, String)>,
+}
+
+/// Whose a secret is. What is a runner's own is given to one that is new, and moves none that there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Giver {
+    Payload,
+    Runner,
 }
 
 struct Storage {
+    giver: Giver,
     /// Where it is, and which bucket: as `storage` of the template's outputs has it.
     place: Value,
     key_id: String,
@@ -22,12 +30,13 @@ struct Storage {
 }
 
 impl Secrets {
-    /// What the payload brings, else what the runner that has this job uses itself. But never from a runner that works for
-    /// all organisations: its storage holds the states of all of them.
+    /// What the payload brings, else, for a new runner, what the one that has this job uses itself. But never from a
+    /// runner that works for all organisations: its storage holds the states of all of them.
     pub(super) fn gather(job: &JobContext, wanted: &WantedRunner) -> Self {
         let settings = job.settings();
         let own = !settings.cloud.is_shared;
         let of_payload = wanted.storage.as_ref().map(|storage| Storage {
+            giver: Giver::Payload,
             place: place(&storage.endpoint, &storage.region, storage.bucket.as_ref(), storage.create_buckets),
             key_id: storage.key_id.clone(),
             secret_key: storage.secret_key.clone(),
@@ -35,15 +44,17 @@ impl Secrets {
         // With the same bucket: in another, the new runner would find no environment of this one.
         let bucket = settings.state_bucket.as_ref();
         let of_runner = settings.storage.as_ref().filter(|_| own).map(|storage| Storage {
+            giver: Giver::Runner,
             place: place(&storage.endpoint, &storage.region, bucket, Some(storage.create_buckets)),
             key_id: storage.key_id.clone(),
             secret_key: storage.secret_key.clone(),
         });
-        let infracost = wanted.infracost_api_key.clone();
+        let infracost = wanted.infracost_api_key.clone().map(|key| (Giver::Payload, key));
+        let infracost_of_runner = settings.infracost_api_key.clone().filter(|_| own).map(|key| (Giver::Runner, key));
         Self {
             token: wanted.token.clone(),
             storage: of_payload.or(of_runner),
-            infracost: infracost.or_else(|| settings.infracost_api_key.clone().filter(|_| own)),
+            infracost: infracost.or(infracost_of_runner),
         }
     }
 
@@ -54,15 +65,15 @@ impl Secrets {
             ("TF_VAR_runner_token", self.token.as_deref()),
             ("TF_VAR_storage_key_id", storage.map(|storage| storage.key_id.as_str())),
             ("TF_VAR_storage_secret_key", storage.map(|storage| storage.secret_key.as_str())),
-            ("TF_VAR_infracost_api_key", self.infracost.as_deref()),
+            ("TF_VAR_infracost_api_key", self.infracost.as_ref().map(|(_, key)| key.as_str())),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
     }
 
-    /// What the template's variables say of them. A secret that this job does not have stays as the stack's outputs say
-    /// that it is.
+    /// What the template's variables say of them. A secret that the payload does not bring stays as the stack's outputs say
+    /// that it is: in another storage, the runner would find no environment of its own.
     ///
     /// # Errors
     /// If there is no token, now or before.
@@ -78,13 +89,16 @@ impl Secrets {
                 "is missing, and this runner has none yet; `POST /api/runners/{id}/rotate-token` gives a new one";
             return Err(ExecutorError::invalid("/runner_token", error));
         }
-        let storage_key = self.storage.as_ref().map(|storage| format!("{} {}", storage.key_id, storage.secret_key));
+        let is_new = known.is_null();
+        let place_before = before.get("storage").cloned().unwrap_or_default();
+        let gives = |giver: Giver| is_new || giver == Giver::Payload;
+        // The same storage may have another key by now.
+        let storage = self.storage.as_ref().filter(|one| gives(one.giver) || is_same(&one.place, &place_before));
+        let place = storage.filter(|one| gives(one.giver)).map_or(place_before.clone(), |one| one.place.clone());
+        let storage_key = storage.map(|storage| format!("{} {}", storage.key_id, storage.secret_key));
         let storage = number("storage", storage_key.as_ref());
-        let infracost = number("infracost", self.infracost.as_ref());
-        let place = match &self.storage {
-            Some(storage) => storage.place.clone(),
-            None => before.get("storage").cloned().unwrap_or_default(),
-        };
+        let infracost = self.infracost.as_ref().filter(|(giver, _)| gives(*giver)).map(|(_, key)| key);
+        let infracost = number("infracost", infracost);
         let or = |value: &Value, default: Value| if value.is_null() { default } else { value.clone() };
         let variables = json!({
             "infracost": !infracost.is_null(),
@@ -100,6 +114,12 @@ impl Secrets {
 
 fn place(endpoint: &str, region: &str, bucket: Option<&String>, create_buckets: Option<bool>) -> Value {
     json!({ "endpoint": endpoint, "region": region, "bucket": bucket, "create_buckets": create_buckets })
+}
+
+/// No bucket is the usual one, which the outputs have as an empty text.
+fn is_same(place: &Value, before: &Value) -> bool {
+    let bucket = |place: &Value| place["bucket"].as_str().unwrap_or_default().to_owned();
+    place["endpoint"] == before["endpoint"] && bucket(place) == bucket(before)
 }
 
 /// Another number for another value. Of its digest just enough to tell two of them apart: the number is in the state.
@@ -123,6 +143,43 @@ mod tests {
         assert_eq!((&variables["storage_bucket"], &variables["storage_create_buckets"]), (&json!(""), &json!(true)));
         let error = Secrets::default().variables("r-1", &Map::new()).unwrap_err().to_string();
         assert!(error.starts_with("/runner_token: is missing"), "{error}");
+    }
+
+    #[test]
+    fn what_is_a_runners_own_is_given_to_a_new_one_and_moves_none_that_there_is() {
+        let storage = |giver, key: &str| Storage {
+            giver,
+            place: place("https://own", "r", None, Some(true)),
+            key_id: "id".to_owned(),
+            secret_key: key.to_owned(),
+        };
+        let told = |giver, key: &str, before: &Value| {
+            let infracost = Some((giver, key.to_owned()));
+            let secrets = Secrets { token: Some("t".to_owned()), storage: Some(storage(giver, key)), infracost };
+            secrets.variables("r-1", before.as_object().unwrap()).unwrap()
+        };
+        let fresh = told(Giver::Runner, "a", &json!({}));
+        assert_eq!((&fresh["storage_endpoint"], &fresh["infracost"]), (&json!("https://own"), &json!(true)));
+        let versions = json!({ "runner_token": 7, "storage": 8, "infracost": 9 });
+        let elsewhere = json!({ "secret_versions": versions, "storage": { "endpoint": "https://s", "bucket": "" } });
+        let kept = told(Giver::Runner, "a", &elsewhere);
+        assert_eq!((&kept["storage_endpoint"], &kept["secret_versions"]["storage"]), (&json!("https://s"), &json!(8)));
+        assert_eq!(kept["secret_versions"]["infracost"], 9);
+        let brought = told(Giver::Payload, "a", &elsewhere);
+        assert_eq!(brought["storage_endpoint"], "https://own");
+        assert_ne!(brought["secret_versions"]["infracost"], 9);
+        // Its states are at the plane, and stay there.
+        let none = json!({ "secret_versions": { "runner_token": 7, "storage": null, "infracost": null } });
+        let kept = told(Giver::Runner, "a", &none);
+        assert_eq!((&kept["storage_endpoint"], &kept["infracost"]), (&json!(""), &json!(false)));
+        // Another key of the same storage is told, and nothing else of it.
+        let same = json!({ "endpoint": "https://own", "region": "r", "bucket": "", "create_buckets": false });
+        let same = told(Giver::Runner, "b", &json!({ "secret_versions": versions, "storage": same }));
+        assert_ne!(same["secret_versions"]["storage"], 8);
+        assert_eq!(
+            (&same["storage_endpoint"], &same["storage_create_buckets"]),
+            (&json!("https://own"), &json!(false))
+        );
     }
 
     #[test]

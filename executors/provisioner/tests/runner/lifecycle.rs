@@ -113,7 +113,10 @@ async fn a_runner_is_deployed_changed_and_taken_away() {
         .as_object_mut()
         .unwrap()
         .extend([("worker_id".to_owned(), json!(id)), ("image_tag".to_owned(), json!("v2"))]);
-    let updated = aws.job("UPDATE_WORKER", &change).build().unwrap();
+    // The key of the runner that does it is its own.
+    let updated = aws.job("UPDATE_WORKER", &change);
+    let updated = updated.settings(|settings| settings.infracost_api_key = Some("infracost-elsewhere".to_owned()));
+    let updated = updated.build().unwrap();
     let outcome = run(&updated.context).await.unwrap_or_else(|error| panic!("{error}\n{}", updated.log()));
     let changed = outcome.metadata["plan_summary"]["resources"].to_string();
     assert!(!changed.contains("secretsmanager"), "what is not given stays: {changed}");
@@ -209,19 +212,8 @@ async fn a_runner_for_all_organisations_gives_its_storage_to_nobody() {
 async fn a_state_in_the_operators_storage_has_the_whole_id_and_the_new_runner_is_given_that_storage() {
     let Some(aws) = Aws::find() else { return };
     let id = fresh_id();
-    let bucket = format!("states-{id}");
-    let made = aws.s3(reqwest::Method::PUT, &bucket).await;
-    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
-    let job = |kind: &str, payload: &Value| {
-        let (endpoint, bucket) = (aws.url.clone(), bucket.clone());
-        let job = aws.job(kind, payload).settings(move |settings| {
-            let (key_id, secret_key) = ("AKIASTORAGE".to_owned(), "storage-key-canary".to_owned());
-            let (region, create_buckets) = ("eu-north-1".to_owned(), true);
-            settings.storage = Some(StorageSettings { endpoint, region, key_id, secret_key, create_buckets });
-            settings.state_bucket = Some(bucket);
-        });
-        job.build().unwrap()
-    };
+    let bucket = bucket_of(&aws, &id).await;
+    let job = |kind: &str, payload: &Value| job_in_storage(&aws, &bucket, kind, payload);
     let deployed = job("DEPLOY_WORKER", &payload(&id, &json!({ "assign_public_ip": true })));
     if !has_terraform(&deployed) {
         return;
@@ -248,4 +240,50 @@ async fn a_state_in_the_operators_storage_has_the_whole_id_and_the_new_runner_is
     let destroyed = job("DESTROY_WORKER", &end);
     run(&destroyed.context).await.unwrap_or_else(|error| panic!("{error}\n{}", destroyed.log()));
     assert_ne!(aws.service(&id).await.0["status"], "ACTIVE");
+}
+
+#[tokio::test]
+async fn an_update_moves_no_runner_to_the_storage_of_the_one_that_makes_it() {
+    let Some(aws) = Aws::find() else { return };
+    let id = fresh_id();
+    let bucket = bucket_of(&aws, &id).await;
+    let job = |kind: &str, payload: &Value| job_in_storage(&aws, &bucket, kind, payload);
+    let other = json!({ "endpoint": "https://other.example.com", "region": "eu-north-1", "key_id": "other-id",
+                        "secret_key": "other-key", "bucket": "others" });
+    let wanted = payload(&id, &json!({ "assign_public_ip": true, "storage": other }));
+    let deployed = job("DEPLOY_RUNNER", &wanted);
+    if !has_terraform(&deployed) {
+        return;
+    }
+    run(&deployed.context).await.unwrap_or_else(|error| panic!("{error}\n{}", deployed.log()));
+    let change = payload(&id, &json!({ "assign_public_ip": true, "image_tag": "v2" }));
+    let updated = job("UPDATE_RUNNER", &change);
+    let outcome = run(&updated.context).await.unwrap_or_else(|error| panic!("{error}\n{}", updated.log()));
+    let changed = outcome.metadata["plan_summary"]["resources"].to_string();
+    assert!(!changed.contains("secretsmanager"), "{changed}");
+    let (_, task) = aws.service(&id).await;
+    assert_eq!(task["containerDefinitions"][0]["image"], "registry.example.com/alethia:v2");
+    assert_eq!(env(&task, "SUPABASE_S3_ENDPOINT"), "https://other.example.com");
+    assert_eq!(env(&task, "ALETHIA_STATE_BUCKET"), "others");
+    let end = job("DESTROY_RUNNER", &payload(&id, &json!({})));
+    run(&end.context).await.unwrap();
+}
+
+async fn bucket_of(aws: &Aws, id: &str) -> String {
+    let bucket = format!("states-{id}");
+    let made = aws.s3(reqwest::Method::PUT, &bucket).await;
+    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+    bucket
+}
+
+/// A job of a runner that keeps states in a bucket.
+fn job_in_storage(aws: &Aws, bucket: &str, kind: &str, payload: &Value) -> TestJob {
+    let (endpoint, bucket) = (aws.url.clone(), bucket.to_owned());
+    let job = aws.job(kind, payload).settings(move |settings| {
+        let (key_id, secret_key) = ("AKIASTORAGE".to_owned(), "storage-key-canary".to_owned());
+        let (region, create_buckets) = ("eu-north-1".to_owned(), true);
+        settings.storage = Some(StorageSettings { endpoint, region, key_id, secret_key, create_buckets });
+        settings.state_bucket = Some(bucket);
+    });
+    job.build().unwrap()
 }
