@@ -1,5 +1,5 @@
 # What Karpenter may do: start and end machines that carry the tags of this cluster. The actions are those of its
-# documentation for version 1.
+# documentation for version 1; the chart that we install is of version 0, which does the same with one tag less.
 
 locals {
   karpenter = var.provision_eks && var.enable_karpenter ? 1 : 0
@@ -46,8 +46,9 @@ data "aws_iam_policy_document" "karpenter" {
       values   = ["owned"]
     }
 
+    # Version 0 does not know this tag.
     condition {
-      test     = "StringEquals"
+      test     = "StringEqualsIfExists"
       variable = "aws:RequestTag/eks:eks-cluster-name"
       values   = [local.cluster_name]
     }

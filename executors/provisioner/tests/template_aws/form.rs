@@ -51,6 +51,20 @@ fn nothing_comes_from_elsewhere() {
     }
 }
 
+/// Karpenter tags what it starts with the cluster's name since version 1: of an older one that would be asked in vain.
+#[test]
+fn karpenter_may_start_what_its_installed_version_starts() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/after_apply/applications/aws.rs");
+    let source = std::fs::read_to_string(source).unwrap();
+    let version = source.split_once("repository: \"public.ecr.aws/karpenter\"").unwrap().1;
+    let version = version.split_once("version: \"").unwrap().1;
+    let is_old = version.starts_with("0.");
+    let policy = std::fs::read_to_string(template().join("policy_karpenter.tf")).unwrap();
+    let (before, _) = policy.split_once("variable = \"aws:RequestTag/eks:eks-cluster-name\"").unwrap();
+    let test = before.rsplit_once("test     = ").unwrap().1.trim();
+    assert_eq!(test == "\"StringEqualsIfExists\"", is_old, "{test}");
+}
+
 /// Variables, locals and lookups, as others refer to them.
 fn declared(blocks: &[Block]) -> Vec<String> {
     let of = |block: &Block| match (block.identifier(), block.labels()) {
