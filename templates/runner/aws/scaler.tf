@@ -2,7 +2,9 @@
 # which travels as scaler.zip beside these files.
 
 locals {
-  scaler      = var.scale_to_zero ? 1 : 0
+  # Once there, it stays: the service's count is not ours, so a runner that shall run always from now on, and is stopped,
+  # would be started by nobody else.
+  scaler      = var.scale_to_zero || var.has_scaler ? 1 : 0
   scaler_name = "${local.name}-scaler"
   # AWS writes the name of a resource that a policy is about in full.
   service_arn = "arn:${local.partition}:ecs:${var.region}:${local.account}:service/${local.name}/${local.name}"
@@ -80,6 +82,7 @@ resource "aws_lambda_function" "scaler" {
       CLUSTER      = aws_ecs_cluster.runner.name
       SERVICE      = aws_ecs_service.runner.name
       IDLE_SECONDS = tostring(var.idle_seconds)
+      ALWAYS       = tostring(!var.scale_to_zero)
     }
   }
 

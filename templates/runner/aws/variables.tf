@@ -210,6 +210,12 @@ variable "scale_to_zero" {
   default     = false
 }
 
+variable "has_scaler" {
+  description = "Whether it did that before: what did it then keeps the task running."
+  type        = bool
+  default     = false
+}
+
 variable "idle_seconds" {
   description = "How long there must have been no work."
   type        = number

@@ -59,6 +59,8 @@ async fn deploy(job: &JobContext, work: Work) -> Result<Outcome, ExecutorError> 
     };
     let mut variables = wanted.variables(&deployment)?;
     variables.extend(secrets.variables(&wanted.id, &before)?);
+    let has_scaler = before.get("scaler").is_some_and(|scaler| !scaler.is_null());
+    variables.insert("has_scaler".to_owned(), json!(has_scaler));
     let planned = stack.plan(PlanMode::Normal, &variables);
     let planned = steps.take("terraform_plan", "Planning the runner", planned).await?;
     let summary = planned.summary();

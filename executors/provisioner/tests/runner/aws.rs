@@ -62,6 +62,17 @@ impl Aws {
         self.ask("secretsmanager", "secretsmanager.GetSecretValue", &json!({ "SecretId": id })).await
     }
 
+    /// What the function that scales a runner is told.
+    pub(crate) async fn environment_of_scaler(&self, runner: &str) -> Value {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIARUNNER/20260101/{REGION}/lambda/aws4_request, SignedHeaders=host, Signature=x"
+        );
+        let url = format!("{}/2015-03-31/functions/alethia-runner-{runner}-scaler/configuration", self.url);
+        let asked = reqwest::Client::new().get(url).header("authorization", authorization);
+        let told: Value = asked.send().await.unwrap().json().await.unwrap();
+        told["Environment"]["Variables"].clone()
+    }
+
     /// The service of a runner, and what it runs.
     pub(crate) async fn service(&self, runner: &str) -> (Value, Value) {
         let name = format!("alethia-runner-{runner}");

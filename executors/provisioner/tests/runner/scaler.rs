@@ -54,7 +54,7 @@ async fn it_follows_what_waits_and_what_runs() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let ask = async |work: Value| {
-        let (asked, said) = tokio::join!(plane(&listener, &work), scale(&job, &aws, &python, &id, &origin));
+        let (asked, said) = tokio::join!(plane(&listener, &work), scale(&job, &aws, &python, &id, &origin, "false"));
         assert!(
             asked.starts_with("post /api/platform/queue ") && asked.contains(&format!("x-worker-id: {id}")),
             "{asked}"
@@ -70,17 +70,25 @@ async fn it_follows_what_waits_and_what_runs() {
     assert_eq!(ask(work(0, 1, 0)).await, 1, "a long job with an empty queue is work");
     assert_eq!(ask(work(0, 0, 299)).await, 1, "not for long enough");
     assert_eq!(ask(work(0, 0, 300)).await, 0);
+
+    // It shall run always from now on: it was stopped, and what stopped it starts it.
+    let always = aws.job("UPDATE_RUNNER", &payload(&id, &json!({ "assign_public_ip": true }))).build().unwrap();
+    run(&always.context).await.unwrap_or_else(|error| panic!("{error}\n{}", always.log()));
+    let told = aws.environment_of_scaler(&id).await["ALWAYS"].as_str().unwrap().to_owned();
+    scale(&job, &aws, &python, &id, "http://nobody.invalid", &told).await;
+    assert_eq!(aws.service(&id).await.0["desiredCount"], 1);
     let end = aws.job("DESTROY_RUNNER", &payload(&id, &json!({}))).build().unwrap();
     run(&end.context).await.unwrap();
 }
 
-async fn scale(job: &TestJob, aws: &Aws, python: &Path, id: &str, origin: &str) -> String {
+async fn scale(job: &TestJob, aws: &Aws, python: &Path, id: &str, origin: &str, always: &str) -> String {
     let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../templates/runner/aws");
     let command = job.context.command(python).args(["-B", "-c", "import scaler; scaler.handle(None, None)"]);
     let name = format!("alethia-runner-{id}");
     let command = command.env("PYTHONPATH", template).env("AWS_DEFAULT_REGION", REGION).env("ALETHIA_URL", origin);
     let command = command.env("RUNNER_ID", id).env("TOKEN_SECRET", format!("{name}/token")).env("IDLE_SECONDS", "300");
     let command = command.env("CLUSTER", &name).env("SERVICE", &name).env("AWS_ENDPOINT_URL", &aws.url);
+    let command = command.env("ALWAYS", always);
     let finished = job.context.tee(command).await.unwrap();
     assert!(finished.exit.is_success(), "{}", finished.stderr_tail);
     String::from_utf8(finished.stdout).unwrap()
