@@ -1,10 +1,9 @@
 //! Archives: packed the same way every time, unpacked with suspicion.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use executor_api::ExecutorError;
@@ -14,6 +13,7 @@ use flate2::write::GzEncoder;
 use tar::{Archive, Builder, Entry, EntryType, Header};
 
 use crate::name;
+use crate::staging::{Staging, StagingError};
 
 const MOST_ENTRIES: usize = 50_000;
 const MOST_BYTES: u64 = 2 << 30;
@@ -34,6 +34,15 @@ enum Refused {
     Disk(#[source] io::Error),
 }
 
+impl From<StagingError> for Refused {
+    fn from(error: StagingError) -> Self {
+        match error {
+            StagingError::Taken(why) => Self::Hostile(why),
+            StagingError::Disk(error) => Self::Disk(error),
+        }
+    }
+}
+
 /// Unpacks a tar.gz into `dest`, an empty folder: all of it or nothing. `pointer` is the place of the archive in the
 /// payload.
 ///
@@ -50,21 +59,15 @@ pub async fn unpack(file: &Path, dest: &Path, pointer: &str) -> Result<(), Execu
 }
 
 fn unpack_whole(file: &Path, dest: &Path) -> Result<(), Refused> {
-    let parent = dest.parent().unwrap_or(dest);
-    // Beside its destination, so that the rename is one step on one file system.
-    let staging = tempfile::Builder::new().prefix(".unpacking").tempdir_in(parent).map_err(Refused::Disk)?;
-    let inside = staging.path().join("files");
-    new_dir(&inside).map_err(Refused::Disk)?;
-    unpack_entries(file, &inside)?;
-    fs::remove_dir(dest).map_err(Refused::Disk)?;
-    fs::rename(&inside, dest).map_err(Refused::Disk)
+    let mut staging = Staging::beside(dest).map_err(Refused::Disk)?;
+    unpack_entries(file, &mut staging)?;
+    staging.move_to(dest).map_err(Refused::Disk)
 }
 
-fn unpack_entries(file: &Path, dest: &Path) -> Result<(), Refused> {
+fn unpack_entries(file: &Path, staging: &mut Staging) -> Result<(), Refused> {
     let packed = File::open(file).map_err(Refused::Disk)?;
     let packed_bytes = packed.metadata().map_err(Refused::Disk)?.len();
     let mut budget = Budget { packed_bytes, unpacked_bytes: 0, entries: 0 };
-    let mut seen = BTreeSet::new();
     let left = Cell::new(0);
     let mut archive = Archive::new(Allowance { inner: GzDecoder::new(packed), left: &left });
     let mut entries = archive.entries().map_err(Refused::Unreadable)?;
@@ -75,7 +78,7 @@ fn unpack_entries(file: &Path, dest: &Path) -> Result<(), Refused> {
         budget.take_entry()?;
         // A file's bytes are the budget's.
         left.set(u64::MAX);
-        unpack_entry(&mut entry, dest, &mut budget, &mut seen)?;
+        unpack_entry(&mut entry, staging, &mut budget)?;
     }
 }
 
@@ -98,12 +101,7 @@ impl<R: Read> Read for Allowance<'_, R> {
     }
 }
 
-fn unpack_entry(
-    entry: &mut Entry<'_, impl Read>,
-    dest: &Path,
-    budget: &mut Budget,
-    seen: &mut BTreeSet<String>,
-) -> Result<(), Refused> {
+fn unpack_entry(entry: &mut Entry<'_, impl Read>, staging: &mut Staging, budget: &mut Budget) -> Result<(), Refused> {
     let kind = entry.header().entry_type();
     if kind == EntryType::XGlobalHeader {
         return Ok(());
@@ -115,14 +113,10 @@ fn unpack_entry(
     }
     let path = name::check(text).map_err(Refused::Hostile)?;
     match kind {
-        EntryType::Directory => make_dirs(dest, &path),
+        EntryType::Directory => Ok(staging.make_folder(&path)?),
         EntryType::Regular | EntryType::Continuous => {
-            if !seen.insert(path.to_string_lossy().to_lowercase()) {
-                return Err(Refused::Hostile(format!("{text:?} is there twice, perhaps in upper and lower case")));
-            }
-            make_dirs(dest, path.parent().unwrap_or(Path::new("")))?;
             let is_program = entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0);
-            write_file(entry, &dest.join(&path), is_program, budget)
+            write_file(entry, staging.make_file(&path, is_program)?, budget)
         }
         other => Err(Refused::Hostile(format!(
             "{text:?} is no file and no folder ({other:?}); links and devices are refused"
@@ -130,35 +124,7 @@ fn unpack_entry(
     }
 }
 
-/// Only what we made ourselves is walked through: an archive cannot make links, so none can be in the way.
-fn make_dirs(dest: &Path, path: &Path) -> Result<(), Refused> {
-    let mut dir = dest.to_owned();
-    for part in path {
-        dir.push(part);
-        match new_dir(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Refused::Hostile(format!("{:?} is a file and a folder", path.display())));
-            }
-            other => other.map_err(Refused::Disk)?,
-        }
-    }
-    Ok(())
-}
-
-fn new_dir(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(dir)
-}
-
-fn write_file(entry: &mut impl Read, path: &Path, is_program: bool, budget: &mut Budget) -> Result<(), Refused> {
-    let mode = if is_program { 0o700 } else { 0o600 };
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = match file {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(Refused::Hostile(format!("{:?} is there twice", path.file_name().unwrap_or_default())));
-        }
-        other => other.map_err(Refused::Disk)?,
-    };
+fn write_file(entry: &mut impl Read, mut file: File, budget: &mut Budget) -> Result<(), Refused> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = entry.read(&mut buffer).map_err(Refused::Unreadable)?;

@@ -1,12 +1,13 @@
 //! Files that stand in the payload.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, pointer_to};
 
 use crate::name;
+use crate::staging::{Staging, StagingError};
 
 const MOST_FILES: usize = 1000;
 
@@ -17,27 +18,23 @@ pub(crate) fn check(files: &BTreeMap<String, String>, pointer: &str) -> Result<(
             format!("give 1 to {MOST_FILES} files; upload an archive for more"),
         ));
     }
-    let mut seen = BTreeSet::new();
     for file in files.keys() {
-        let at = format!("{pointer}/{}", file.replace('~', "~0").replace('/', "~1"));
-        let path = name::check(file).map_err(|why| ExecutorError::invalid(&at, why))?;
-        if !seen.insert(path.to_string_lossy().to_lowercase()) {
-            return Err(ExecutorError::invalid(&at, "another file has the same name but for upper and lower case"));
-        }
+        name::check(file).map_err(|why| ExecutorError::invalid(&pointer_to(pointer, file), why))?;
     }
     Ok(())
 }
 
-/// Writes files that were checked.
-pub(crate) fn write(files: &BTreeMap<String, String>, dest: &Path) -> Result<(), ExecutorError> {
+/// Writes files that were checked: all of them or none.
+pub(crate) fn write(files: &BTreeMap<String, String>, dest: &Path, pointer: &str) -> Result<(), ExecutorError> {
+    let failed = || ExecutorError::io("cannot write the files of the payload");
+    let mut staging = Staging::beside(dest).map_err(failed())?;
     for (file, text) in files {
         let path = name::check(file).map_err(ExecutorError::Other)?;
-        let path = dest.join(path);
-        let failed = |path: &Path| ExecutorError::io(format!("cannot write {}", path.display()));
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed(parent))?;
-        }
-        fs::write(&path, text).map_err(failed(&path))?;
+        let made = staging.make_file(&path, false).and_then(|mut made| Ok(made.write_all(text.as_bytes())?));
+        made.map_err(|error| match error {
+            StagingError::Taken(why) => ExecutorError::invalid(&pointer_to(pointer, file), why),
+            StagingError::Disk(error) => failed()(error),
+        })?;
     }
-    Ok(())
+    staging.move_to(dest).map_err(failed())
 }

@@ -6,6 +6,7 @@ mod archive;
 mod git;
 mod inline;
 mod name;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,7 +69,7 @@ impl Source {
                 archive::unpack(&file, dest, &format!("{pointer}/archive")).await
             }
             Self::Git(git) => git.fetch(job, dest, &format!("{pointer}/git")).await,
-            Self::Files(files) => inline::write(files, dest),
+            Self::Files(files) => inline::write(files, dest, &format!("{pointer}/files")),
         }
     }
 }

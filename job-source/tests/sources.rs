@@ -59,6 +59,13 @@ async fn hostile_archives_leave_nothing_behind() {
             builder.append(&header, &b"x"[..]).unwrap();
         }
     });
+    let file_and_folder = archive(|builder| {
+        for name in [&b"a/b"[..], b"a"] {
+            let mut header = header(EntryType::Regular, 1);
+            raw(&mut header, name);
+            builder.append(&header, &b"x"[..]).unwrap();
+        }
+    });
     let good_then_bad = archive(|builder| {
         for name in [&b"main.tf"[..], b"../evil"] {
             let mut header = header(EntryType::Regular, 1);
@@ -95,6 +102,7 @@ async fn hostile_archives_leave_nothing_behind() {
         ("block device", one(b"dev", EntryType::Block, b"")),
         ("pipe", one(b"pipe", EntryType::Fifo, b"")),
         ("twins", twins),
+        ("file and folder", file_and_folder),
         ("good then bad", good_then_bad),
         ("bomb", bomb),
         ("many entries", many),
@@ -179,10 +187,15 @@ async fn files_of_the_payload_are_written_or_refused_by_name() {
         (json!({ "../x": "" }), "/source/files/..~1x: "),
         (json!({ "/etc/x": "" }), "/source/files/~1etc~1x: "),
         (json!({ "A.tf": "", "a.tf": "" }), "/source/files/a.tf: "),
+        (json!({ "a": "", "a/b": "" }), "/source/files/a~1b: "),
+        (json!({ "./a/b": "", "a": "" }), "/source/files/a: "),
     ] {
+        let job = TestJob::builder("test", &json!({})).build().unwrap();
         let source: Source = serde_json::from_value(json!({ "files": files })).unwrap();
-        let error = source.check("/source").unwrap_err().to_string();
+        let error = source.unpack(&job.context, job.context.work_dir(), "/source").await.unwrap_err().to_string();
         assert!(error.starts_with(pointer), "{error}");
+        assert_eq!(std::fs::read_dir(job.context.work_dir()).unwrap().count(), 0, "{pointer} left something");
+        assert_eq!(std::fs::read_dir(job.folder()).unwrap().count(), 4, "{pointer} left something beside");
     }
 }
 
