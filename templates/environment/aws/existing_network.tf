@@ -10,7 +10,22 @@ data "aws_vpc" "existing" {
   id    = var.vpc_id
 }
 
-# What a subnet is for is told by whether it gives its machines public addresses.
+# What a subnet is for is told by the tags by which a cluster finds its load balancers' subnets, as a network of our own
+# has them. Where not both kinds have them, by whether it gives its machines public addresses.
+data "aws_subnets" "tagged" {
+  for_each = local.uses_existing ? { private = "kubernetes.io/role/internal-elb", public = "kubernetes.io/role/elb" } : {}
+
+  filter {
+    name   = "vpc-id"
+    values = [var.vpc_id]
+  }
+
+  filter {
+    name   = "tag-key"
+    values = [each.value]
+  }
+}
+
 data "aws_subnets" "existing" {
   for_each = local.uses_existing ? { private = "false", public = "true" } : {}
 
@@ -31,10 +46,12 @@ data "aws_subnet" "existing" {
 }
 
 locals {
-  given = { private = var.vpc_private_subnet_ids, public = var.vpc_public_subnet_ids }
+  given     = { private = var.vpc_private_subnet_ids, public = var.vpc_public_subnet_ids }
+  is_tagged = alltrue([for tagged in data.aws_subnets.tagged : length(tagged.ids) > 0])
+  looked_up = local.is_tagged ? data.aws_subnets.tagged : data.aws_subnets.existing
   of_kind = {
     for kind, given in local.given :
-    kind => length(given) > 0 ? given : try(sort(data.aws_subnets.existing[kind].ids), [])
+    kind => length(given) > 0 ? given : try(sort(local.looked_up[kind].ids), [])
   }
 
   # Where there is only one kind, it serves for both.

@@ -102,14 +102,14 @@ variable "vpc_id" {
 }
 
 variable "vpc_private_subnet_ids" {
-  description = "The private subnets of the existing network. Empty: those that give no public address."
+  description = "The private subnets of the existing network. Empty: found as existing_network.tf says."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "vpc_public_subnet_ids" {
-  description = "The public subnets of the existing network. Empty: those that give a public address."
+  description = "The public subnets of the existing network. Empty: found as existing_network.tf says."
   type        = list(string)
   default     = []
   nullable    = false

@@ -1,6 +1,6 @@
 //! An environment in a network that is there already, of which only the id is known; and a database with a machine of its own.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::moto::{Account, REGION, text_of};
 use crate::stage::{FOR_MOTO, Stage, WHERE_MOTO_IS};
@@ -32,6 +32,26 @@ async fn what_is_made_stands_in_the_subnets_of_the_existing_network() {
     stage.destroy();
     let networks = account.ec2("DescribeVpcs", &[]).await;
     assert!(networks.contains(&network.id), "it was there before, and stays");
+}
+
+#[tokio::test]
+async fn a_network_that_the_template_made_can_be_used_by_another_environment() {
+    let Some(account) = Account::new().await else { return };
+    let (Some(first), Some(second)) = (Stage::new(&account, FOR_MOTO), Stage::new(&account, FOR_MOTO)) else { return };
+    first.apply(&with(&nothing(), [json!({ "provision_vpc": true, "vpc_cidr": "10.30.0.0/16" })]));
+    let made = first.outputs();
+    let other = json!({ "project_name": "other", "vpc_id": made["vpc_id"]["value"], "create_rds": true,
+                        "rds_config": { "engine": "postgres", "db_name": "orders" } });
+    let plan = second.plan(&with(&nothing(), [other]), &[]);
+    let planned = &plan.0["planned_values"]["outputs"];
+    let private = |outputs: &Value| {
+        ["subnet1", "subnet2", "subnet3"].map(|name| outputs[name]["value"].as_str().unwrap().to_owned())
+    };
+    let (mut told, mut private) = (private(planned), private(&made));
+    told.sort();
+    private.sort();
+    assert_eq!(told, private, "neither those of load balancers nor those of databases");
+    first.destroy();
 }
 
 #[tokio::test]
