@@ -38,6 +38,12 @@ enum Work {
 }
 
 async fn deploy(job: &JobContext, work: Work) -> Result<Outcome, ExecutorError> {
+    let mut steps = Steps::new(job);
+    let ended = make(job, work, &mut steps).await;
+    steps.finish(ended).await
+}
+
+async fn make(job: &JobContext, work: Work, steps: &mut Steps<'_>) -> Result<Outcome, ExecutorError> {
     let wanted = WantedRunner::read(job.job())?;
     wanted.is_not_the_runner_of(job.job())?;
     check_cloud(job)?;
@@ -46,7 +52,6 @@ async fn deploy(job: &JobContext, work: Work) -> Result<Outcome, ExecutorError> 
     let identity = job.job().cloud_identity_id.as_deref();
     let config = wanted.deploy_config(&place.known_as, identity)?;
     let secrets = Secrets::gather(job, &wanted);
-    let mut steps = Steps::new(job);
     let stack = steps.take("terraform_init", "Preparing the runner's stack", open(job, &place, &secrets)).await?;
     let before = stack.outputs().await?.plain;
     if work == Work::Update && stack.resources().await? == 0 {
@@ -69,10 +74,7 @@ async fn deploy(job: &JobContext, work: Work) -> Result<Outcome, ExecutorError> 
     job.commit_point().await?;
     steps.take("terraform_apply", "Making the runner", stack.apply(planned.file())).await?;
     let outputs = stack.outputs().await?.shown();
-    Ok(Outcome::success()
-        .with("runner_outputs", Value::Object(outputs))
-        .with("plan_summary", json!(summary))
-        .with("timings", steps.timings()))
+    Ok(Outcome::success().with("runner_outputs", Value::Object(outputs)).with("plan_summary", json!(summary)))
 }
 
 /// The template in the working directory, with its secrets in terraform's environment.

@@ -72,7 +72,7 @@ impl Secrets {
         .collect()
     }
 
-    /// What the template's variables say of them. A secret that the payload does not bring stays as the stack's outputs say
+    /// What the template's variables say of them. What the payload does not bring stays as the stack's outputs say
     /// that it is: in another storage, the runner would find no environment of its own.
     ///
     /// # Errors

@@ -86,6 +86,7 @@ async fn a_runner_is_deployed_changed_and_taken_away() {
     let kept: Value = serde_json::from_str(aws.secret(&id, "storage").await["SecretString"].as_str().unwrap()).unwrap();
     assert_eq!(kept, json!({ "key_id": "storage-id-canary", "secret_key": "storage-key-canary" }));
 
+    assert_eq!(outcome.metadata["steps"].as_array().unwrap().len(), 3);
     let outputs = &outcome.metadata["runner_outputs"];
     for name in ["cluster_arn", "service_name", "task_definition_arn", "task_role_arn", "log_group"] {
         assert!(outputs[name].as_str().is_some_and(|value| value.contains(&id)), "{name}: {outputs}");
@@ -177,6 +178,7 @@ async fn what_is_not_there_is_neither_changed_nor_taken_for_taken_away() {
     }
     let error = run(&update.context).await.unwrap_err().to_string();
     assert!(error.contains("deploy it first") && update.commits() == 0, "{error}");
+    assert_eq!(update.progress()["steps"][0]["name"], "terraform_init", "how long it took is known all the same");
     let destroy = aws.job("DESTROY_RUNNER", &payload(&id, &json!({}))).build().unwrap();
     let error = run(&destroy.context).await.unwrap_err().to_string();
     assert!(error.contains("by hand") && destroy.commits() == 0, "{error}");
