@@ -27,8 +27,8 @@ pub fn check_timeout(job: &Job, timeout: Duration) -> Result<(), ExecutorError> 
         Some(limit) => {
             let (timeout, limit) = (timeout.as_secs(), limit.as_secs());
             let why = format!(
-                "these {timeout}s are longer than the job itself may run, {limit}s; submit it with a --timeout (`timeout_s`) \
-                 of more than {timeout}s, or shorten this"
+                "these {timeout}s are longer than the job itself may run, {limit}s; submit it with a --timeout \
+                 (`timeout_s`) of more than {timeout}s, or shorten this"
             );
             Err(ExecutorError::invalid("/timeout", why))
         }

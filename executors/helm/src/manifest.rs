@@ -60,8 +60,8 @@ fn object(text: String) -> Option<Object> {
     })
 }
 
-/// As helm reads it: of equal keys the last counts. Null if that cannot be, or if it would show what an earlier one made
-/// a secret.
+/// As helm reads it: of equal keys the last counts. Null if that cannot be, or if it would show what an earlier one
+/// made a secret.
 fn read(text: &str) -> Value {
     let [first, last] = [DuplicateKeyPolicy::FirstWins, DuplicateKeyPolicy::LastWins].map(|policy| {
         let options = serde_saphyr::options! { duplicate_keys: policy };
@@ -71,7 +71,7 @@ fn read(text: &str) -> Value {
 }
 
 impl Object {
-    /// Whether the other is this object, perhaps changed. Of what cannot be read, only the same text is the same object.
+    /// Whether the other is this object, perhaps changed. Of what cannot be read, only the same text is the same.
     pub(crate) fn is(&self, other: &Self) -> bool {
         if self.parsed.is_null() || other.parsed.is_null() {
             return self.text == other.text;

@@ -1,7 +1,7 @@
 //! Releases that an operation left pending: whose they are, and how they are mended.
 //!
-//! Helm refuses to upgrade a pending release for ever, and does not say who made it so. Each revision that an upgrade of
-//! ours makes carries three labels: the job, the attempt and the revision itself. The last is what proves it: labels are
+//! Helm refuses to upgrade a pending release for ever, and does not say who made it so. Each revision that an upgrade
+//! of ours makes carries three labels: the job, the attempt and the revision itself. The last is what proves it: labels are
 //! handed on from revision to revision, so one that somebody else makes on top of ours carries our labels with an older
 //! number. A rollback takes no labels but those of the revision that it goes back to: whose it is, is not known.
 
