@@ -4,6 +4,7 @@ pub mod access;
 pub mod artifacts;
 mod connections;
 pub mod database;
+mod detached;
 pub mod directory;
 mod error;
 mod gate;

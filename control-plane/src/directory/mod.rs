@@ -14,8 +14,8 @@ use wire::{KindInfo, RunnerId, RunnerMode};
 
 use crate::access::User;
 use crate::database::Database;
+use crate::detached::detached;
 use crate::error::PlaneError;
-use crate::queue::detached;
 use crate::tokens;
 
 pub use runner::Runner;

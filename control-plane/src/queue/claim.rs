@@ -9,7 +9,8 @@ use wire::{
     AttemptNo, Claim, ClaimRequest, CloudIdentity, Job, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
 };
 
-use super::{Queue, Row, Take, detached};
+use super::{Queue, Row, Take};
+use crate::detached::detached;
 use crate::directory::Runner;
 use crate::error::PlaneError;
 use crate::wake::{Baton, Parking, Woken};

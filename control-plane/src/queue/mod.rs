@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use wire::{Job, JobId, JobStatus, RunnerId, RunnerMode, Timestamp};
 
 use crate::access::Progress;
+use crate::detached::detached;
 use crate::directory::Directory;
 use crate::error::PlaneError;
 use crate::identities::Identities;
@@ -265,18 +266,4 @@ impl Queue {
         row.job.log_length = self.0.logs.length(&row.job.id).await?;
         Ok(row.job)
     }
-}
-
-/// Does it to the end even if whoever waits for it goes away: what is committed must be announced.
-pub(crate) async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, PlaneError>> + Send + 'static,
-) -> Result<T, PlaneError> {
-    tokio::spawn(work).await.map_err(|stopped| {
-        let why = if stopped.is_panic() {
-            "the control plane has a defect: it panicked"
-        } else {
-            "the control plane is leaving"
-        };
-        PlaneError::Commit(why.to_owned())
-    })?
 }

@@ -10,8 +10,9 @@ use wire::{Job, JobId, JobList, JobStatus, KindInfo, LossPolicy, Phase, Reason, 
 
 use super::runner_work::Asked;
 use super::transitions::Event;
-use super::{Queue, Row, detached};
+use super::{Queue, Row};
 use crate::access::User;
+use crate::detached::detached;
 use crate::error::PlaneError;
 
 /// A document is no key.

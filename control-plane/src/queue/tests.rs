@@ -209,9 +209,3 @@ async fn a_runner_of_the_seeds_contract_speaks_for_one_job() {
     plane.queue.change(&new, end).await.unwrap();
     assert!(speaks_for(None).await.is_empty(), "the old one is over since it was given the new one");
 }
-
-#[tokio::test]
-async fn a_panic_is_not_called_a_plane_that_leaves() {
-    let stopped = detached::<()>(async { panic!("on purpose") }).await;
-    assert!(matches!(&stopped, Err(PlaneError::Commit(why)) if why.contains("panicked")), "{stopped:?}");
-}
