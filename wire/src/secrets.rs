@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::pointer::pointer_to;
+
 /// What stands in the place of a secret wherever a job is shown.
 pub const HIDDEN: &str = "(hidden)";
 
@@ -92,8 +94,7 @@ impl Walk<'_> {
             Value::Object(fields) => {
                 for (name, field) in fields {
                     let known = schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]);
-                    let name = name.replace('~', "~0").replace('/', "~1");
-                    self.visit(known, field, &format!("{pointer}/{name}"), depth + 1);
+                    self.visit(known, field, &pointer_to(pointer, name), depth + 1);
                 }
             }
             Value::Array(items) => {

@@ -1,6 +1,6 @@
 //! A chart's values, as helm can read them.
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, pointer_to};
 use serde_json::{Map, Value};
 
 /// A longer key is no JSON to helm: its reader is one of YAML.
@@ -13,7 +13,7 @@ pub(crate) fn check(values: &Map<String, Value>, pointer: &str) -> Result<(), Ex
             let error = format!("the key that begins with {start:?} has more than {LONGEST_KEY} bytes");
             return Err(ExecutorError::invalid(pointer, error));
         }
-        check_value(value, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")))?;
+        check_value(value, &pointer_to(pointer, key))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::{ExecutorError, Job, params_of};
+use executor_api::{ExecutorError, Job, params_of, pointer_to};
 use serde_json::Value;
 
 use super::check::{self, must};
@@ -164,7 +164,7 @@ fn labels(labels: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, E
     let fits = |text: &str| (1..=128).contains(&text.len()) && !text.contains([',', '=']) && text == text.trim();
     let mut read = BTreeMap::new();
     for (name, value) in labels {
-        let at = format!("/labels/{}", name.replace('~', "~0").replace('/', "~1"));
+        let at = pointer_to("/labels", &name);
         let Some(text) = value.as_str().filter(|text| fits(&name) && fits(text)) else {
             return Err(ExecutorError::invalid(&at, "a label and its value are texts without ',' and '='"));
         };

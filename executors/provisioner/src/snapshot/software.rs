@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, pointer_to};
 use executor_argocd::Manifest;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -123,7 +123,7 @@ fn read_applications(params: ApplicationsParams) -> Result<ApplicationsOptions, 
         return Err(ExecutorError::invalid("/applications/repositories", format!("give at most {MOST_MIRRORS}")));
     }
     for (from, to) in &repositories {
-        let at = format!("/applications/repositories/{}", from.replace('~', "~0").replace('/', "~1"));
+        let at = pointer_to("/applications/repositories", from);
         for url in [from, to] {
             words::chart_repository(url).map_err(|why| ExecutorError::invalid(&at, why))?;
         }
