@@ -21,7 +21,10 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
     system.online(&runner).await?;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let before_work = observe::status(running.pid(), "VmRSS")?;
-    let plan = json!({"action": "plan", "source": {"files": {"main.tf": "resource \"terraform_data\" \"one\" {}"}}});
+    let plan = json!({
+        "action": "plan", "source": {"files": {"main.tf": "resource \"terraform_data\" \"one\" {}"}},
+        "backend": {"type": "plane", "name": "footprint"},
+    });
     let job = system.client.submit("terraform", plan).await?;
     system.client.follow(&job).await?;
     // The next heartbeat finds it without a job. A claim is held for a minute: whole minutes from then on.
