@@ -1,5 +1,6 @@
 //! Asks for the next job until there is one.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use wire::{Claim, ClaimRequest, RunnerStatus};
 
 use crate::client::ClientError;
 use crate::dialect::Dialect;
+use crate::dispatch::blocking;
 use crate::job_directory::try_room;
 use crate::runner::Runner;
 
@@ -49,7 +51,7 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
 /// Waits until a job would find room here. One that found none would fail, and the next, and all that wait.
 async fn room(runner: &Runner) {
     let mut is_full = false;
-    while let Err(error) = try_room(&runner.jobs_dir) {
+    while let Err(error) = has_room(runner).await {
         if !is_full {
             let (error, directory) = (crate::chain(&error), runner.jobs_dir.display());
             tracing::error!(error, %directory, "there is no room for a job; none is taken until there is");
@@ -62,13 +64,18 @@ async fn room(runner: &Runner) {
     }
 }
 
+async fn has_room(runner: &Runner) -> io::Result<()> {
+    let jobs = runner.jobs_dir.clone();
+    blocking(move || try_room(&jobs)).await
+}
+
 /// What a report of an end asks for: the next job for the slot that is free then, if one waits. None from a runner that
 /// takes no more, that has no room, or that holds more than it has slots, as one that was started again with fewer.
-pub(crate) fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
+pub(crate) async fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
     let is_free_then = runner.held.count() <= runner.config.slots;
     let takes_more = *runner.status.borrow() == RunnerStatus::Online && !runner.config.once && is_free_then;
-    let has_room = takes_more && try_room(&runner.jobs_dir).is_ok();
-    has_room.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
+    let wants_one = takes_more && has_room(runner).await.is_ok();
+    wants_one.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
 }
 
 fn request(runner: &Runner, request_id: &str, wait: Duration) -> ClaimRequest {

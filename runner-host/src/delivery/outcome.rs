@@ -28,6 +28,7 @@ pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -
         outcome.log = LogSummary { dropped_bytes, ..kept };
     }
     let is_two = delivery.dialect == Dialect::Two;
+    let next = if is_two { claim::beside_a_report(delivery.runner).await } else { None };
     let report = StatusReport {
         status: outcome.status,
         error_message: outcome.error_message,
@@ -37,7 +38,7 @@ pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -
         reason: outcome.reason.filter(|_| is_two),
         log: is_two.then_some(outcome.log),
         finished_at: is_two.then_some(outcome.finished_at),
-        next: claim::beside_a_report(delivery.runner).filter(|_| is_two),
+        next,
     };
     if !is_two && let Some(metadata) = &report.execution_metadata {
         // The seed's runners send their results with a PROCESSING of its own.
