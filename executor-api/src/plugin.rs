@@ -21,8 +21,8 @@ pub const fn minutes(minutes: u64) -> Duration {
 /// [`ExecutorError::InvalidInput`] at `/timeout`, with the remedy.
 pub fn check_timeout(job: &Job, timeout: Duration) -> Result<(), ExecutorError> {
     let mut plugins = inventory::iter::<ExecutorPlugin>();
-    let of_kind = plugins.find(|plugin| plugin.kind == job.job_type).map(|plugin| plugin.timeout);
-    match job.timeout_s.map(Duration::from_secs).or(of_kind).filter(|limit| *limit < timeout) {
+    let limit = plugins.find(|plugin| plugin.kind == job.job_type).map(|plugin| plugin.time_limit(job));
+    match limit.filter(|limit| *limit < timeout) {
         None => Ok(()),
         Some(limit) => {
             let (timeout, limit) = (timeout.as_secs(), limit.as_secs());
@@ -154,6 +154,12 @@ impl ExecutorPlugin {
     #[must_use]
     pub fn default_timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// How long this job may run: its submitter's word, or else that of the kind.
+    #[must_use]
+    pub fn time_limit(&self, job: &Job) -> Duration {
+        job.timeout_s.map_or(self.timeout, Duration::from_secs)
     }
 
     /// What may happen to a job when its runner is lost.

@@ -12,10 +12,9 @@ const TIDYING: Duration = Duration::from_secs(600);
 /// The same where somebody asked for force.
 const TIDYING_BY_FORCE: Duration = Duration::from_secs(20);
 
-/// The submitter's word, or else that of the kind.
+/// How long a run may take, within what a timer can do.
 pub(crate) fn of(job: &Job, plugin: &ExecutorPlugin) -> Duration {
-    let wanted = job.timeout_s.map_or(plugin.default_timeout(), Duration::from_secs);
-    wanted.clamp(Duration::from_secs(1), LONGEST)
+    plugin.time_limit(job).clamp(Duration::from_secs(1), LONGEST)
 }
 
 /// Runs `work`, and asks it to stop when `limit` is over. How it ends then is its own to say.
