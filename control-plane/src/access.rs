@@ -85,6 +85,12 @@ pub struct StateUser {
     pub actor: Actor,
 }
 
+impl From<User> for StateUser {
+    fn from(User { id, org, .. }: User) -> Self {
+        Self { org, actor: Actor::User { id } }
+    }
+}
+
 /// Where a job stands, as `event: status` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Progress {

@@ -232,12 +232,9 @@ impl Access for Gate {
 
     async fn state_user(&self, headers: &HeaderMap) -> Result<StateUser, Refusal> {
         let refused = || Refusal::new(StatusCode::UNAUTHORIZED, "missing or unknown state token");
-        let Some((name, password)) = basic(headers) else {
-            let user = self.user(headers).await?;
-            return Ok(StateUser { org: user.org, actor: Actor::User { id: user.id } });
-        };
+        let Some((name, password)) = basic(headers) else { return Ok(self.user(headers).await?.into()) };
         if let Some(user) = self.directory.user_by_token(&password) {
-            return Ok(StateUser { org: user.org, actor: Actor::User { id: user.id } });
+            return Ok(user.into());
         }
         let job: JobId = name.parse().map_err(|_| refused())?;
         let found = self.queue.attempt_of_state_token(&job, &password).await?;
