@@ -17,14 +17,7 @@ use executor_terraform as _;
 use serde_json::json;
 use tempfile::TempDir;
 
-const STACK: &str = r#"
-variable "password" { sensitive = true }
-resource "terraform_data" "x" { input = var.password }
-output "password" {
-  value     = terraform_data.x.output
-  sensitive = true
-}
-"#;
+const STACK: &str = include_str!("forgetful.tf");
 
 /// What the stand-in keeps.
 #[derive(Default)]

@@ -97,15 +97,7 @@ async fn a_plan_is_applied_as_it_was_reviewed_and_taken_away_again() {
     }
 }
 
-/// A resource remembers what it was made of, and terraform does not remember that it was sensitive.
-const FORGETFUL: &str = r#"
-variable "password" { sensitive = true }
-resource "terraform_data" "x" { input = var.password }
-output "password" {
-  value     = terraform_data.x.output
-  sensitive = true
-}
-"#;
+const FORGETFUL: &str = include_str!("forgetful.tf");
 
 #[tokio::test]
 async fn no_plan_shows_a_sensitive_value_of_before() {
