@@ -1,25 +1,23 @@
 //! The folder: made, looked into, put away.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use executor_api::JobPaths;
-use rustix::fs::{FallocateFlags, fallocate};
 use uuid::Uuid;
 use wire::{AttemptNo, JobId, Phase, Reason};
 
 use crate::short_name;
 
 use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME, OutcomeRecord};
+use super::room::{OUTCOME_BYTES, take_room};
 
 /// What the name of a run that was lost ends with.
 const LOST: &str = "lost";
 /// What the name of a run ends with that is being removed.
 const GONE: &str = "gone";
-/// Room for the outcome on a full disk.
-const RESERVE_BYTES: usize = 64 * 1024;
 
 /// The directory of one run.
 #[derive(Clone, Debug)]
@@ -74,10 +72,7 @@ impl JobDirectory {
 
     /// In the file that it will be written to.
     pub(super) fn keep_room_for_the_outcome(&self) -> io::Result<()> {
-        let mut file = new_file(&self.hidden(OUTCOME))?;
-        // Where a file system promises no room, zeros take it.
-        fallocate(&file, FallocateFlags::KEEP_SIZE, 0, RESERVE_BYTES as u64)
-            .or_else(|_| file.write_all(&[0; RESERVE_BYTES]))
+        take_room(&new_file(&self.hidden(OUTCOME))?, OUTCOME_BYTES)
     }
 
     pub(crate) fn at(root: PathBuf) -> Self {

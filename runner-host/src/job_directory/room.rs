@@ -1,23 +1,25 @@
-//! Whether a job would find the room that it needs before anything else.
+//! The room on the disk that a job needs before anything else.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
-use super::JobDirectory;
+use rustix::fs::{FallocateFlags, fallocate};
 
-/// The room that is kept for the outcome, and as much for the rest.
-const RESERVES: usize = 2;
+/// What is kept for the outcome, that it may be told on a full disk.
+pub(super) const OUTCOME_BYTES: usize = 64 * 1024;
+/// As much again for the rest.
+const JOB_BYTES: usize = 2 * OUTCOME_BYTES;
 
-/// Tries it, as nothing else knows of quotas and of disks that became read-only. What is left by a runner that is killed just
-/// then is no claim, and goes with its next start.
+/// Whether a job would find its room. It is tried, as nothing else knows of quotas and of disks that became read-only; in a
+/// file without a name, of which nothing is left whatever happens.
 pub(crate) fn try_room(jobs: &Path) -> io::Result<()> {
-    let mut kept = vec![];
-    for _ in 0..RESERVES {
-        let trial = tempfile::Builder::new().prefix(".trial").tempdir_in(jobs)?;
-        JobDirectory::at(trial.path().to_owned()).keep_room_for_the_outcome()?;
-        kept.push(trial);
-    }
-    kept.into_iter().try_for_each(tempfile::TempDir::close)
+    take_room(&tempfile::tempfile_in(jobs)?, JOB_BYTES)
+}
+
+pub(super) fn take_room(mut file: &File, bytes: usize) -> io::Result<()> {
+    // Where a file system promises no room, zeros take it.
+    fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes as u64).or_else(|_| file.write_all(&vec![0; bytes]))
 }
 
 #[cfg(test)]
