@@ -54,8 +54,8 @@ pub(crate) enum Verb {
 impl Verb {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Demo(args) => server_runtime()?.block_on(demo::run(args)),
-            Self::Server(args) => server_runtime()?.block_on(server::run(args)),
+            Self::Demo(args) => serve(demo::run(args)),
+            Self::Server(args) => serve(server::run(args)),
             Self::Runner(verb) => runner::run(verb),
             Self::Job(verb) => client_runtime()?.block_on(job::run(verb)),
             Self::Identity(verb) => client_runtime()?.block_on(identity::run(verb)),
@@ -68,8 +68,13 @@ impl Verb {
     }
 }
 
-fn server_runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build()
+/// Runs what serves many at once. Its database and its files have threads of their own, which need half of the processors:
+/// with a thread for each of them the threads wake one another more than they work. None of it is on this thread, from
+/// which every request would have to be handed over.
+fn serve(command: impl Future<Output = anyhow::Result<ExitCode>> + Send + 'static) -> anyhow::Result<ExitCode> {
+    let threads = std::thread::available_parallelism()?.get().div_ceil(2);
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    runtime.block_on(runtime.spawn(command))?
 }
 
 fn client_runtime() -> std::io::Result<Runtime> {
