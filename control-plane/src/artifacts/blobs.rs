@@ -106,6 +106,11 @@ impl BlobStore {
     pub fn open(dir: &Path) -> io::Result<Self> {
         let incoming = dir.join(INCOMING);
         make_dir(&incoming)?;
+        // Every shelf is there and on the disk before the first body, so that a body waits for its own shelf alone.
+        for first_byte in 0..=u8::MAX {
+            make_dir(&dir.join(hex::encode([first_byte])))?;
+        }
+        File::open(dir)?.sync_all()?;
         for left in fs::read_dir(&incoming)? {
             fs::remove_file(left?.path())?;
         }
@@ -189,11 +194,9 @@ impl Receiving {
             return Err(BlobError::Mismatch { expected: expected.0.clone(), found: digest.0 });
         }
         let shelf = dir.join(&digest.0[..2]);
-        make_dir(&shelf)?;
         received.file.as_file().sync_all()?;
         received.file.persist(shelf.join(&digest.0)).map_err(|error| error.error)?;
         File::open(&shelf)?.sync_all()?;
-        File::open(dir)?.sync_all()?;
         Ok(Blob { digest, size_bytes: received.size_bytes })
     }
 }
