@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, SqlitePool};
 
 use crate::writer::Writer;
 
-const READERS: u32 = 4;
+const READERS: u32 = 2;
 /// How long a statement waits for a writer that is not ours, a backup for example.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -32,7 +32,9 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
-        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.clone()).await?;
+        // A file does not hang up: what a connection to a server is asked before each use would cost a turn of its thread.
+        let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let pool = readers.connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&pool).await?;
         let writer = Writer::start(options.connect().await?);
         Ok(Self { pool, writer })
