@@ -311,6 +311,20 @@ async fn what_waits_for_a_runner_that_is_taken_away_waits_for_any(store: impl Jo
     assert_eq!(found(3).await.assigned_runner_id.unwrap().as_str(), "r3");
 }
 
+async fn what_is_said_of_a_job_that_has_ended_means_nothing_for_its_runner(store: impl JobStore) {
+    let destroy = json!({ "job_type": "DESTROY_RUNNER", "config_snapshot": { "runner_id": "r2" } });
+    store.insert(job(1, destroy), None).await.unwrap();
+    let end = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = JobStatus::Success;
+        Ok(())
+    };
+    store.change(&id(1), Box::new(end)).await.unwrap();
+    store.insert(job(2, json!({ "assigned_runner_id": "r2" })), None).await.unwrap();
+    store.change(&id(1), Box::new(|_, _| Ok(()))).await.unwrap();
+    let assigned = store.find(&id(2)).await.unwrap().unwrap().job.assigned_runner_id;
+    assert_eq!(assigned.unwrap().as_str(), "r2", "what is gone went once");
+}
+
 async fn a_runner_that_holds_a_job_is_not_taken_away(store: impl JobStore) {
     let destroy = |number, runner: &str| {
         let payload = json!({ "runner_id": runner });
@@ -359,5 +373,6 @@ conforms! { sqlite:
     a_list_is_of_one_organisation_newest_first,
     what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner,
     what_waits_for_a_runner_that_is_taken_away_waits_for_any,
+    what_is_said_of_a_job_that_has_ended_means_nothing_for_its_runner,
     a_runner_that_holds_a_job_is_not_taken_away,
 }

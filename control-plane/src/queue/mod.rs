@@ -39,6 +39,7 @@ pub use claim::Claimant;
 use holding::Holdings;
 pub use report::Reported;
 pub use row::Row;
+use runner_work::effect;
 pub use sqlite::SqliteStore;
 pub use store::{Decide, JobStore, Take};
 pub use submit::ListFilter;
@@ -202,15 +203,17 @@ impl Queue {
         detached(async move {
             let (tell, told) = std::sync::mpsc::channel();
             let decide = Box::new(move |row: &mut Row, plan: Option<&mut Row>| {
+                let before = row.job.status;
                 // Nobody can have gone away: the receiver is below.
-                let _ = tell.send(decide(row, plan)?);
+                let _ = tell.send((before, decide(row, plan)?));
                 Ok(())
             });
             let row = queue.0.store.change(&id, decide).await?;
-            queue.follow_effect(&row).await;
+            let told = told.try_recv();
+            let (before, result) = told.map_err(|_| PlaneError::Commit("a change was not made".to_owned()))?;
+            queue.follow_effect(effect(before, &row)).await;
             queue.announce(&row);
             queue.let_next_go(&row).await;
-            let result = told.try_recv().map_err(|_| PlaneError::Commit("a change was not made".to_owned()))?;
             Ok((row, result))
         })
         .await

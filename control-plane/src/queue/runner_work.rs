@@ -20,15 +20,18 @@ pub enum Effect {
     Deployed(RunnerId, Value),
     /// It is gone.
     Gone(RunnerId),
+    /// It was to be taken away and is not: it takes jobs again.
+    Stays(RunnerId),
 }
 
-/// Decides. Pure, and the same each time: a job that has ended does not end in another way.
+/// Decides. Pure. Only the change that ends a job means something: what is said of it later is old by then.
 #[must_use]
-pub fn effect(row: &Row) -> Option<Effect> {
-    let work = RunnerWork::of(&row.job.job_type).filter(|_| row.job.status.is_terminal())?;
+pub fn effect(before: JobStatus, row: &Row) -> Option<Effect> {
+    let work = RunnerWork::of(&row.job.job_type).filter(|_| !before.is_terminal() && row.job.status.is_terminal())?;
     let runner = runner_of(row)?;
     match work {
-        RunnerWork::Destroy => (row.job.status == JobStatus::Success).then_some(Effect::Gone(runner)),
+        RunnerWork::Destroy if row.job.status == JobStatus::Success => Some(Effect::Gone(runner)),
+        RunnerWork::Destroy => Some(Effect::Stays(runner)),
         RunnerWork::Deploy | RunnerWork::Update => {
             let config = row.job.execution_metadata.as_ref()?.get(DEPLOY_CONFIG)?.as_object()?;
             Some(Effect::Deployed(runner, Value::Object(wire::remembered(config))))
@@ -154,18 +157,16 @@ impl Queue {
     }
 
     /// What the database did with the end of a job, in memory.
-    pub(super) async fn follow_effect(&self, row: &Row) {
-        match effect(row) {
+    pub(super) async fn follow_effect(&self, effect: Option<Effect>) {
+        match effect {
             Some(Effect::Deployed(runner, config)) => self.0.directory.deployed(&runner, config),
             Some(Effect::Gone(runner)) => {
                 self.0.directory.forget(&runner);
                 self.runner_is_gone(&runner).await;
             }
-            None if row.job.status.is_terminal() => {
-                if let Some(runner) = destroyed(row) {
-                    self.0.directory.leaves(&runner, false);
-                    self.0.wake.runner_has_orders(&runner);
-                }
+            Some(Effect::Stays(runner)) => {
+                self.0.directory.leaves(&runner, false);
+                self.0.wake.runner_has_orders(&runner);
             }
             None => {}
         }
@@ -231,17 +232,23 @@ mod tests {
     fn ended(kind: &str, status: JobStatus, payload: &Value, metadata: &Value) -> Option<Effect> {
         let job = json!({ "id": "j", "job_type": kind, "status": status, "config_snapshot": payload,
                           "execution_metadata": metadata });
-        effect(&Row::new(serde_json::from_value(job).unwrap(), wire::LossPolicy::RequeueBeforeCommit))
+        let row = Row::new(serde_json::from_value(job).unwrap(), wire::LossPolicy::RequeueBeforeCommit);
+        assert_eq!(effect(JobStatus::Failed, &row), None, "it had ended already");
+        effect(JobStatus::Processing, &row)
     }
 
     #[test]
     fn a_runner_is_gone_only_when_its_destruction_has_succeeded() {
         let gone = Some(Effect::Gone("r".parse().unwrap()));
+        let stays = Some(Effect::Stays("r".parse().unwrap()));
         for (kind, payload) in
             [("DESTROY_RUNNER", json!({ "runner_id": "r" })), ("DESTROY_WORKER", json!({ "worker_id": "r" }))]
         {
             assert_eq!(ended(kind, JobStatus::Success, &payload, &json!({})), gone);
-            for status in [JobStatus::Failed, JobStatus::Cancelled, JobStatus::Processing, JobStatus::Queued] {
+            for status in [JobStatus::Failed, JobStatus::Cancelled] {
+                assert_eq!(ended(kind, status, &payload, &json!({})), stays);
+            }
+            for status in [JobStatus::Processing, JobStatus::Queued] {
                 assert_eq!(ended(kind, status, &payload, &json!({})), None);
             }
         }

@@ -140,16 +140,17 @@ async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) ->
         Some(plan) => columns::find(&mut *connection, plan).await?,
         None => None,
     };
+    let before = row.job.status;
     let used_by = plan.as_ref().and_then(|plan| plan.plan_used_by.clone());
     decide(&mut row, plan.as_mut())?;
     if let Some(mut plan) = plan.filter(|plan| plan.plan_used_by != used_by) {
         columns::save(connection, &mut plan).await?;
     }
     columns::save(connection, &mut row).await?;
-    match effect(&row) {
+    match effect(before, &row) {
         Some(Effect::Deployed(runner, config)) => runner_rows::deployed(connection, &runner, &config).await?,
         Some(Effect::Gone(runner)) => runner_rows::delete(connection, runner).await?,
-        None => {}
+        Some(Effect::Stays(_)) | None => {}
     }
     Ok(row)
 }

@@ -55,7 +55,11 @@ impl Opened {
 
     /// A job that a runner holds and has begun to apply.
     async fn running(&self, id: &str, runner: &Runner) -> Row {
-        let row = Row::new(job(id, &json!({})), LossPolicy::RequeueBeforeCommit);
+        self.running_as(id, &json!({}), runner).await
+    }
+
+    async fn running_as(&self, id: &str, more: &Value, runner: &Runner) -> Row {
+        let row = Row::new(job(id, more), LossPolicy::RequeueBeforeCommit);
         let take = self.queue.request(&claimant(runner), Some(id));
         let row = self.queue.0.store.insert(row, Some(take)).await.unwrap();
         let run = |row: &mut Row, _: Option<&mut Row>| {
@@ -181,6 +185,30 @@ async fn only_a_job_that_waits_again_counts_as_recovered() {
     plane.queue.reap(in_seconds(0)).await.unwrap();
     assert_eq!(plane.queue.reap(in_seconds(3)).await.unwrap(), 1);
     assert_eq!(plane.queue.reap(in_seconds(6)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_late_report_of_an_old_job_does_not_undo_what_a_later_one_has_deployed() {
+    let plane = open().await;
+    let runner = plane.runner().await;
+    let update = json!({ "job_type": "UPDATE_RUNNER", "config_snapshot": { "runner_id": runner.id } });
+    let report = async |row: &Row, status: &str, region: &str| {
+        let metadata = json!({ "deploy_config": { "region": region } });
+        let report = json!({ "status": status, "execution_metadata": metadata });
+        let report = serde_json::from_value(report).unwrap();
+        plane.queue.report(&runner, &row.job.id, row.job.attempt_no(), report).await.unwrap()
+    };
+    let lost = plane.running_as("lost", &update, &runner).await;
+    report(&lost, "PROCESSING", "old").await;
+    plane.queue.reap(in_seconds(0)).await.unwrap();
+    plane.queue.reap(in_seconds(3)).await.unwrap();
+    let later = plane.running_as("later", &update, &runner).await;
+    assert_eq!(report(&later, "SUCCESS", "new").await, Reported::Taken);
+    assert!(matches!(report(&lost, "SUCCESS", "old").await, Reported::TooLate(_)), "it was given up");
+    let again = Directory::load(plane.database.clone()).await.unwrap();
+    for directory in [&plane.queue.0.directory, &again] {
+        assert_eq!(directory.runner(&runner.id).unwrap().deploy_config, Some(json!({ "region": "new" })));
+    }
 }
 
 #[tokio::test]
