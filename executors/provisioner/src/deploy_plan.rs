@@ -1,8 +1,8 @@
 //! Whether the plan of another job is still the one to apply.
 //!
 //! Who keeps which part of the promise: the control plane refuses a plan that did not succeed, that another DEPLOY has
-//! applied, or that was made under another identity; [`SavedPlan`] refuses bytes that are not the reviewed ones and
-//! another version of the program; terraform refuses a plan whose state has changed since; the rest is here.
+//! applied, or that was made under another identity; [`SavedPlan`] refuses bytes that are not the reviewed ones, another
+//! version of the program, and a state that has changed since; the rest is here.
 
 use std::time::{Duration, SystemTime};
 

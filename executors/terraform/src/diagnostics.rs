@@ -124,10 +124,13 @@ fn lock_info(stderr: &str) -> Option<StateLock> {
     (!lock.id.is_empty()).then_some(lock)
 }
 
+/// What is wrong with a plan that came too late.
+pub(crate) const STALE: &str = "the state has changed since the plan was made; plan again";
+
 /// What to do about it, where we know.
 pub(crate) fn hint(stderr: &str) -> Option<&'static str> {
     let hints = [
-        ("Saved plan is stale", "the state has changed since the plan was made; plan again"),
+        ("Saved plan is stale", STALE),
         ("was created by a different version", "the plan was made by another version of the program; plan again"),
         (
             "Failed to query available provider packages",

@@ -1,13 +1,16 @@
 //! A plan that another job made. It is a promise: the same job, the same bytes, the same program, or nothing is applied.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use executor_api::{ExecutorError, Input, Job, JobContext, JobId, JobStatus};
 use semver::Version;
 use serde::Deserialize;
 use serde_json::Value;
+use zip::ZipArchive;
 
 use crate::backend::Backend;
+use crate::diagnostics::STALE;
 use crate::files::digest;
 use crate::options::Options;
 use crate::params::Engine;
@@ -31,6 +34,13 @@ pub struct SavedPlan {
 struct MadeBy {
     engine: Engine,
     version: Option<Version>,
+}
+
+/// Which state a plan was made from: what terraform compares before it applies one.
+#[derive(Default, Deserialize, PartialEq, Eq)]
+struct StateVersion {
+    serial: u64,
+    lineage: String,
 }
 
 impl SavedPlan {
@@ -95,7 +105,7 @@ impl SavedPlan {
     ///
     /// # Errors
     /// [`ExecutorError::InvalidInput`] at `/plan_job_id` if the runner has only another version of the program, with
-    /// both versions; else as [`Stack::open`].
+    /// both versions, or if the state has changed since; else as [`Stack::open`].
     pub async fn open<'a>(
         &self,
         job: &'a JobContext,
@@ -112,8 +122,41 @@ impl SavedPlan {
             Ok(terraform)
         };
         let stack = Stack::open_with(job, ready, backend).await?;
+        self.check_state(&stack).await?;
         job.log().system(format!("this is exactly the plan of job {}", self.job.id));
         Ok(stack)
+    }
+
+    /// Terraform would refuse it too, but only when the apply begins: after all that goes before that.
+    async fn check_state(&self, stack: &Stack<'_>) -> Result<(), ExecutorError> {
+        let Some(planned) = StateVersion::of_plan(&self.file)? else { return Ok(()) };
+        let now = StateVersion::of_state(&stack.state().await?)?;
+        // The plan of a stack that was never applied has no lineage to compare.
+        let is_first = planned == StateVersion::default();
+        if planned.serial == now.serial && (is_first || planned.lineage == now.lineage) {
+            return Ok(());
+        }
+        refuse(STALE.to_owned())
+    }
+}
+
+impl StateVersion {
+    /// A plan is an archive with the state that it was made from. None if tofu has encrypted it: then it alone can tell.
+    fn of_plan(file: &Path) -> Result<Option<Self>, ExecutorError> {
+        let file = File::open(file).map_err(ExecutorError::io("cannot read the plan"))?;
+        let Ok(mut plan) = ZipArchive::new(file) else { return Ok(None) };
+        let unread = |error: String| ExecutorError::Other(format!("the state in the plan cannot be read: {error}"));
+        let state = plan.by_name("tfstate").map_err(|error| unread(error.to_string()))?;
+        serde_json::from_reader(state).map(Some).map_err(|error| unread(error.to_string()))
+    }
+
+    /// A state that is not there has no bytes.
+    fn of_state(bytes: &[u8]) -> Result<Self, ExecutorError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let unread = |error| ExecutorError::Other(format!("the state cannot be read: {error}"));
+        serde_json::from_slice(bytes).map_err(unread)
     }
 }
 

@@ -182,6 +182,11 @@ impl<'a> Stack<'a> {
         Ok(values)
     }
 
+    /// The state itself; no bytes if there is none. It holds secrets.
+    pub(crate) async fn state(&self) -> Result<Vec<u8>, ExecutorError> {
+        self.terraform.state().await
+    }
+
     /// How many resources the state holds.
     ///
     /// # Errors

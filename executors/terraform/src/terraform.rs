@@ -205,6 +205,13 @@ impl<'a> Terraform<'a> {
         Ok(outputs)
     }
 
+    /// `state pull`. It never reaches the log: it holds sensitive values in clear.
+    pub(crate) async fn state(&self) -> Result<Vec<u8>, ExecutorError> {
+        let finished = self.job.capture(self.command("state", ["pull".to_owned()])).await?;
+        self.succeeded("state pull", &finished)?;
+        Ok(finished.stdout)
+    }
+
     /// How many resources the state holds. What it says of them never reaches the log.
     pub(crate) async fn resources(&self) -> Result<usize, ExecutorError> {
         let finished = self.job.capture(self.command("show", ["-json".to_owned(), "-no-color".to_owned()])).await?;

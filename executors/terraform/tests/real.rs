@@ -82,7 +82,8 @@ async fn a_plan_is_applied_as_it_was_reviewed_and_taken_away_again() {
 
     let again = apply_of(&planned, &plan, &json!({ "action": "apply" })).build().unwrap();
     let error = run(&again).await.unwrap_err().to_string();
-    assert!(error.contains("the state has changed since the plan was made; plan again"), "{error}");
+    assert_eq!(error, "/plan_job_id: the state has changed since the plan was made; plan again");
+    assert_eq!(again.commits(), 0);
 
     let drift = run(&builder(&payload("drift", &state, &json!({}))).build().unwrap()).await.unwrap();
     assert_eq!(drift.metadata["has_drift"], false);

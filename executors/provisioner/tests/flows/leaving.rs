@@ -29,6 +29,8 @@ output "eks_cluster_name" { value = one(aws_eks_cluster.this[*].name) }
 /// The outputs of the template for AWS by which Karpenter ends its machines, and nothing else of it.
 const KARPENTER: &str = r#"
 variable "enable_karpenter" { type = bool }
+variable "vpc_cidr" { type = string }
+resource "terraform_data" "network" { input = var.vpc_cidr }
 resource "terraform_data" "other" { input = var.enable_karpenter }
 output "eks_cluster_name" { value = "eks-1" }
 output "karpenter_sa_role" { value = var.enable_karpenter ? "arn:aws:iam::123456789012:role/karpenter" : null }
@@ -91,4 +93,25 @@ async fn karpenters_role_stays_while_nobody_can_tell_what_machines_it_has() {
     let error = place.refused(&off).await;
     assert!(error.starts_with(UNREACHED), "{error}");
     assert!(!off.log().contains("Run terraform apply"), "{}", off.log());
+}
+
+#[tokio::test]
+async fn nothing_takes_leave_for_a_plan_that_came_too_late() {
+    let place = Place::new();
+    place.template(KARPENTER);
+    let with = |is_on: bool, more: &Value| {
+        let mut payload = payload(&json!({ "cluster": { "provider_config": { "enable_karpenter": is_on } } }));
+        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        payload
+    };
+    place.done(&place.job("DEPLOY", &with(true, &json!({})))).await;
+    let off = with(false, &json!({ "argocd": {} }));
+    let reviewed = place.plan(&off).await;
+    let other = with(true, &json!({ "network": { "cidr_block": "10.3.0.0/16" } }));
+    place.done(&place.job("DEPLOY", &other)).await;
+
+    let late = with_tools(&place, reviewed.deploy(&place, &off)).build().unwrap();
+    let error = place.refused(&late).await;
+    assert_eq!(error, "/plan_job_id: the state has changed since the plan was made; plan again");
+    assert_eq!(late.commits(), 0);
 }

@@ -69,7 +69,8 @@ async fn a_plan_that_is_not_the_reviewed_one_for_this_environment_is_refused() {
 
     let replayed = deploy(&same).build().unwrap();
     let error = place.refused(&replayed).await;
-    assert!(error.contains("the state has changed since the plan was made; plan again"), "{error}");
+    assert_eq!(error, "/plan_job_id: the state has changed since the plan was made; plan again");
+    assert_eq!(replayed.commits(), 0);
 }
 
 #[tokio::test]
