@@ -1,7 +1,7 @@
 //! Files of the program: ours, private to the job and with values that are never expressions, and the stack's.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -27,8 +27,18 @@ pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace("${", "$${").replace("%{", "%%{")
 }
 
-/// The SHA-256 of a file, in hexadecimal digits.
+/// The SHA-256 of a plan or of what belongs to it, in hexadecimal digits.
 pub(crate) fn digest(file: &Path) -> Result<String, ExecutorError> {
-    let bytes = fs::read(file).map_err(ExecutorError::io("cannot read the plan"))?;
-    Ok(hex::encode(Sha256::digest(bytes)))
+    sha256(file).map_err(ExecutorError::io("cannot read the plan"))
+}
+
+/// The SHA-256 of a file of any size, in hexadecimal digits.
+pub(crate) fn sha256(file: &Path) -> io::Result<String> {
+    let (mut file, mut digest, mut buffer) = (fs::File::open(file)?, Sha256::new(), vec![0; 256 * 1024]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex::encode(digest.finalize())),
+            read => digest.update(&buffer[..read]),
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod kind;
 mod options;
 mod outputs;
 mod own_backend;
+mod package_hash;
 mod params;
 mod plan;
 mod program;

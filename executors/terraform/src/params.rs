@@ -177,7 +177,8 @@ const REFUSED: [&str; 12] = [
     // The old name of TF_CLI_CONFIG_FILE.
     "TERRAFORM_CONFIG",
 ];
-const REFUSED_PREFIXES: [&str; 7] = ["LD_", "TF_CLI_", "TF_LOG", "TF_HTTP_", "TF_PLUGIN_", "GIT_", "SSL_CERT_"];
+/// Those of XDG are folders where terraform looks for providers, and tofu for its settings.
+const REFUSED_PREFIXES: [&str; 8] = ["LD_", "TF_CLI_", "TF_LOG", "TF_HTTP_", "TF_PLUGIN_", "XDG_", "GIT_", "SSL_CERT_"];
 
 fn check_env(env: &BTreeMap<String, String>, place: &str) -> Result<(), ExecutorError> {
     if env.len() > MOST_VARIABLES {
@@ -231,6 +232,7 @@ mod tests {
             "TF_REATTACH_PROVIDERS",
             "TF_LOG",
             "TF_HTTP_PASSWORD",
+            "XDG_DATA_HOME",
             "GIT_SSH_COMMAND",
             "GIT_CONFIG_COUNT",
             "HTTPS_PROXY",

@@ -10,8 +10,12 @@ use std::time::Duration;
 use semver::Version;
 use serde::Deserialize;
 
+use crate::package_hash::package_hash;
+
 /// Where terraform has the packages of a stack. The cache has the same folders in it.
 const INSTALLED: &str = ".terraform/providers";
+/// Where a stack can have packages of its own, which terraform prefers to the registry's.
+const BROUGHT: &str = "terraform.d/plugins";
 /// A package's folder: host, namespace, type, version, platform.
 const LEVELS: usize = 5;
 /// What a package is called until it is whole, and when nobody can be at it any more.
@@ -28,10 +32,22 @@ struct LockFile {
 #[derive(Deserialize)]
 struct Locked {
     version: Version,
+    #[serde(default)]
+    hashes: Vec<String>,
 }
 
-/// Brings a stack the packages that its lock file names. Whether they are those that it means, `init` looks: of others
-/// it takes no notice. What the source brought itself goes away: it would come into the cache.
+/// A provider that a lock file names.
+#[derive(Debug, PartialEq, Eq)]
+struct Package {
+    /// Its folder, all but the platform.
+    folder: PathBuf,
+    /// What it may be.
+    hashes: Vec<String>,
+}
+
+/// Brings a stack the packages that its lock file names, and none of which a byte differs: `init` would unpack the right
+/// one over it, and leave a file that is not of it, which terraform could take for the provider. What the source brought
+/// itself goes away: it would come into the cache.
 pub(crate) fn bring(cache: &Path, stack: &Path) -> io::Result<()> {
     let installed = stack.join(INSTALLED);
     match fs::remove_dir_all(&installed) {
@@ -39,16 +55,23 @@ pub(crate) fn bring(cache: &Path, stack: &Path) -> io::Result<()> {
         _ => {}
     }
     let lock_file = fs::read_to_string(stack.join(".terraform.lock.hcl")).unwrap_or_default();
-    for package in locked(&lock_file) {
-        if cache.join(&package).is_dir() {
-            copy(&cache.join(&package), &installed.join(&package), |from, to| fs::copy(from, to).map(drop))?;
+    for Package { folder, hashes } in locked(&lock_file) {
+        for package in folders(cache, &folder) {
+            let copied = installed.join(&package);
+            copy(&cache.join(&package), &copied, |from, to| fs::copy(from, to).map(drop))?;
+            if !hashes.contains(&package_hash(&copied)?) {
+                fs::remove_dir_all(&copied)?;
+            }
         }
     }
     Ok(())
 }
 
-/// Keeps what `init` has fetched.
+/// Keeps what `init` has fetched. What may be the stack's own would be in the way of the registry's for good.
 pub(crate) fn keep(cache: &Path, stack: &Path) -> io::Result<()> {
+    if stack.join(BROUGHT).exists() {
+        return Ok(());
+    }
     let installed = stack.join(INSTALLED);
     for package in packages(&installed) {
         let kept = cache.join(&package);
@@ -80,25 +103,28 @@ fn sweep(cache: &Path) {
     }
 }
 
-/// The folders of the packages that a lock file names: all but the platform.
-fn locked(text: &str) -> Vec<PathBuf> {
+/// The packages that a lock file names.
+fn locked(text: &str) -> Vec<Package> {
     let lock_file: LockFile = hcl::from_str(text).unwrap_or_default();
-    let folder = |(provider, locked): (String, Locked)| {
+    let package = |(provider, Locked { version, hashes }): (String, Locked)| {
         let provider = PathBuf::from(provider);
         let stays_inside = provider.components().all(|part| matches!(part, Component::Normal(_)));
-        stays_inside.then(|| provider.join(locked.version.to_string()))
+        stays_inside.then(|| Package { folder: provider.join(version.to_string()), hashes })
     };
-    lock_file.provider.into_iter().filter_map(folder).collect()
+    lock_file.provider.into_iter().filter_map(package).collect()
 }
 
-/// The packages below a folder, relative to it. Links are none: what they lead to is somebody else's.
+/// The packages below a folder, relative to it.
 fn packages(root: &Path) -> Vec<PathBuf> {
-    let below = |folder: &PathBuf| {
-        let entries = fs::read_dir(root.join(folder)).into_iter().flatten().filter_map(Result::ok);
-        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.map(|entry| folder.join(entry.file_name())).collect::<Vec<_>>()
-    };
-    (0..LEVELS).fold(vec![PathBuf::new()], |folders, _| folders.iter().flat_map(below).collect())
+    let below = |folder: &PathBuf| folders(root, folder);
+    (0..LEVELS).fold(vec![PathBuf::new()], |found, _| found.iter().flat_map(below).collect())
+}
+
+/// The folders in a folder of `root`, relative to that. Links are none: what they lead to is somebody else's.
+fn folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.join(folder)).into_iter().flatten().filter_map(Result::ok);
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| folder.join(entry.file_name())).collect()
 }
 
 fn copy(from: &Path, to: &Path, file: fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
@@ -143,7 +169,8 @@ provider "/etc/x" {
   version = "1.0.0"
 }
 "#;
-        assert_eq!(locked(text), [PathBuf::from("registry.terraform.io/hashicorp/aws/5.100.0")]);
+        let folder = PathBuf::from("registry.terraform.io/hashicorp/aws/5.100.0");
+        assert_eq!(locked(text), [Package { folder, hashes: vec!["h1:x=".to_owned()] }]);
         for text in ["", "provider", "provider \"a/b/c\" {\n  version = \"../x\"\n}\n"] {
             assert!(locked(text).is_empty(), "{text}");
         }

@@ -4,11 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use executor_api::testing::{TestJob, tool};
-use executor_api::{ExecutorError, ExecutorRegistry, Outcome};
+use executor_api::testing::{TestJob, TestJobBuilder, tool};
+use executor_api::{ExecutorError, ExecutorRegistry, Input, Outcome};
 use executor_terraform as _;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::task::{JoinSet, spawn_blocking};
 use zip::write::SimpleFileOptions;
@@ -27,7 +28,8 @@ struct Place {
 }
 
 impl Place {
-    /// The provider is `/bin/sh`, which waits when it is told to.
+    /// The provider is `/bin/sh`, which waits when it is told to. The files beside it have names whose order as paths
+    /// is another than as texts.
     fn new() -> Option<Self> {
         tool("terraform")?;
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
@@ -38,6 +40,10 @@ impl Place {
         let options = SimpleFileOptions::default().unix_permissions(0o755);
         release.start_file("terraform-provider-random_v3.7.2", options).unwrap();
         release.write_all(&fs::read("/bin/sh").unwrap()).unwrap();
+        for name in ["LICENSE.txt", "docs/index.md", "docs-of-old.md"] {
+            release.start_file(name, SimpleFileOptions::default()).unwrap();
+            release.write_all(name.as_bytes()).unwrap();
+        }
         release.finish().unwrap();
         let mirror = place.path("mirror").display().to_string();
         let config = format!("provider_installation {{\n  filesystem_mirror {{\n    path = {mirror:?}\n  }}\n}}\n");
@@ -62,13 +68,16 @@ impl Place {
     fn job(&self, files: &Value) -> TestJob {
         let mut all = json!({ "main.tf": STACK });
         all.as_object_mut().unwrap().extend(files.as_object().unwrap().clone());
-        let payload = json!({ "action": "output", "source": { "files": all },
+        self.builder(&json!({ "files": all })).build().unwrap()
+    }
+
+    fn builder(&self, source: &Value) -> TestJobBuilder {
+        let payload = json!({ "action": "output", "source": source,
                               "backend": { "type": "local", "path": self.path("state") } });
-        let builder = TestJob::builder("terraform", &payload).settings(|settings| {
+        TestJob::builder("terraform", &payload).settings(|settings| {
             settings.cache_dir = Some(self.path("cache"));
             settings.env.insert("TF_CLI_CONFIG_FILE".to_owned(), self.path("config").display().to_string());
-        });
-        builder.build().unwrap()
+        })
     }
 
     /// What is in the cache, by name.
@@ -130,6 +139,41 @@ async fn what_a_lock_file_names_comes_from_the_cache() {
     let cached = place.program(&place.path("cache/providers"));
     fs::write(&cached, "something else").unwrap();
     run(&place.job(&lock_file(&first))).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_of_the_package_is_not_brought() {
+    let Some(place) = Place::new() else { return };
+    let first = place.job(&json!({}));
+    run(&first).await.unwrap();
+    // Terraform would start this one: its name comes first.
+    let name = "terraform-provider-random";
+    fs::copy("/bin/sh", place.program(&place.path("cache/providers")).with_file_name(name)).unwrap();
+
+    let locked = place.job(&lock_file(&first));
+    run(&locked).await.unwrap_or_else(|error| panic!("{error}\n{}", locked.log()));
+    let provider = place.program(&locked.context.work_dir().join(".terraform/providers"));
+    assert!(provider.exists() && !provider.with_file_name(name).exists(), "{}", locked.log());
+    assert_eq!(lock_file(&locked), lock_file(&first), "it means what it meant");
+}
+
+#[tokio::test]
+async fn a_package_that_a_stack_brings_is_its_own() {
+    let Some(place) = Place::new() else { return };
+    let stack = place.path("stack");
+    let brought = stack.join("terraform.d/plugins").join(PROVIDER);
+    fs::create_dir_all(&brought).unwrap();
+    fs::write(stack.join("main.tf"), STACK).unwrap();
+    fs::copy(place.release(), brought.join(place.release().file_name().unwrap())).unwrap();
+    // Terraform looks into the stack where nothing else is said.
+    fs::write(place.path("config"), "").unwrap();
+    let archive = job_source::pack(&stack).unwrap();
+    let id = hex::encode(Sha256::digest(&archive));
+    let job = place.builder(&json!({ "archive": id })).input(Input::Source(id), archive).build().unwrap();
+    run(&job).await.unwrap_or_else(|error| panic!("{error}\n{}", job.log()));
+    let installed = place.program(&job.context.work_dir().join(".terraform/providers"));
+    assert!(installed.exists(), "{}", job.log());
+    assert!(!place.path("cache").exists(), "{}", job.log());
 }
 
 #[tokio::test]
