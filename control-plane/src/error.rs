@@ -31,6 +31,9 @@ pub enum PlaneError {
         /// What is wrong, and what would be right.
         message: String,
     },
+    /// There would be more of it than is kept.
+    #[error("{0}")]
+    TooLarge(String),
     /// The report came before the end of the log.
     #[error("the log is stored up to {0}; send the rest before the report")]
     LogBehind(u64),

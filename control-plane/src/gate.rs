@@ -273,6 +273,7 @@ impl From<PlaneError> for Refusal {
             PlaneError::Conflict(_) | PlaneError::LeaseLost { .. } => StatusCode::CONFLICT,
             PlaneError::NotYours => StatusCode::FORBIDDEN,
             PlaneError::Invalid { .. } => StatusCode::BAD_REQUEST,
+            PlaneError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             PlaneError::LogBehind(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             PlaneError::Database(error) => return Self::internal(error),
             PlaneError::Commit(_) | PlaneError::Vault(_) => return Self::internal(&error),

@@ -23,7 +23,8 @@ impl Queue {
     ///
     /// # Errors
     /// [`PlaneError::LeaseLost`] for an attempt that is not current, [`PlaneError::Conflict`] for a second end or a
-    /// refused commit point, [`PlaneError::LogBehind`] if the log's end is missing. Nothing changed then.
+    /// refused commit point, [`PlaneError::LogBehind`] if the log's end is missing, [`PlaneError::TooLarge`] for metadata
+    /// that is too much with what was reported before. Nothing changed then.
     pub async fn report(
         &self,
         runner: &Runner,
@@ -58,7 +59,7 @@ impl Queue {
             row.holding().check(&runner, attempt)?;
             begin(row)?;
             row.lease_until = lease_until;
-            row.merge_metadata(report.execution_metadata);
+            row.merge_metadata(report.execution_metadata)?;
             if report.phase == Some(Phase::Committed) && row.job.phase < Phase::Committed {
                 commit(row, plan)?;
             }
@@ -105,7 +106,7 @@ impl Queue {
             row.job.error_message = report.error_message.or(row.job.error_message.take());
             row.job.reason = report.reason.map(|reason| reason.as_str().to_owned());
             row.job.phase = Phase::Ending.max(row.job.phase);
-            row.merge_metadata(report.execution_metadata);
+            row.merge_metadata(report.execution_metadata)?;
             (row.job.log_length, row.job.log_complete) = (log_length, log_complete);
             let started = row.job.claimed_at;
             row.job.started_at = row.job.started_at.or(started);
@@ -174,7 +175,7 @@ fn end_again(row: &mut Row, report: &StatusReport) -> Result<Reported, PlaneErro
         "execution_metadata": report.execution_metadata,
         "finished_at": report.finished_at,
     });
-    row.merge_metadata(Some(json!({ "late_report": late })));
+    row.merge_metadata(Some(json!({ "late_report": late })))?;
     let error = format!("job {} was given up as {}; the report was kept beside it", row.job.id, row.job.status);
     Ok(Reported::TooLate(error))
 }

@@ -6,6 +6,9 @@ use wire::{Job, LossPolicy, Phase, Timestamp};
 use super::transitions::{Event, next};
 use crate::error::PlaneError;
 
+/// What the metadata of a job may come to, over all its reports.
+const METADATA_BYTES: usize = 16 << 20;
+
 /// A job, as the queue sees it.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -58,16 +61,21 @@ impl Row {
         Ok(())
     }
 
-    /// Merges metadata key by key, not deeply, as the seed's contract has it.
-    pub(super) fn merge_metadata(&mut self, more: Option<Value>) {
-        if let Some(Value::Object(more)) = more {
-            let mut all = match self.job.execution_metadata.take() {
-                Some(Value::Object(all)) => all,
-                _ => Map::new(),
-            };
-            all.extend(more);
-            self.job.execution_metadata = Some(Value::Object(all));
+    /// Merges metadata key by key, not deeply, as the seed's contract has it; or says that it would be too much.
+    pub(super) fn merge_metadata(&mut self, more: Option<Value>) -> Result<(), PlaneError> {
+        let Some(Value::Object(more)) = more else { return Ok(()) };
+        let mut all = match self.job.execution_metadata.take() {
+            Some(Value::Object(all)) => all,
+            _ => Map::new(),
+        };
+        all.extend(more);
+        let all = Value::Object(all);
+        if all.to_string().len() > METADATA_BYTES {
+            let error = "the job's metadata would have more than 16 MiB; hand large results over as artifacts";
+            return Err(PlaneError::TooLarge(error.to_owned()));
         }
+        self.job.execution_metadata = Some(all);
+        Ok(())
     }
 
     /// Ends the job, or makes it wait again: no runner has it from here on.

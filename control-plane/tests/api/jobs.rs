@@ -197,6 +197,27 @@ async fn metadata_is_merged_key_by_key() {
 }
 
 #[tokio::test]
+async fn reports_bring_so_much_metadata_together_and_an_end_is_taken_without_its_own() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let job = plane.submit("read").await;
+    runner.claim_id().await;
+    let large = |name: &str, status: &str| {
+        let metadata = json!({ name: "x".repeat(6 << 20) });
+        json!({ "status": status, "execution_metadata": metadata })
+    };
+    for (name, expected) in [("a", StatusCode::OK), ("b", StatusCode::OK), ("c", StatusCode::PAYLOAD_TOO_LARGE)] {
+        assert_eq!(runner.status(&job, 1, large(name, "PROCESSING")).await, expected, "{name}");
+    }
+    assert_eq!(runner.status(&job, 1, large("b", "PROCESSING")).await, StatusCode::OK, "it replaces as much");
+    assert_eq!(runner.status(&job, 1, large("c", "SUCCESS")).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(runner.status(&job, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+    let kept = plane.job(&job).await;
+    let names: Vec<_> = kept["execution_metadata"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!((&kept["status"], names), (&json!("SUCCESS"), vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[tokio::test]
 async fn another_organisation_sees_and_changes_nothing() {
     let plane = Plane::start().await;
     let runner = plane.register("one").await;
