@@ -292,6 +292,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_organisation_has_so_many_runners_and_another_has_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, _) = open(&folder).await;
+        let add = |org: &str, number: u32| {
+            let name = number.to_string();
+            let runner = Runner::new(org.to_owned(), name.clone(), RunnerMode::SelfHosted, &format!("{org} {name}"));
+            directory.add_runner(runner)
+        };
+        let added = futures_util::future::join_all((0..runner_rows::MOST_RUNNERS).map(|number| add("o", number))).await;
+        let refused: Vec<_> = added.into_iter().filter_map(Result::err).collect();
+        let [PlaneError::Conflict(why)] = refused.as_slice() else { panic!("{refused:?}") };
+        assert!(why.contains("1000 runners"), "{why}");
+        add("another", 0).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn of_changes_at_once_none_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let (directory, id) = open(&folder).await;

@@ -11,7 +11,16 @@ use super::Runner;
 use crate::error::PlaneError;
 use crate::queue::columns;
 
+/// All that an organisation's runners have said of themselves is held in memory.
+pub(super) const MOST_RUNNERS: u32 = 1000;
+
 pub(super) async fn insert(connection: &mut SqliteConnection, runner: Runner) -> Result<(), PlaneError> {
+    let known = sqlx::query_scalar("SELECT COUNT(*) FROM runners WHERE org_id = ?").bind(&runner.org);
+    let known: u32 = known.fetch_one(&mut *connection).await?;
+    if known >= MOST_RUNNERS {
+        let error = format!("there are {known} runners already; remove those that are gone");
+        return Err(PlaneError::Conflict(error));
+    }
     let inserted = sqlx::query(
         "INSERT INTO runners (id, org_id, name, mode, token_hash, labels, kinds, said, created_at, cloud_identity_id) \
          VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?, ?)",
