@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::map_request;
 use axum::routing::{get, patch, post, put};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::time::{Instant, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 use wire::paths;
 
@@ -35,7 +36,7 @@ pub(crate) fn router(plane: Plane, storage: Storage) -> Router {
         .method_not_allowed_fallback(|| async {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not know that method")
         })
-        .layer(map_request(give_up_on_silence))
+        .layer(map_request(give_up_on_the_slow))
         .layer(CatchPanicLayer::custom(|_| {
             use axum::response::IntoResponse;
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the control plane failed; try again").into_response()
@@ -44,14 +45,25 @@ pub(crate) fn router(plane: Plane, storage: Storage) -> Router {
 
 /// A body of which nothing comes for so long is cut off: its sender is gone, or means harm.
 const SILENCE: Duration = Duration::from_secs(15);
+/// So is one that was waited for longer than this in all, and than what has come takes at [`SLOWEST_BYTES_PER_S`].
+const PATIENCE: Duration = Duration::from_secs(30);
+const SLOWEST_BYTES_PER_S: u64 = 16 << 10;
 
-async fn give_up_on_silence(request: Request) -> Request {
-    request.map(|body| {
-        if body.is_end_stream() {
-            return body;
-        }
-        let frames = tokio_stream::StreamExt::timeout(body.into_data_stream(), SILENCE);
-        Body::from_stream(frames.map(|frame| frame.map_err(axum::Error::new).flatten()))
+async fn give_up_on_the_slow(request: Request) -> Request {
+    request.map(|body| if body.is_end_stream() { body } else { Body::from_stream(in_time(body.into_data_stream())) })
+}
+
+/// Only the time that the sender takes counts, not what is done with what came.
+fn in_time<E: Into<axum::BoxError>>(
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+    stream::try_unfold((body, Duration::ZERO, 0), async |(mut body, waited, received)| {
+        let left = (PATIENCE + Duration::from_secs(received / SLOWEST_BYTES_PER_S)).saturating_sub(waited);
+        let asked = Instant::now();
+        let next = timeout(SILENCE.min(left), body.next()).await.map_err(axum::Error::new)?;
+        let Some(bytes) = next.transpose().map_err(axum::Error::new)? else { return Ok(None) };
+        let received = received + bytes.len() as u64;
+        Ok(Some((bytes, (body, waited + asked.elapsed(), received))))
     })
 }
 
@@ -110,4 +122,26 @@ fn user_routes() -> Router<Plane> {
         .route("/api/runners/{id}/update", post(runner_update::update))
         .route("/api/runners/{id}/rotate-token", post(runners::rotate_token))
         .route("/api/workers/{id}/rotate-token", post(runners::rotate_token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much is taken of a body of which so many bytes come, each so long after the one before.
+    async fn taken(count: usize, bytes: usize, pause: Duration) -> usize {
+        let parts = stream::repeat(Bytes::from(vec![0; bytes])).take(count);
+        let body = parts.then(async |part| {
+            tokio::time::sleep(pause).await;
+            Ok::<_, axum::Error>(part)
+        });
+        in_time(Box::pin(body)).take_while(|part| std::future::ready(part.is_ok())).count().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_slowly_is_cut_off_and_who_sends_much_may_take_long() {
+        assert_eq!(taken(10, 1, SILENCE - Duration::from_secs(1)).await, 2, "28 seconds are over with the second byte");
+        assert_eq!(taken(10, 1, SILENCE + Duration::from_secs(1)).await, 0, "silence");
+        assert_eq!(taken(1000, 16 << 10, Duration::from_secs(1)).await, 1000, "a slow line");
+    }
 }

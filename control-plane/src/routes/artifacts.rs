@@ -25,17 +25,17 @@ pub(super) async fn put(
     headers: HeaderMap,
     request_body: Body,
 ) -> Result<Json<serde_json::Value>, Refusal> {
-    let (job, write) = writing(&storage, &headers, &job).await?;
     let name: Result<ArtifactName, _> = name.parse();
     let name = name.map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
     if media_type(&headers) == SECRET_MEDIA_TYPE {
-        let bytes = body::read(request_body, SECRET_BYTES).await?;
+        let writing = || writing(&storage, &headers, &job);
+        let ((job, write), bytes) = body::read_from(writing, request_body, SECRET_BYTES).await?;
         let digest = hex::encode(Sha256::digest(&bytes));
         let answer = json!({ "name": name.as_str(), "sha256": digest, "size_bytes": bytes.len() });
         storage.secrets.put(&job, write.attempt, &name, bytes.into()).await?;
         return Ok(Json(answer));
     }
-    let blob = store(&storage, &job, write, &name, &headers, request_body).await?;
+    let (_, blob) = store(&storage, &headers, &job, &name, request_body).await?;
     Ok(Json(json!({ "name": name.as_str(), "sha256": blob.digest.as_str(), "size_bytes": blob.size_bytes })))
 }
 
@@ -46,8 +46,7 @@ pub(super) async fn post_plan(
     headers: HeaderMap,
     request_body: Body,
 ) -> Result<Response, Refusal> {
-    let (job, write) = writing(&storage, &headers, &job).await?;
-    store(&storage, &job, write, &plan_name(), &headers, request_body).await?;
+    let (job, _) = store(&storage, &headers, &job, &plan_name(), request_body).await?;
     let key = format!("{job}/{PLAN_ARTIFACT}");
     Ok((StatusCode::CREATED, Json(json!({ "key": key }))).into_response())
 }
@@ -121,21 +120,23 @@ async fn reading(storage: &Storage, headers: &HeaderMap, job: &str) -> Result<Jo
 
 async fn store(
     storage: &Storage,
-    job_id: &JobId,
-    write: JobWrite,
-    name: &ArtifactName,
     headers: &HeaderMap,
+    job: &str,
+    name: &ArtifactName,
     request_body: Body,
-) -> Result<Blob, Refusal> {
+) -> Result<(JobId, Blob), Refusal> {
+    writing(storage, headers, job).await?;
     let digest = headers.get(paths::CONTENT_SHA256).map(|digest| digest.to_str().unwrap_or_default().parse());
     let digest = digest.transpose().map_err(|error| {
         Refusal::new(StatusCode::BAD_REQUEST, format!("the header {} is wrong: {error}", paths::CONTENT_SHA256))
     })?;
     let incoming = Incoming { limit_bytes: storage.limits.artifact_bytes, digest, magic: &[] };
     let blob = storage.blobs.receive(request_body.into_data_stream(), &incoming).await?;
+    // Again: the attempt may have been given up while its bytes came.
+    let (job, JobWrite { attempt, .. }) = writing(storage, headers, job).await?;
     let media_type = media_type(headers);
-    storage.artifacts.put(NewArtifact { job_id, attempt: write.attempt, name, blob: &blob, media_type }).await?;
-    Ok(blob)
+    storage.artifacts.put(NewArtifact { job_id: &job, attempt, name, blob: &blob, media_type }).await?;
+    Ok((job, blob))
 }
 
 async fn send(storage: &Storage, job: &JobId, name: &ArtifactName, request: Request) -> Result<Response, Refusal> {

@@ -1,18 +1,55 @@
 //! Reads what a request brings, within limits, and says what is wrong with it.
 
 use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use wire::JobId;
 
 use crate::access::Refusal;
+use crate::plane::Plane;
 
 /// Not the sender's fault: it sends the same again. With a status that blames what was sent, a runner would give it up.
 pub(super) const CUT_OFF: StatusCode = StatusCode::REQUEST_TIMEOUT;
 
+/// Who calls, and the body, of at most `LIMIT` bytes.
+pub(crate) struct Asked<Who, const LIMIT: u64>(pub(crate) Who, pub(crate) Bytes);
+
+impl<Who, const LIMIT: u64> FromRequest<Plane> for Asked<Who, LIMIT>
+where
+    Who: FromRequestParts<Plane, Rejection = Refusal> + Send,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, plane: &Plane) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let who = || {
+            let mut parts = parts.clone();
+            async move { Who::from_request_parts(&mut parts, plane).await }
+        };
+        let (who, said) = read_from(who, body, LIMIT).await?;
+        Ok(Self(who, said))
+    }
+}
+
+/// The body and who sends it. They are asked before it, and again after it: whoever holds back the end of a request may have
+/// been removed meanwhile.
+pub(super) async fn read_from<Who, Asking>(
+    who: impl Fn() -> Asking,
+    body: Body,
+    limit: u64,
+) -> Result<(Who, Bytes), Refusal>
+where
+    Asking: Future<Output = Result<Who, Refusal>>,
+{
+    who().await?;
+    let said = read(body, limit).await?;
+    Ok((who().await?, said))
+}
+
 /// The whole body, of at most `limit` bytes.
-pub(super) async fn read(body: Body, limit: u64) -> Result<Bytes, Refusal> {
+async fn read(body: Body, limit: u64) -> Result<Bytes, Refusal> {
     let mut stream = body.into_data_stream();
     let mut whole = Vec::new();
     while let Some(chunk) = stream.next().await {

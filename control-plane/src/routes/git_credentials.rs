@@ -1,13 +1,12 @@
 //! Tokens for git hosts: put, listed without the token, taken away.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use url::Url;
 use wire::GitCredentialRequest;
 
-use super::body;
+use super::body::{self, Asked};
 use crate::access::Refusal;
 use crate::error::PlaneError;
 use crate::gate::AuthenticatedUser;
@@ -27,11 +26,10 @@ pub(crate) async fn list(
 /// `PUT /api/git-credentials/{host}`
 pub(crate) async fn put(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
     Path(host): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<Json<Value>, Refusal> {
-    let request: GitCredentialRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: GitCredentialRequest = body::json(&said)?;
     // As the addresses in payloads will be read.
     let url = Url::parse(&format!("https://{host}/")).ok().filter(|url| url.path() == "/" && url.username().is_empty());
     let Some(host) = url.as_ref().and_then(host_of) else {

@@ -1,7 +1,6 @@
 //! Identities at cloud providers: made, connected, tested, and told to the jobs that name them.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use wire::{
     VerifyRequest,
 };
 
-use super::body;
+use super::body::{self, Asked};
 use crate::access::{Refusal, User};
 use crate::error::PlaneError;
 use crate::gate::AuthenticatedUser;
@@ -92,11 +91,10 @@ pub(crate) async fn remove(
 /// `POST /api/cli/providers/{provider}/init`
 pub(crate) async fn init(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
     Path(provider): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<Json<InitAnswer>, Refusal> {
-    let request: InitRequest = body::json_or_default(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: InitRequest = body::json_or_default(&said)?;
     if let Some(label) = &request.label {
         body::check_name("/label", label)?;
     }
@@ -112,11 +110,10 @@ pub(crate) async fn init(
 /// `POST /api/cli/providers/{provider}/connect`: says who it is there, and tests it.
 pub(crate) async fn connect(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
     Path(provider): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<Json<ConnectAnswer>, Refusal> {
-    let request: ConnectRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: ConnectRequest = body::json(&said)?;
     let identity = of_provider(&plane, &user, &provider, &request.identity_id).await?;
     // Before it is connected: an identity that nobody can test is not left behind.
     plane.queue.kind(&user.org, CONNECTION_TEST)?;
@@ -136,11 +133,10 @@ pub(crate) async fn connect(
 /// `POST /api/cli/providers/{provider}/verify`: takes over what its connection test has found.
 pub(crate) async fn verify(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
     Path(provider): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<Json<IdentityInfo>, Refusal> {
-    let request: VerifyRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: VerifyRequest = body::json(&said)?;
     let identity = of_provider(&plane, &user, &provider, &request.identity_id).await?;
     // Another test, or one of what was connected before, says nothing of what is connected now.
     let test =
@@ -161,11 +157,10 @@ pub(crate) async fn verify(
 /// has to be told and the runners that were made for it, until somebody connects it again.
 pub(crate) async fn disconnect(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
     Path(provider): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<Json<Value>, Refusal> {
-    let request: DisconnectRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: DisconnectRequest = body::json(&said)?;
     let identity = of_provider(&plane, &user, &provider, &request.identity_id).await?;
     refuse_while_used(&plane, &user, &identity, request.force).await?;
     end_test(&plane, &identity).await?;

@@ -11,7 +11,7 @@ use wire::{AppendAnswer, JobId, LogAppended, LogPage, LogPost, paths};
 
 use super::file::{Download, serve};
 use super::{Storage, body};
-use crate::access::Refusal;
+use crate::access::{JobWrite, Refusal};
 use crate::logs::{Ending, LogError};
 
 /// About as many bytes of log as one page has.
@@ -38,17 +38,26 @@ pub(super) async fn append(
     request_body: Body,
 ) -> Result<Response, Refusal> {
     let job = body::job_id(&job)?;
-    let write = storage.access.writing(&headers, &job).await?;
+    let (write, frames) = written(&storage, &headers, &job, request_body, storage.limits.log_append_bytes).await?;
     if headers.get(header::CONTENT_TYPE).is_none_or(|media_type| media_type != paths::LOG_FRAMES) {
         let error = format!("the content type must be {}", paths::LOG_FRAMES);
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
     let offset = body::offset("offset", query.offset.as_deref())?;
-    let frames = body::read(request_body, storage.limits.log_append_bytes).await?;
     if write.is_over {
         return repeat_of_ended(&storage, &job, write.log_base, offset).await;
     }
     Ok(appended(storage.logs.append(&job, write.log_base, offset, frames).await?))
+}
+
+async fn written(
+    storage: &Storage,
+    headers: &HeaderMap,
+    job: &JobId,
+    request_body: Body,
+    limit: u64,
+) -> Result<(JobWrite, Bytes), Refusal> {
+    body::read_from(|| storage.access.writing(headers, job), request_body, limit).await
 }
 
 /// After the end nothing is added; who lost an answer is told that all is there.
@@ -76,8 +85,8 @@ pub(super) async fn post(
     request_body: Body,
 ) -> Result<Response, Refusal> {
     let job = body::job_id(&job)?;
-    let write = storage.access.writing(&headers, &job).await?;
-    let post: LogPost = body::json(&body::read(request_body, POST_BYTES).await?)?;
+    let (write, post) = written(&storage, &headers, &job, request_body, POST_BYTES).await?;
+    let post: LogPost = body::json(&post)?;
     if post.log_chunk.is_empty() {
         let mut refusal = Refusal::new(StatusCode::BAD_REQUEST, "log_chunk must not be empty");
         refusal.body.pointer = Some("/log_chunk".to_owned());

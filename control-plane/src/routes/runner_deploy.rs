@@ -1,13 +1,13 @@
 //! A runner that a job deploys: made known, and the job queued that makes it run.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use wire::{DeployRunnerAnswer, DeployRunnerRequest, IdentityInfo, RunnerMode, RunnerWork, SubmitRequest};
 
-use super::{body, runners};
+use super::body::{self, Asked};
+use super::runners;
 use crate::access::{Refusal, User};
 use crate::directory::Runner;
 use crate::error::PlaneError;
@@ -31,10 +31,9 @@ const OURS: [&str; 8] = [
 /// `POST /api/cli/runners/deploy`
 pub(crate) async fn deploy(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<(StatusCode, Json<DeployRunnerAnswer>), Refusal> {
-    let request: DeployRunnerRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: DeployRunnerRequest = body::json(&said)?;
     body::check_name("/name", &request.name)?;
     runners::may_use_mode(&user, request.mode)?;
     let identity = deployer(&plane, &user, &request.cloud_identity_id).await?;

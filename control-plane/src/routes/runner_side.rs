@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -18,7 +17,7 @@ use wire::{
     OidcTokenAnswer, OidcTokenRequest, PROTOCOL, ReportAnswer, RunnerId, RunnerStatus, StatusReport, Timestamp, paths,
 };
 
-use super::body;
+use super::body::{self, Asked};
 use crate::access::Refusal;
 use crate::directory::Runner;
 use crate::error::PlaneError;
@@ -33,11 +32,11 @@ const STATUS_BYTES: u64 = 16 << 20;
 /// `POST /api/jobs/claim`
 pub(crate) async fn claim(
     State(plane): State<Plane>,
-    AuthenticatedRunner(runner): AuthenticatedRunner,
-    request_body: Body,
+    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
 ) -> Result<Json<Claim>, Refusal> {
-    let request: ClaimRequest = body::json_or_default(&body::read(request_body, JSON_BYTES).await?)?;
-    let runner = sign_of_life(&plane, &runner.id, |runner| {
+    let request: ClaimRequest = body::json_or_default(&said)?;
+    // Not as it is known now, which may be with another token: the one that asks is who came with this one.
+    sign_of_life(&plane, &runner.id, |runner| {
         // The seed's runners never say that they are back.
         if runner.said == RunnerStatus::Offline {
             runner.said = RunnerStatus::Online;
@@ -52,10 +51,9 @@ pub(crate) async fn claim(
 /// `POST /api/workers/heartbeat`
 pub(crate) async fn heartbeat(
     State(plane): State<Plane>,
-    AuthenticatedRunner(runner): AuthenticatedRunner,
-    request_body: Body,
+    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, STATUS_BYTES>,
 ) -> Result<Json<HeartbeatAnswer>, Refusal> {
-    let mut heartbeat: Heartbeat = body::json_or_default(&body::read(request_body, STATUS_BYTES).await?)?;
+    let mut heartbeat: Heartbeat = body::json_or_default(&said)?;
     refuse_twin(&plane, &runner, &heartbeat)?;
     if let Some(kinds) = heartbeat.kinds.take() {
         plane.directory.publish_kinds(&runner.id, kinds).await?;
@@ -110,13 +108,12 @@ async fn sign_of_life(plane: &Plane, id: &RunnerId, change: impl FnOnce(&mut Run
 /// `PUT /api/jobs/{id}/status`
 pub(crate) async fn status(
     State(plane): State<Plane>,
-    AuthenticatedRunner(runner): AuthenticatedRunner,
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, STATUS_BYTES>,
 ) -> Result<Response, Refusal> {
     let job = body::job_id(&job)?;
-    let report: StatusReport = body::json(&body::read(request_body, STATUS_BYTES).await?)?;
+    let report: StatusReport = body::json(&said)?;
     if report.execution_metadata.as_ref().is_some_and(|metadata| !metadata.is_object()) {
         let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "execution_metadata must be an object");
         refusal.body.pointer = Some("/execution_metadata".to_owned());
@@ -152,12 +149,11 @@ async fn claim_beside_a_report(plane: &Plane, runner: &Runner, next: ClaimReques
 /// `POST /api/jobs/{id}/git-token`
 pub(crate) async fn git_token(
     State(plane): State<Plane>,
-    AuthenticatedRunner(runner): AuthenticatedRunner,
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
 ) -> Result<Json<GitTokenAnswer>, Refusal> {
-    let request: GitTokenRequest = body::json_or_default(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: GitTokenRequest = body::json_or_default(&said)?;
     let holding = plane.queue.holding(&runner, &body::job_id(&job)?).await?;
     holding.check(&runner.id, attempt)?;
     if holding.status.is_terminal() {
@@ -170,12 +166,11 @@ pub(crate) async fn git_token(
 /// `POST /api/jobs/{id}/oidc-token`
 pub(crate) async fn oidc_token(
     State(plane): State<Plane>,
-    AuthenticatedRunner(runner): AuthenticatedRunner,
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
 ) -> Result<Json<OidcTokenAnswer>, Refusal> {
-    let request: OidcTokenRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: OidcTokenRequest = body::json(&said)?;
     let holding = plane.queue.holding(&runner, &body::job_id(&job)?).await?;
     holding.check(&runner.id, attempt)?;
     if holding.status.is_terminal() {
@@ -189,12 +184,11 @@ pub(crate) async fn oidc_token(
 /// `PATCH /api/runners/{id}/metadata`
 pub(crate) async fn metadata(
     State(plane): State<Plane>,
-    AuthenticatedRunner(runner): AuthenticatedRunner,
     Path(id): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
 ) -> Result<Json<Value>, Refusal> {
     own(&runner, &id)?;
-    let metadata: serde_json::Map<String, Value> = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let metadata: serde_json::Map<String, Value> = body::json(&said)?;
     plane.directory.update(&runner.id, |runner| runner.metadata = Some(metadata.into())).await?;
     Ok(Json(json!({ "success": true })))
 }

@@ -1,14 +1,14 @@
 //! A deployed runner is given another image: the job queued that replaces its task.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use wire::{RunnerWork, SubmitAnswer, SubmitRequest, UpdateRunnerRequest};
 
+use super::body::{self, Asked};
 use super::runner_deploy::in_this_body;
-use super::{body, runners};
+use super::runners;
 use crate::access::Refusal;
 use crate::error::PlaneError;
 use crate::gate::AuthenticatedUser;
@@ -20,11 +20,10 @@ const JSON_BYTES: u64 = 256 << 10;
 /// `POST /api/runners/{id}/update`
 pub(crate) async fn update(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
     Path(id): Path<String>,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<(StatusCode, Json<SubmitAnswer>), Refusal> {
-    let request: UpdateRunnerRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: UpdateRunnerRequest = body::json(&said)?;
     let runner = runners::own_runner(&plane, &user, &id)?;
     if runner.deploy_config.is_none() {
         let error = "no job has deployed this runner yet, so there is nothing that a job could update; wait for the job that \

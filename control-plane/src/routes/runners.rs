@@ -1,14 +1,13 @@
 //! Runners, for those who look after them: made known, shown, drained, removed.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 
-use super::body;
+use super::body::{self, Asked};
 use crate::access::{Refusal, User};
 use crate::directory::Runner;
 use crate::error::PlaneError;
@@ -27,20 +26,18 @@ pub(crate) struct ForceQuery {
 /// `POST /api/workers/register`: the same in the seed's first words.
 pub(crate) async fn register_worker(
     plane: State<Plane>,
-    user: AuthenticatedUser,
-    request_body: Body,
+    asked: Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let (status, Json(answer)) = register(plane, user, request_body).await?;
+    let (status, Json(answer)) = register(plane, asked).await?;
     Ok((status, Json(json!({ "worker": answer.runner, "worker_token": answer.runner_token }))))
 }
 
 /// `POST /api/runners/register`
 pub(crate) async fn register(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<(StatusCode, Json<RegisterAnswer>), Refusal> {
-    let request: RegisterRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: RegisterRequest = body::json(&said)?;
     body::check_name("/name", &request.name)?;
     may_use_mode(&user, request.mode)?;
     if let Some(identity) = &request.cloud_identity_id {

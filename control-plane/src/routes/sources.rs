@@ -19,13 +19,15 @@ pub(super) async fn post(
     headers: HeaderMap,
     request_body: Body,
 ) -> Result<(StatusCode, Json<SourceAnswer>), Refusal> {
-    let user = storage.access.user(&headers).await?;
+    storage.access.user(&headers).await?;
     let incoming = Incoming { limit_bytes: storage.limits.source_bytes, digest: None, magic: GZIP_MAGIC };
     let received = storage.blobs.receive(request_body.into_data_stream(), &incoming).await;
     let blob = received.map_err(|error| match error {
         BlobError::WrongType => Refusal::new(StatusCode::BAD_REQUEST, "a source must be a tar.gz archive"),
         other => other.into(),
     })?;
+    // Again: who sends it may have been removed while its bytes came.
+    let user = storage.access.user(&headers).await?;
     storage.sources.put(&user.org, &blob).await.map_err(|error| Refusal::internal(&error))?;
     let answer = SourceAnswer { id: blob.digest.as_str().to_owned(), size_bytes: blob.size_bytes };
     Ok((StatusCode::CREATED, Json(answer)))

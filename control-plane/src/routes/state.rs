@@ -46,8 +46,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     request_body: Body,
 ) -> Result<StatusCode, Refusal> {
-    let (user, name) = enter(&storage, &headers, &name).await?;
-    let state = body::read(request_body, STATE_BYTES).await?;
+    let ((user, name), state) = bringing(&storage, &headers, &name, request_body, STATE_BYTES).await?;
     if let Some(digest) = headers.get(CONTENT_MD5) {
         state::check_md5(&state, digest.to_str().unwrap_or_default())?;
     }
@@ -85,8 +84,8 @@ pub(super) async fn lock(
     headers: HeaderMap,
     request_body: Body,
 ) -> Result<Response, Refusal> {
-    let (user, name) = enter(&storage, &headers, &name).await?;
-    let info = LockInfo::parse(&body::read(request_body, LOCK_BYTES).await?).ok_or(StateError::NotALock)?;
+    let ((user, name), info) = bringing(&storage, &headers, &name, request_body, LOCK_BYTES).await?;
+    let info = LockInfo::parse(&info).ok_or(StateError::NotALock)?;
     match storage.states.lock(&user.org, &name, &user.actor, &info).await {
         Ok(()) => Ok(StatusCode::OK.into_response()),
         Err(StateError::Locked(held)) => {
@@ -105,10 +104,10 @@ pub(super) async fn unlock(
     headers: HeaderMap,
     request_body: Body,
 ) -> Result<StatusCode, Refusal> {
-    let (user, name) = enter(&storage, &headers, &name).await?;
+    let ((user, name), said) = bringing(&storage, &headers, &name, request_body, LOCK_BYTES).await?;
     let id = match query.id {
         Some(id) => id,
-        None => lock_id(&body::read(request_body, LOCK_BYTES).await?)?,
+        None => lock_id(&said)?,
     };
     match &user.actor {
         Actor::User { .. } if query.force => {
@@ -127,6 +126,16 @@ async fn enter(storage: &Storage, headers: &HeaderMap, name: &str) -> Result<(St
     let user = storage.access.state_user(headers).await?;
     let name = name.parse().map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{error}")))?;
     Ok((user, name))
+}
+
+async fn bringing(
+    storage: &Storage,
+    headers: &HeaderMap,
+    name: &str,
+    request_body: Body,
+    limit: u64,
+) -> Result<((StateUser, StateName), Bytes), Refusal> {
+    body::read_from(|| enter(storage, headers, name), request_body, limit).await
 }
 
 fn lock_id(body: &Bytes) -> Result<String, Refusal> {

@@ -1,14 +1,13 @@
 //! What a user's client calls: jobs and kinds.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{Job, JobList, JobStatus, SubmitAnswer, SubmitRequest};
 
-use super::body;
+use super::body::{self, Asked};
 use crate::access::{Refusal, User};
 use crate::gate::{self, AuthenticatedUser};
 use crate::plane::Plane;
@@ -33,10 +32,9 @@ pub(crate) struct CancelQuery {
 /// `POST /api/jobs`
 pub(crate) async fn submit(
     State(plane): State<Plane>,
-    AuthenticatedUser(user): AuthenticatedUser,
-    request_body: Body,
+    Asked(AuthenticatedUser(user), said): Asked<AuthenticatedUser, JSON_BYTES>,
 ) -> Result<(StatusCode, Json<SubmitAnswer>), Refusal> {
-    let request: SubmitRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: SubmitRequest = body::json(&said)?;
     let job = plane.queue.submit(&user, request).await?;
     Ok((StatusCode::CREATED, Json(SubmitAnswer { job })))
 }

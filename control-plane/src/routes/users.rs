@@ -1,13 +1,12 @@
 //! People, for those who run the plane.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use wire::{UserAnswer, UserInfo, UserRequest};
 
-use super::body;
+use super::body::{self, Asked};
 use crate::access::{Refusal, User};
 use crate::error::PlaneError;
 use crate::gate::PlatformUser;
@@ -19,10 +18,9 @@ const JSON_BYTES: u64 = 64 << 10;
 /// `POST /api/users`
 pub(crate) async fn add(
     State(plane): State<Plane>,
-    PlatformUser(caller): PlatformUser,
-    request_body: Body,
+    Asked(PlatformUser(caller), said): Asked<PlatformUser, JSON_BYTES>,
 ) -> Result<(StatusCode, Json<UserAnswer>), Refusal> {
-    let request: UserRequest = body::json(&body::read(request_body, JSON_BYTES).await?)?;
+    let request: UserRequest = body::json(&said)?;
     let is_word = |text: &str, more: &str| {
         (1..=64).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c))
