@@ -1,5 +1,7 @@
 //! The real program on stacks that need no provider.
 
+mod secrets;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -19,24 +21,24 @@ output "secret" {
 }
 "#;
 
-async fn run(job: &TestJob) -> Result<Outcome, ExecutorError> {
+pub(crate) async fn run(job: &TestJob) -> Result<Outcome, ExecutorError> {
     let registry = ExecutorRegistry::from_linked().unwrap();
     registry.get("terraform").unwrap().executor().execute(&job.context).await
 }
 
-fn payload(action: &str, state: &Path, more: &Value) -> Value {
+pub(crate) fn payload(action: &str, state: &Path, more: &Value) -> Value {
     let mut payload = json!({ "action": action, "source": { "files": { "main.tf": STACK } },
                               "backend": { "type": "local", "path": state } });
     payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     payload
 }
 
-fn builder(payload: &Value) -> TestJobBuilder {
+pub(crate) fn builder(payload: &Value) -> TestJobBuilder {
     TestJob::builder("terraform", payload)
 }
 
 /// The job that applies what `planned` planned.
-fn apply_of(planned: &TestJob, outcome: &Outcome, payload: &Value) -> TestJobBuilder {
+pub(crate) fn apply_of(planned: &TestJob, outcome: &Outcome, payload: &Value) -> TestJobBuilder {
     let mut record = planned.context.job().clone();
     record.status = JobStatus::Success;
     record.execution_metadata = Some(Value::Object(outcome.metadata.clone()));
@@ -96,89 +98,6 @@ async fn a_plan_is_applied_as_it_was_reviewed_and_taken_away_again() {
     for job in [&planned, &applied, &again, &destroyed] {
         assert!(!job.log().contains("hunter2"), "{}", job.log());
     }
-}
-
-const FORGETFUL: &str = include_str!("forgetful.tf");
-
-#[tokio::test]
-async fn no_plan_shows_a_sensitive_value_of_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().join("terraform.tfstate");
-    let (old, new) = ("the-old-password-1", "the-new-password-2");
-    let job = |action: &str, password: &str, destroy: bool| {
-        let more = json!({ "source": { "files": { "main.tf": FORGETFUL } }, "variables": { "password": password },
-                           "destroy": destroy });
-        builder(&payload(action, &state, &more)).build().unwrap()
-    };
-    run(&job("apply", old, false)).await.unwrap();
-    let jobs = [job("plan", new, false), job("plan", old, true), job("drift", old, false), job("apply", new, false)];
-    for job in &jobs {
-        run(job).await.unwrap();
-    }
-    assert!(jobs[0].log().contains("~ output = \"***\" -> (known after apply)"), "{}", jobs[0].log());
-    for job in &jobs {
-        let artifacts = ["plan.txt", "plan.json"].map(|name| job.artifact(name).unwrap_or_default());
-        for text in [job.log(), artifacts.map(|bytes| String::from_utf8(bytes).unwrap()).concat()] {
-            assert!(!text.contains(old) && !text.contains(new), "{text}");
-        }
-    }
-}
-
-/// Prints what it is given, and calls none of it sensitive.
-const TALKATIVE: &str = r#"
-variable "password" {}
-variable "pin" { type = string }
-resource "terraform_data" "x" {
-  provisioner "local-exec" {
-    command     = "echo token=$TOKEN password=$PASSWORD"
-    environment = { PASSWORD = var.password }
-  }
-}
-output "said" { value = "${var.password} and ${var.pin}" }
-"#;
-
-#[tokio::test]
-async fn secrets_that_a_stack_prints_are_hidden_with_a_plan_of_before_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().join("terraform.tfstate");
-    let variables = json!({ "password": "password-canary", "pin": 31_415_926, "of_no_stack": "idle-canary" });
-    let env = json!({ "TOKEN": "token-canary" });
-    let stack = json!({ "source": { "files": { "main.tf": TALKATIVE } }, "secret_env": env,
-                        "secret_variables": variables });
-    let planned = builder(&payload("plan", &state, &stack)).build().unwrap();
-    let plan = run(&planned).await.unwrap();
-    assert!(planned.log().contains("+ said = \"*** and ***\""), "{}", planned.log());
-
-    let apply = |more: Value| {
-        let mut payload = json!({ "action": "apply" });
-        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        apply_of(&planned, &plan, &payload)
-    };
-    let other = json!({ "secret_env": env, "secret_variables": { "password": "another-canary" } });
-    for (more, expected) in [
-        (json!({}), "/secret_env: the plan of job"),
-        (other, "/secret_variables: this has changed since the plan of job"),
-    ] {
-        let job = apply(more).build().unwrap();
-        let error = run(&job).await.expect_err(expected).to_string();
-        assert!(error.starts_with(expected) && !error.contains("canary"), "{error}");
-        assert_eq!(job.commits(), 0);
-    }
-    let same = json!({ "secret_env": env, "secret_variables": variables });
-    let refused = apply(same).refuse_commit().build().unwrap();
-    assert!(matches!(run(&refused).await, Err(ExecutorError::CommitRefused(_))), "what is the same may be repeated");
-    let applied = apply(json!({ "secret_env": env })).build().unwrap();
-    run(&applied).await.unwrap();
-    assert!(applied.log().contains("token=*** password=***"), "{}", applied.log());
-    let again = builder(&payload("apply", &state, &stack)).build().unwrap();
-    run(&again).await.unwrap();
-    for job in [&planned, &applied, &again] {
-        let artifacts = ["plan.txt", "plan.json"].map(|name| job.artifact(name).unwrap_or_default());
-        for text in [job.log(), artifacts.map(|bytes| String::from_utf8(bytes).unwrap()).concat()] {
-            assert!(!text.contains("canary") && !text.contains("31415926"), "{text}");
-        }
-    }
-    assert!(!Value::Object(plan.metadata).to_string().contains("canary"));
 }
 
 #[tokio::test]
