@@ -14,6 +14,7 @@ use wire::{Claim, JobId, Phase, Reason, RunnerStatus};
 use crate::delivery::{self, Delivered, Taken};
 use crate::held_jobs::Order;
 use crate::job_directory::{Claimed, FORMAT, JobDirectory, PROCESS_OUTPUT, STOP};
+use crate::life::Life;
 use crate::oidc_token::{self, Renewal};
 use crate::runner::Runner;
 use crate::{inputs, job_process, stand_in_outcome};
@@ -121,21 +122,21 @@ pub(crate) async fn attend(
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> Option<Claim> {
     let (job, attempt) = (claimed.job.id.clone(), claimed.job.attempt_no());
-    let (ended, mut has_ended) = watch::channel(false);
+    let (life, mut lives) = watch::channel(if process.is_some() { Life::Lives } else { Life::Gone });
     let delivered = {
-        let delivery = delivery::run(&runner, &directory, &claimed, has_ended.clone());
-        let control = control(&runner, &directory, &job, process, orders, ended);
+        let delivery = delivery::run(&runner, &directory, &claimed, lives.clone());
+        let control = control(&runner, &directory, &job, process, orders, life);
         let mut control = std::pin::pin!(control);
         let mut delivered = tokio::select! {
             delivered = delivery => delivered,
             never = &mut control => match never {},
-            never = oidc_token::keep_fresh(&runner, &claimed, &directory, renewal, has_ended.clone()) => match never {},
+            never = oidc_token::keep_fresh(&runner, &claimed, &directory, renewal, lives.clone()) => match never {},
         };
         if let Delivered::Refused { .. } = delivered {
             // What may still be stopped without harm is; what has changed the world goes on to its end.
             runner.held.order(&job, attempt, Order::Lost);
             tokio::select! {
-                _ = has_ended.wait_for(|ended| *ended) => {}
+                _ = lives.wait_for(|life| life.has_ended()) => {}
                 never = &mut control => match never {},
             }
             delivered = delivery::say_late(&runner, &directory, &claimed).await;
@@ -172,14 +173,15 @@ async fn control(
     job: &JobId,
     process: Option<DetachedProcess>,
     orders: mpsc::UnboundedReceiver<Order>,
-    ended: watch::Sender<bool>,
+    life: watch::Sender<Life>,
 ) -> Infallible {
     let ending = async {
         if let Some(process) = &process {
             gone(process).await;
+            life.send_replace(Life::Gone);
         }
         stand_in_outcome::complete(directory, job).await;
-        ended.send_replace(true);
+        life.send_replace(Life::Ended);
         runner.held.one_has_ended.notify_one();
         pending().await
     };

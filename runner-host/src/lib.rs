@@ -33,6 +33,7 @@ mod job_log;
 mod job_process;
 mod kinds;
 mod known_versions;
+mod life;
 pub mod local;
 mod main_loop;
 mod oidc_token;

@@ -19,6 +19,7 @@ use crate::delivery;
 use crate::directory_watch::DirectoryWatch;
 use crate::inputs;
 use crate::job_directory::{Claimed, JobDirectory};
+use crate::life::Life;
 use crate::runner::Runner;
 
 /// The part of its life after which a token is replaced. What reads it then still has time to use it.
@@ -62,19 +63,19 @@ fn file(inputs: &Path) -> PathBuf {
     inputs.join(Input::OidcToken { audience: String::new() }.file_name())
 }
 
-/// Renews a job's token for as long as it is polled; takes it away once the job's process has ended.
+/// Renews a job's token for as long as it is polled; takes it away once the job has ended.
 pub(crate) async fn keep_fresh(
     runner: &Runner,
     claimed: &Claimed,
     directory: &JobDirectory,
     renewal: Option<Renewal>,
-    mut ended: watch::Receiver<bool>,
+    mut life: watch::Receiver<Life>,
 ) -> Infallible {
     if let Some(renewal) = renewal {
         let file = file(&directory.paths().inputs);
         tokio::select! {
             biased;
-            _ = ended.wait_for(|ended| *ended) => {}
+            _ = life.wait_for(|life| life.has_ended()) => {}
             () = renew_in_time(runner, claimed, &file, renewal) => {}
         }
         // Nobody needs it any more; not there is as good.
@@ -248,16 +249,16 @@ mod tests {
         let scene = Scene::new(post(vouch)).await;
         fs::write(scene.file(), "of an earlier start").unwrap();
         let renewal = Renewal::of_adopted(&scene.runner, &scene.claimed, &scene.directory);
-        let (ended, has_ended) = watch::channel(false);
+        let (life, lives) = watch::channel(Life::Lives);
         let (runner, claimed, directory) = (Arc::clone(&scene.runner), scene.claimed.clone(), scene.directory.clone());
-        let task = tokio::spawn(async move { keep_fresh(&runner, &claimed, &directory, renewal, has_ended).await });
+        let task = tokio::spawn(async move { keep_fresh(&runner, &claimed, &directory, renewal, lives).await });
         let mut asked = scene.asked.subscribe();
         let enough = tokio::time::timeout(TOO_LONG, asked.wait_for(|asked| *asked >= 6)).await;
         enough.expect("by the plane's clock it runs out").unwrap();
         let token = fs::read_to_string(scene.file()).unwrap();
         assert!(["token-5", "token-6", "token-7"].contains(&token.as_str()), "{token}");
         assert_eq!(fs::metadata(scene.file()).unwrap().permissions().mode() & 0o777, 0o600);
-        ended.send_replace(true);
+        life.send_replace(Life::Ended);
         until("it is gone", || !scene.file().exists()).await;
         assert_eq!(fs::read_dir(scene.directory.paths().inputs).unwrap().count(), 0, "nothing else is left");
         task.abort();

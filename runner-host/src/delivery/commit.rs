@@ -6,17 +6,18 @@ use wire::{JobStatus, Phase, StatusReport};
 use super::{Delivery, LOOK_AGAIN, Stopped};
 use crate::heartbeat;
 use crate::job_directory::{COMMIT, COMMITTED, Committed, JobDirectory};
+use crate::life::Life;
 
-/// Waits for the wish to commit and delivers it, until the job has ended: then nobody waits for an answer, and a yes would
+/// Waits for the wish to commit and delivers it, until the process is gone: then nobody waits for an answer, and a yes would
 /// use up a plan that was not applied. Returns only if our own disk fails.
 pub(super) async fn deliver_when_asked(
     delivery: &Delivery<'_>,
     changes: watch::Receiver<()>,
-    mut ended: watch::Receiver<bool>,
+    mut life: watch::Receiver<Life>,
 ) -> Stopped {
     tokio::select! {
         biased;
-        _ = ended.wait_for(|ended| *ended) => {}
+        _ = life.wait_for(|life| life.is_gone()) => {}
         stopped = deliver_each(delivery, changes) => return stopped,
     }
     std::future::pending().await

@@ -17,6 +17,7 @@ use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::directory_watch::Changes;
 use crate::job_directory::{Claimed, JobDirectory};
+use crate::life::Life;
 use crate::runner::Runner;
 
 use log::LogDelivery;
@@ -74,13 +75,13 @@ pub(crate) async fn run(
     runner: &Runner,
     directory: &JobDirectory,
     claimed: &Claimed,
-    ended: watch::Receiver<bool>,
+    life: watch::Receiver<Life>,
 ) -> Delivered {
     let dialect = runner.dialect().await;
     let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
     let delivery = Delivery { runner, directory, job, attempt, dialect };
     loop {
-        match delivery.run(ended.clone()).await {
+        match delivery.run(life.clone()).await {
             Ok(taken) => return Delivered::All(taken),
             Err(Stopped::Refused(why)) => return Delivered::Refused { why },
             Err(Stopped::Disk(error)) => {
@@ -95,7 +96,7 @@ pub(crate) async fn run(
 /// the way who speaks as the plane does. A plane that has really given the attempt up is told how it ended: it keeps that
 /// beside the job, and refuses the report all the same.
 pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed: &Claimed) -> Delivered {
-    let delivered = run(runner, directory, claimed, watch::channel(true).1).await;
+    let delivered = run(runner, directory, claimed, watch::channel(Life::Ended).1).await;
     let dialect = runner.dialect().await;
     if dialect == Dialect::Two && matches!(delivered, Delivered::Refused { .. }) {
         let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
@@ -105,22 +106,22 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
 }
 
 impl Delivery<'_> {
-    async fn run(&self, ended: watch::Receiver<bool>) -> Result<Taken, Stopped> {
+    async fn run(&self, life: watch::Receiver<Life>) -> Result<Taken, Stopped> {
         let changes = self.runner.directory_watch.changes_in(self.directory.root());
         tokio::select! {
             // Beside the rest: who waits for a yes does not wait for a log that the plane is slow to take.
-            stopped = commit::deliver_when_asked(self, changes.subscribe(), ended.clone()) => Err(stopped),
-            ending = self.deliver_the_rest(&changes, ended) => ending,
+            stopped = commit::deliver_when_asked(self, changes.subscribe(), life.clone()) => Err(stopped),
+            ending = self.deliver_the_rest(&changes, life) => ending,
         }
     }
 
-    async fn deliver_the_rest(&self, changes: &Changes, ended: watch::Receiver<bool>) -> Result<Taken, Stopped> {
+    async fn deliver_the_rest(&self, changes: &Changes, life: watch::Receiver<Life>) -> Result<Taken, Stopped> {
         let mut log = LogDelivery::open(self).await?;
         if self.dialect == Dialect::Seed {
             outcome::say_that_it_runs(self).await?;
         }
         loop {
-            let (all_log, all_outbox) = (Signs::new(changes, &ended), Signs::new(changes, &ended));
+            let (all_log, all_outbox) = (Signs::new(changes, &life), Signs::new(changes, &life));
             // Side by side: nobody who follows a log waits for a plan of 100 MB.
             tokio::try_join!(self.deliver_log(&mut log, all_log), self.deliver_outbox(all_outbox))?;
             match outcome::deliver(self, log.given_up_at()).await? {
@@ -172,30 +173,30 @@ impl Delivery<'_> {
 /// How somebody who delivers hears that there may be more.
 struct Signs {
     changes: watch::Receiver<()>,
-    ended: watch::Receiver<bool>,
+    life: watch::Receiver<Life>,
 }
 
 impl Signs {
-    fn new(changes: &Changes, ended: &watch::Receiver<bool>) -> Self {
-        Self { changes: changes.subscribe(), ended: ended.clone() }
+    fn new(changes: &Changes, life: &watch::Receiver<Life>) -> Self {
+        Self { changes: changes.subscribe(), life: life.clone() }
     }
 
     /// Whether the job writes nothing more. Asked before one looks for what there is: that is then all of it.
     fn is_all_written(&mut self) -> bool {
         self.changes.mark_unchanged();
-        *self.ended.borrow_and_update()
+        self.life.borrow_and_update().has_ended()
     }
 
     /// Waits for `pause`, unless the job ends.
     async fn of_the_end(&mut self, pause: Duration) {
-        let ended = self.ended.wait_for(|ended| *ended);
+        let ended = self.life.wait_for(|life| life.has_ended());
         let _ = tokio::time::timeout(pause, ended).await;
     }
 
     async fn of_more(&mut self) {
         tokio::select! {
             _ = self.changes.changed() => {}
-            _ = self.ended.changed() => {}
+            _ = self.life.changed() => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
     }

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use executor_api::{ExecutorPlugin, ExecutorRegistry, LogWriter};
+use process_supervisor::{Command, DetachedProcess, Environment, spawn_detached};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -24,9 +25,10 @@ use crate::job_directory::{
     ArtifactRecord, COMMIT, COMMITTED, Claimed, Committed, JobDirectory, LOG, OUTCOME, OutcomeRecord,
 };
 use crate::job_log::{FrameWriter, LogTotals};
+use crate::life::Life;
 use crate::registry::tests::Idle;
 use crate::runner::{self, Runner};
-use crate::stand_in_outcome;
+use crate::{dispatch, stand_in_outcome};
 
 /// Longer than any of these deliveries takes; an endless one ends here.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -261,23 +263,24 @@ impl Run {
     async fn deliver_until(&self, plane: &Plane, has_ended: impl Fn(&JobDirectory) -> bool) -> Delivered {
         let watch = DirectoryWatch::start();
         let mut changes = watch.changes_in(self.directory.root());
-        let (process, ended) = watch::channel(has_ended(&self.directory));
+        let life = |has_ended| if has_ended { Life::Ended } else { Life::Lives };
+        let (process, lives) = watch::channel(life(has_ended(&self.directory)));
         let process = async {
             while !has_ended(&self.directory) {
                 changes.next().await;
             }
-            process.send_replace(true);
+            process.send_replace(Life::Ended);
             std::future::pending().await
         };
         tokio::select! {
-            delivered = self.deliver(plane, ended) => delivered,
+            delivered = self.deliver(plane, lives) => delivered,
             delivered = process => delivered,
         }
     }
 
-    async fn deliver(&self, plane: &Plane, ended: watch::Receiver<bool>) -> Delivered {
+    async fn deliver(&self, plane: &Plane, lives: watch::Receiver<Life>) -> Delivered {
         let runner = self.runner(&plane.listen().await).await;
-        let delivered = tokio::time::timeout(TOO_LONG, run(&runner, &self.directory, &self.claimed, ended)).await;
+        let delivered = tokio::time::timeout(TOO_LONG, run(&runner, &self.directory, &self.claimed, lives)).await;
         let calls = || plane.stored().calls.iter().take(20).cloned().collect::<Vec<_>>();
         delivered.unwrap_or_else(|_| panic!("not delivered in time: {:?}", calls()))
     }
@@ -335,8 +338,8 @@ async fn a_runner_without_room_asks_for_no_job_beside_a_report() {
         if !has_room {
             std::fs::remove_dir(&runner.jobs_dir).unwrap();
         }
-        let (_process, ended) = watch::channel(true);
-        assert!(is_taken(&run(&runner, &job.directory, &job.claimed, ended).await));
+        let (_process, lives) = watch::channel(Life::Ended);
+        assert!(is_taken(&run(&runner, &job.directory, &job.claimed, lives).await));
         assert_eq!(plane.stored().reports[0]["next"].is_object(), has_room);
     }
 }
@@ -347,15 +350,15 @@ async fn the_log_does_not_wait_for_a_slow_artifact() {
     let mut job = Run::new(Dialect::Two);
     job.artifact(1, "a.txt", b"bytes");
     let runner = job.runner(&plane.listen().await).await;
-    let (process, ended) = watch::channel(false);
+    let (process, lives) = watch::channel(Life::Lives);
     let (directory, claimed) = (job.directory.clone(), claimed());
     let work = async {
         plane.waits_for_log.notified().await;
         job.log(LogStream::Stdout, b"one\n");
         job.end();
-        process.send_replace(true);
+        process.send_replace(Life::Ended);
     };
-    let delivery = async { tokio::join!(run(&runner, &directory, &claimed, ended), work).0 };
+    let delivery = async { tokio::join!(run(&runner, &directory, &claimed, lives), work).0 };
     let delivered =
         tokio::time::timeout(TOO_LONG, delivery).await.expect("the log comes while the artifact is on its way");
     assert!(is_taken(&delivered));
@@ -448,8 +451,8 @@ async fn an_attempt_that_was_not_given_up_is_delivered_whole_all_the_same() {
         job.artifact(1, "a.txt", b"bytes");
         job.end();
         let runner = job.runner(&plane.listen().await).await;
-        let (_process, ended) = watch::channel(true);
-        let first = run(&runner, &job.directory, &job.claimed, ended).await;
+        let (_process, lives) = watch::channel(Life::Ended);
+        let first = run(&runner, &job.directory, &job.claimed, lives).await;
         assert!(matches!(first, Delivered::Refused { .. }), "{refused}");
         let late = say_late(&runner, &job.directory, &job.claimed).await;
         assert!(is_taken(&late), "{refused}");
@@ -674,14 +677,35 @@ async fn a_refused_commit_point_is_written_down_after_the_orders_are_heard() {
     assert_eq!(plane.stored().calls, ["status", "heartbeat", "status"]);
 }
 
+/// A session whose member waits for a line of `gate`, and what the one that leads it would say of itself.
+fn session_in(folder: &std::path::Path) -> (DetachedProcess, Value) {
+    rustix::fs::mkfifoat(rustix::fs::CWD, folder.join("gate"), rustix::fs::Mode::RWXU).unwrap();
+    let env: Environment = [("PATH", "/usr/bin:/bin")].into_iter().collect();
+    let command = Command::new("/bin/sh", env, folder).args(["-c", "read -r line <gate"]);
+    let leader = spawn_detached(&command, &folder.join("output")).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", leader.pid())).unwrap();
+    let start: u64 = stat[stat.rfind(')').unwrap() + 2..].split(' ').nth(19).unwrap().parse().unwrap();
+    let boot_id = process_supervisor::boot_id().unwrap();
+    let identity = json!({ "pid": leader.pid(), "start_ticks": start, "boot_id": boot_id });
+    (leader, identity)
+}
+
 #[tokio::test]
 async fn nobody_is_asked_for_a_process_that_waits_no_more() {
     let plane = Plane::new(|_, _| Weather::Fine);
-    let job = Run::new(Dialect::Two);
+    let mut job = Run::new(Dialect::Two);
+    job.log(LogStream::Stdout, b"one\n");
     job.directory.write(COMMIT, &Map::new()).unwrap();
-    stand_in_outcome::complete(&job.directory, &job.claimed.job.id).await;
-    let delivered = job.deliver_until(&plane, |_| true).await;
-    assert!(matches!(delivered, Delivered::All(Taken { status: JobStatus::Failed, .. })));
+    let (_leader, identity) = session_in(job.folder.path());
+    job.directory.place("process.json", &identity).unwrap();
+    let runner = Arc::new(job.runner(&plane.listen().await).await);
+    let orders = runner.held.hold(&job.claimed.job.id, job.claimed.job.attempt_no(), &job.directory);
+    let attended = dispatch::attend(runner, job.directory.clone(), Arc::new(job.claimed), None, None, orders);
+    let tools_end = async {
+        plane.log_came.notified().await;
+        tokio::fs::write(job.folder.path().join("gate"), "go\n").await.unwrap();
+    };
+    tokio::time::timeout(TOO_LONG, async { tokio::join!(attended, tools_end) }).await.expect("it ends with its tools");
     let stored = plane.stored();
     let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
     assert_eq!((&end["status"], &end["phase"]), (&json!("FAILED"), &json!("preparing")));
