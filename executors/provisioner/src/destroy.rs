@@ -42,7 +42,6 @@ impl Destroy {
         let snapshot = stack::wanted(job)?;
         deploy::look(job, steps, &snapshot).await?;
         let stack = steps.take("terraform_init", "Prepare terraform", self.0.open(job, &snapshot)).await?;
-        let outputs = steps.take("outputs", "Read the outputs", stack.outputs()).await?.plain;
         // Before anything goes: a lock that somebody else holds, or rights that are missing, are found here.
         let variables = tfvars(&snapshot);
         let work = stack.plan(PlanMode::Destroy, &variables);
@@ -53,7 +52,7 @@ impl Destroy {
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
         let gone = async {
-            let told = after_apply::remove(job, steps, &snapshot, &outputs).await?;
+            let told = after_apply::remove(job, steps, &snapshot, &stack.before().plain).await?;
             take_away(job, steps, &stack, &planned).await?;
             Ok(told)
         };

@@ -95,7 +95,7 @@ impl Run<'_> {
             Action::Plan => self.plan().await,
             Action::Apply => self.plan_and_apply(self.mode()).await,
             Action::Destroy => self.plan_and_apply(PlanMode::Destroy).await,
-            Action::Output => Ok(Outcome::success().with("outputs", self.stack.outputs().await?.shown())),
+            Action::Output => Ok(Outcome::success().with("outputs", self.stack.before().shown())),
             Action::Drift => self.drift().await,
             Action::Validate => unreachable!("a stack is validated without its state"),
         }

@@ -22,7 +22,7 @@ pub struct Stack<'a> {
     job: &'a JobContext,
     terraform: Terraform<'a>,
     backend: Backend,
-    may_have_state: bool,
+    before: Outputs,
 }
 
 /// A plan that was made, and what it says.
@@ -64,7 +64,16 @@ impl<'a> Stack<'a> {
         let (ready, may_have_state) = join!(terraform.init(), backend.may_have_state(job));
         ready?;
         backend.check_taken(job.work_dir())?;
-        Ok(Self { job, terraform, backend: backend.clone(), may_have_state })
+        // What is printed from here on has values from the state, where terraform has forgotten which are sensitive:
+        // reading the outputs hides those that the stack calls so.
+        let before = if may_have_state { terraform.outputs().await? } else { Outputs::default() };
+        Ok(Self { job, terraform, backend: backend.clone(), before })
+    }
+
+    /// The outputs as they were when the stack was opened: none if there was no state.
+    #[must_use]
+    pub fn before(&self) -> &Outputs {
+        &self.before
     }
 
     /// Plans, and reads what the plan says.
@@ -97,11 +106,6 @@ impl<'a> Stack<'a> {
         variables: &Map<String, Value>,
     ) -> Result<(PathBuf, Vec<u8>), ExecutorError> {
         let file = self.job.paths().temp.join("plan");
-        // A plan prints values from the state, where terraform has forgotten which are sensitive. Reading the outputs
-        // hides those that the stack calls sensitive.
-        if self.may_have_state {
-            self.outputs().await?;
-        }
         let text = self.terraform.plan(mode, variables, &file).await?;
         Ok((file, text))
     }
@@ -163,7 +167,7 @@ impl<'a> Stack<'a> {
         self.terraform.apply(plan).await
     }
 
-    /// The outputs; sensitive values are hidden in the log from now on.
+    /// The outputs as they are now; sensitive values are hidden in the log from now on.
     ///
     /// # Errors
     /// If the program fails or prints something else.

@@ -53,7 +53,7 @@ async fn make(job: &JobContext, work: Work, steps: &mut Steps<'_>) -> Result<Out
     let config = wanted.deploy_config(&place.known_as, identity)?;
     let secrets = Secrets::gather(job, &wanted);
     let stack = steps.take("terraform_init", "Preparing the runner's stack", open(job, &place, &secrets)).await?;
-    let before = stack.outputs().await?.plain;
+    let before = &stack.before().plain;
     if work == Work::Update && stack.resources().await? == 0 {
         let error = format!("there is no runner {} in {}; deploy it first", wanted.id, place.known_as);
         return Err(ExecutorError::Unsuccessful(error));
@@ -63,7 +63,7 @@ async fn make(job: &JobContext, work: Work, steps: &mut Steps<'_>) -> Result<Out
         Work::Deploy => before.get("deployment").and_then(Value::as_str).unwrap_or_default().to_owned(),
     };
     let mut variables = wanted.variables(&deployment)?;
-    variables.extend(secrets.variables(&wanted.id, &before)?);
+    variables.extend(secrets.variables(&wanted.id, before)?);
     let has_scaler = before.get("scaler").is_some_and(|scaler| !scaler.is_null());
     variables.insert("has_scaler".to_owned(), json!(has_scaler));
     let planned = stack.plan(PlanMode::Normal, &variables);

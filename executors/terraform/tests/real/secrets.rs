@@ -31,6 +31,40 @@ async fn no_plan_shows_a_sensitive_value_of_before() {
     }
 }
 
+/// Prints what it forgets, too.
+const PARTING: &str = r#"
+variable "password" { sensitive = true }
+resource "terraform_data" "x" {
+  input = var.password
+  provisioner "local-exec" {
+    when    = destroy
+    command = "echo bye ${self.output}"
+  }
+}
+output "password" {
+  value     = terraform_data.x.output
+  sensitive = true
+}
+"#;
+
+#[tokio::test]
+async fn applying_a_plan_of_before_shows_no_sensitive_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("terraform.tfstate");
+    let job = |action: &str, destroy: bool| {
+        let more = json!({ "source": { "files": { "main.tf": PARTING } }, "destroy": destroy,
+                           "variables": { "password": "the-old-password-1" } });
+        builder(&payload(action, &state, &more)).build().unwrap()
+    };
+    run(&job("apply", false)).await.unwrap();
+    let planned = job("plan", true);
+    let plan = run(&planned).await.unwrap();
+    let applied = apply_of(&planned, &plan, &json!({ "action": "destroy" })).build().unwrap();
+    run(&applied).await.unwrap();
+    assert!(applied.log().contains("bye ***"), "{}", applied.log());
+    assert!(!applied.log().contains("the-old-password-1"), "{}", applied.log());
+}
+
 /// Prints what it is given, and calls none of it sensitive.
 const TALKATIVE: &str = r#"
 variable "password" {}
