@@ -85,7 +85,11 @@ impl Deploy {
 /// What is needed before anything is changed.
 pub(crate) async fn look(job: &JobContext, steps: &mut Steps<'_>, snapshot: &Snapshot) -> Result<(), ExecutorError> {
     let tools = stack::tools_in_cluster(snapshot);
-    steps.take("preflight", "Look for the tools", async { stack::preflight(job, &tools) }).await
+    let work = async {
+        stack::preflight(job, &tools)?;
+        if tools.is_empty() { Ok(()) } else { stack::check_deadline(job, snapshot) }
+    };
+    steps.take("preflight", "Look for the tools", work).await
 }
 
 /// A plan that may be applied.
@@ -108,6 +112,7 @@ impl Ready<'_> {
         if going.is_some() && snapshot.argocd.enabled {
             // The snapshot alone may need none.
             stack::preflight(job, &["kubectl"])?;
+            stack::check_deadline(job, snapshot)?;
         }
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
@@ -121,9 +126,7 @@ impl Ready<'_> {
         let applied = applied.await;
         let (outputs, mut told) = applied.map_err(|error| steps.explain(error, again))?;
         told.extend(self.told);
-        told.insert("plan_summary".to_owned(), json!(self.planned.summary()));
         told.insert("configuration_hash".to_owned(), json!(snapshot.configuration_hash()));
-        // What follows may fail, and this is true whatever becomes of it.
         job.progress(told.clone()).await?;
         let after = after_apply::run(job, steps, snapshot, &outputs).await;
         told.extend(after.map_err(|error| steps.explain(error, again))?);
@@ -153,12 +156,17 @@ impl Ready<'_> {
         job: &JobContext,
         steps: &mut Steps<'_>,
     ) -> Result<(Map<String, Value>, Map<String, Value>), ExecutorError> {
-        if self.planned.summary().has_changes {
+        let summary = self.planned.summary();
+        if summary.has_changes {
             let work = self.stack.apply(self.planned.file());
             steps.take("terraform_apply", "Run terraform apply", work).await?;
         } else {
             job.log().system("the infrastructure is as it is wanted: nothing is applied");
         }
+        let told = json!({ "apply_completed": true, "plan_summary": summary });
+        let mut told = told.as_object().cloned().unwrap_or_default();
+        // What follows may fail, and this is true whatever becomes of it.
+        job.progress(told.clone()).await?;
         let outputs = steps.take("outputs", "Read the outputs", self.stack.outputs()).await?;
         if !outputs.sensitive.is_empty() {
             job.secret_artifact("outputs", &Value::Object(outputs.sensitive.clone()).to_string()).await?;
@@ -166,8 +174,7 @@ impl Ready<'_> {
         let of_cluster = ["name", "endpoint"]
             .into_iter()
             .filter_map(|what| Some((format!("cluster_{what}"), stack::of_cluster(&outputs.plain, what)?.clone())));
-        let mut told: Map<String, Value> = of_cluster.collect();
-        told.insert("apply_completed".to_owned(), json!(true));
+        told.extend(of_cluster);
         told.insert("outputs".to_owned(), Value::Object(outputs.shown()));
         Ok((outputs.plain, told))
     }

@@ -1,7 +1,8 @@
 //! From a snapshot to a stack that terraform can work on: template, state, and the program.
 
-use executor_api::{ExecutorError, JobContext, JobCredentials};
+use executor_api::{ExecutorError, JobContext, JobCredentials, check_timeout};
 use executor_terraform::{Backend, Options, Stack};
+use semver::VersionReq;
 use serde_json::Value;
 
 use crate::snapshot::Snapshot;
@@ -42,13 +43,23 @@ impl Setup {
             }
             _ => String::new(),
         };
-        let wanted: Vec<_> = options.version.into_iter().chain(needed).collect();
-        options.version = (!wanted.is_empty()).then(|| wanted.join(", "));
+        options.version = all_of([options.version, needed].into_iter().flatten())?;
         Stack::open(job, &options, &backend(job, snapshot)?).await.map_err(|error| match error {
             ExecutorError::ToolMissing(text) => ExecutorError::ToolMissing(format!("{text}{who}")),
             other => other,
         })
     }
+}
+
+/// One requirement of several. As texts they could not always be joined: `*` stands alone.
+fn all_of(texts: impl Iterator<Item = String>) -> Result<Option<String>, ExecutorError> {
+    let mut all = VersionReq::STAR;
+    for text in texts {
+        let one = VersionReq::parse(&text);
+        let one = one.map_err(|error| ExecutorError::Other(format!("no version of terraform is {text}: {error}")))?;
+        all.comparators.extend(one.comparators);
+    }
+    Ok((all != VersionReq::STAR).then(|| all.to_string()))
 }
 
 /// What the job's payload wants.
@@ -94,6 +105,14 @@ pub(crate) fn preflight(job: &JobContext, tools: &[&str]) -> Result<(), Executor
         missing.join(", no "),
         missing.join(" ")
     )))
+}
+
+/// Refuses a deadline of the applications that is longer than the job itself may run: that would end it in their midst.
+pub(crate) fn check_deadline(job: &JobContext, snapshot: &Snapshot) -> Result<(), ExecutorError> {
+    check_timeout(job.job(), snapshot.applications.deadline).map_err(|error| match error {
+        ExecutorError::InvalidInput { message, .. } => ExecutorError::invalid("/applications/deadline", message),
+        other => other,
+    })
 }
 
 /// What the contract calls the cluster, whatever cloud it is in.

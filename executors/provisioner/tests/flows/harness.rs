@@ -161,6 +161,15 @@ pub(crate) fn script(file: &Path, text: &str) {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// A job with stand-ins for helm and kubectl: nothing is asked of either.
+pub(crate) fn with_tools(place: &Place, job: TestJobBuilder) -> TestJobBuilder {
+    let tools = ["helm", "kubectl"].map(|tool| (tool.to_owned(), place.path("tools").join(tool)));
+    for (_, file) in &tools {
+        script(file, "exit 1");
+    }
+    job.settings(|settings| settings.tools.extend(tools))
+}
+
 /// All that people can see of a job.
 pub(crate) fn seen(job: &TestJob, outcome: Option<&Outcome>) -> String {
     let artifacts = ["plan.json", "plan.txt", "infracost.json"].into_iter().filter_map(|name| job.artifact(name));

@@ -4,7 +4,7 @@ use executor_api::JobId;
 use executor_api::testing::{TestJobBuilder, aws_provider, moto, tool};
 use serde_json::{Value, json};
 
-use crate::harness::{Place, payload, script};
+use crate::harness::{Place, payload, with_tools};
 
 /// The cluster of the template for AWS, and nothing else of it. It is on moto, which plays AWS.
 const CLUSTER: &str = r#"
@@ -37,15 +37,6 @@ output "karpenter_sa_role" { value = var.enable_karpenter ? "arn:aws:iam::123456
 "#;
 
 const UNREACHED: &str = "the environment's cluster cannot be reached: the job has no cloud identity";
-
-/// A stand-in: nothing is asked of either.
-fn with_tools(place: &Place, job: TestJobBuilder) -> TestJobBuilder {
-    let tools = ["helm", "kubectl"].map(|tool| (tool.to_owned(), place.path("tools").join(tool)));
-    for (_, file) in &tools {
-        script(file, "exit 1");
-    }
-    job.settings(|settings| settings.tools.extend(tools))
-}
 
 fn on_aws(job: TestJobBuilder, url: &str, mirror: &std::path::Path) -> TestJobBuilder {
     job.settings(|settings| {

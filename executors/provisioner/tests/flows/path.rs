@@ -1,8 +1,9 @@
 //! The whole way of an environment.
 
+use executor_api::testing::tool;
 use serde_json::{Value, json};
 
-use crate::harness::{Place, SECRET, payload, script, seen};
+use crate::harness::{Place, SECRET, payload, script, seen, with_tools};
 
 #[tokio::test]
 async fn an_environment_is_planned_made_changed_and_taken_away() {
@@ -76,16 +77,8 @@ async fn each_step_has_a_name_a_time_and_a_group_in_the_log() {
 #[tokio::test]
 async fn a_step_that_fails_after_the_apply_says_what_was_done_and_the_next_deploy_goes_on() {
     let place = Place::new();
-    for tool in ["helm", "kubectl"] {
-        script(&place.path("tools").join(tool), "exit 1");
-    }
     let with_argocd = payload(&json!({ "argocd": {}, "cluster": { "kubeconfig": "this is none" } }));
-    let job = place.builder("DEPLOY", &with_argocd).settings(|settings| {
-        for tool in ["helm", "kubectl"] {
-            settings.tools.insert(tool.to_owned(), place.path("tools").join(tool));
-        }
-    });
-    let job = job.build().unwrap();
+    let job = with_tools(&place, place.builder("DEPLOY", &with_argocd)).build().unwrap();
     let error = place.refused(&job).await;
     assert!(error.contains("done before that: ") && error.contains("Run terraform apply"), "{error}");
     assert!(error.contains("DEPLOY again goes on from there"), "{error}");
@@ -97,6 +90,20 @@ async fn a_step_that_fails_after_the_apply_says_what_was_done_and_the_next_deplo
     let again = place.job("DEPLOY", &payload(&json!({})));
     place.done(&again).await;
     assert!(again.log().contains("nothing is applied"), "{}", again.log());
+}
+
+#[tokio::test]
+async fn what_was_applied_is_told_although_the_outputs_cannot_be_read() {
+    let Some(terraform) = tool("terraform") else { return };
+    let place = Place::new();
+    let program = place.path("tools").join("terraform");
+    script(&program, &format!("if [ \"$1\" = output ]; then exit 1; fi\nexec {} \"$@\"", terraform.display()));
+    let job = place.builder("DEPLOY", &payload(&json!({})));
+    let job = job.settings(|settings| drop(settings.tools.insert("terraform".to_owned(), program))).build().unwrap();
+    let error = place.refused(&job).await;
+    assert!(error.starts_with("terraform output"), "{error}");
+    let told = job.progress();
+    assert_eq!((&told["apply_completed"], &told["plan_summary"]["add"]), (&json!(true), &json!(2)));
 }
 
 #[tokio::test]
@@ -134,6 +141,20 @@ async fn all_tools_that_are_missing_are_named_at_once_and_nothing_is_changed() {
     assert!(error.contains("`alethia tools install terraform kubectl helm`"), "{error}");
     assert_eq!(job.commits(), 0);
     assert_eq!(job.progress()["steps"][0]["done"], false);
+}
+
+#[tokio::test]
+async fn applications_get_no_more_time_than_their_job() {
+    let place = Place::new();
+    let payload = payload(&json!({ "argocd": {}, "applications": { "deadline": "3h" } }));
+    for kind in ["DEPLOY", "BOOTSTRAP", "DESTROY"] {
+        let job = with_tools(&place, place.builder(kind, &payload)).build().unwrap();
+        let error = place.refused(&job).await;
+        let expected =
+            "/applications/deadline: these 10800s are longer than the job itself may run, 7200s; submit it with";
+        assert!(error.starts_with(expected) && job.commits() == 0, "{kind}: {error}");
+    }
+    place.done(&place.job("PLAN", &payload)).await;
 }
 
 #[tokio::test]

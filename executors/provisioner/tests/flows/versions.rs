@@ -64,7 +64,7 @@ async fn a_program_that_is_too_old_for_the_template_is_named_before_it_is_run() 
     let job = job.build().unwrap();
     let plan = Plan(Setup { templates: Templates::Embedded, ..place.setup() });
     let error = plan.execute(&job.context).await.unwrap_err().to_string();
-    assert!(error.contains("the job wants terraform >= 1.11, and the runner has 1.10.5"), "{error}");
+    assert!(error.contains("the job wants terraform >=1.11, and the runner has 1.10.5"), "{error}");
     assert!(error.contains("`alethia tools install terraform@VERSION`"), "{error}");
     assert!(!ran.exists(), "it was asked for its version, and for nothing else");
 }
@@ -84,14 +84,13 @@ async fn a_version_that_the_template_needs_is_taken_where_it_is_beside_the_usual
         });
         job.build().unwrap()
     };
-    let taken = job(">=1.6");
-    place.done(&taken).await;
-    assert!(
-        taken.log().contains("as the job wants terraform >=1.6, >= 1.8 and the runner has 1.7.5"),
-        "{}",
-        taken.log()
-    );
+    for (wanted, all) in [(">=1.6", ">=1.6, >=1.8"), ("*", ">=1.8")] {
+        let taken = job(wanted);
+        place.done(&taken).await;
+        let log = taken.log();
+        assert!(log.contains(&format!("as the job wants terraform {all} and the runner has 1.7.5")), "{log}");
+    }
     let error = place.refused(&job("<1.8")).await;
-    assert!(error.contains("the job wants terraform <1.8, >= 1.8, and the runner has 1.7.5"), "{error}");
+    assert!(error.contains("the job wants terraform <1.8, >=1.8, and the runner has 1.7.5"), "{error}");
     assert!(error.ends_with("; <1.8 is the snapshot's terraform_version, >= 1.8 what the template needs"), "{error}");
 }
