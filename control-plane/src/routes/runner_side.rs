@@ -51,7 +51,7 @@ pub(crate) async fn claim(
 /// `POST /api/workers/heartbeat`
 pub(crate) async fn heartbeat(
     State(plane): State<Plane>,
-    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, STATUS_BYTES>,
+    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
 ) -> Result<Json<HeartbeatAnswer>, Refusal> {
     let mut heartbeat: Heartbeat = body::json_or_default(&said)?;
     refuse_twin(&plane, &runner, &heartbeat)?;

@@ -129,6 +129,9 @@ async fn c5_to_c8_bodies() {
     let submit = |body: String| plane.user(Method::POST, "/api/jobs").body(body).send();
     assert_eq!(submit(" ".repeat((2 << 20) + 1)).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(submit(deep).await.unwrap().status(), StatusCode::BAD_REQUEST);
+    let heartbeat = runner.call(Method::POST, "/api/workers/heartbeat").body(" ".repeat((2 << 20) + 1));
+    let status = heartbeat.send().await.unwrap().status();
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "what it links stays in memory");
     is_well(&plane, &runner, &job).await;
 }
 
