@@ -2,10 +2,10 @@
 
 use wire::{FRAME_HEADER_BYTES, Frame, FrameError, FrameHeader, LogStream, MAX_FRAME_BYTES, Timestamp};
 
-/// Why an append is refused as it stands. Sending it again as it is will not help.
+/// Why an append is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrames {
-    /// A frame is damaged or cut short.
+    /// A frame was damaged or cut short on its way: who sends frames has checked them.
     #[error("frame {frame} of the append is damaged: {error}; send it again")]
     Damaged {
         /// Counted from 1.
@@ -13,7 +13,7 @@ pub enum BadFrames {
         /// What is wrong.
         error: FrameError,
     },
-    /// A frame does not start where the one before it ended.
+    /// A frame does not start where the one before it ended. Sending it again as it is will not help.
     #[error("frame {frame} of the append starts at offset {found}, but {expected} comes next")]
     Discontinuous {
         /// Counted from 1.

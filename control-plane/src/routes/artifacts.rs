@@ -165,8 +165,8 @@ impl From<BlobError> for Refusal {
         let status = match &error {
             BlobError::Io(error) => return Self::storage(error),
             BlobError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BlobError::CutOff(_) => body::CUT_OFF,
-            BlobError::Empty | BlobError::Mismatch { .. } | BlobError::WrongType => StatusCode::BAD_REQUEST,
+            BlobError::CutOff(_) | BlobError::Mismatch { .. } => body::CUT_OFF,
+            BlobError::Empty | BlobError::WrongType => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
     }

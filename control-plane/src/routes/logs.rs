@@ -12,7 +12,7 @@ use wire::{AppendAnswer, JobId, LogAppended, LogPage, LogPost, paths};
 use super::file::{Download, serve};
 use super::{Storage, body};
 use crate::access::{JobWrite, Refusal};
-use crate::logs::{Ending, LogError};
+use crate::logs::{BadFrames, Ending, LogError};
 
 /// About as many bytes of log as one page has.
 const PAGE_BYTES: u64 = 1 << 20;
@@ -138,7 +138,8 @@ pub(super) fn ending(status: wire::JobStatus) -> Ending {
 impl From<LogError> for Refusal {
     fn from(error: LogError) -> Self {
         match error {
-            LogError::Bad(bad) => Self::new(StatusCode::BAD_REQUEST, bad.to_string()),
+            LogError::Bad(BadFrames::Damaged { .. }) => Self::new(body::CUT_OFF, error.to_string()),
+            LogError::Bad(_) => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
             LogError::Full { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             LogError::Io(error) => Self::storage(&error),
         }

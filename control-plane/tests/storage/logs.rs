@@ -78,7 +78,7 @@ async fn an_append_is_acknowledged_at_its_offset_or_not_at_all() {
     }
     let mut damaged = stdout(8, b"damaged");
     damaged[35] ^= 1;
-    assert_eq!(plane.append("j", 8, damaged).await.status(), 400);
+    assert_eq!(plane.append("j", 8, damaged).await.status(), 408, "it was damaged on its way; it is sent again");
     assert_eq!(plane.append("j", 8, vec![0; (1 << 20) + 1]).await.status(), 413);
     let unframed = plane.runner(Method::POST, "/api/jobs/j/log?offset=8").body("text").send().await.unwrap();
     assert_eq!(unframed.status(), 415);
