@@ -79,5 +79,17 @@ async fn a_git_token_is_put_listed_without_itself_and_removed() {
     desk.run(&["git-token", "remove", "git.example"]).await.expect(0);
     let gone = desk.run(&["git-token", "remove", "git.example"]).await.expect(1);
     assert!(gone.err.contains("there is no such git credential"), "{}", gone.err);
+
+    desk.run(&["user", "add", "bob"]).await.expect(0);
+    for (args, says) in [
+        (vec!["git-token", "remove", "../users/bob"], "there is no such git credential"),
+        (vec!["git-token", "remove", ".."], "there is no such git credential"),
+        (vec!["git-token", "put", "git.example?x=1", "--from", &file], "/host: give a host"),
+    ] {
+        let said = desk.run(&args).await.expect(1);
+        assert!(said.err.contains(says), "{args:?}: {}", said.err);
+    }
+    let users = desk.document(&["user", "list"]).await.to_string();
+    assert!(users.contains("bob"), "a name goes nowhere else: {users}");
     leaves(server).await;
 }

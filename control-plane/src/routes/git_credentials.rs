@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
-use url::Url;
+use url::{Position, Url};
 use wire::GitCredentialRequest;
 
 use super::body::{self, Asked};
@@ -31,8 +31,9 @@ pub(crate) async fn put(
 ) -> Result<Json<Value>, Refusal> {
     let request: GitCredentialRequest = body::json(&said)?;
     // As the addresses in payloads will be read.
-    let url = Url::parse(&format!("https://{host}/")).ok().filter(|url| url.path() == "/" && url.username().is_empty());
-    let Some(host) = url.as_ref().and_then(host_of) else {
+    let url = Url::parse(&format!("https://{host}/")).ok();
+    let is_bare = |url: &Url| url.username().is_empty() && url[Position::BeforePath..] == *"/";
+    let Some(host) = url.as_ref().filter(|url| is_bare(url)).and_then(host_of) else {
         return Err(PlaneError::invalid("/host", "give a host, for example git.example or git.example:8443").into());
     };
     let printable = |b: u8| b.is_ascii_graphic();

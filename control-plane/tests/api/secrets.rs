@@ -176,9 +176,14 @@ async fn a_git_token_goes_to_the_runner_of_a_job_that_names_its_host() {
     assert_eq!(put(&plane.admin, "git.example", SECRET).await, StatusCode::OK);
     assert_eq!(put(&eve, "git.example", "hers-and-not-ours").await, StatusCode::OK);
     assert_eq!(put(&plane.admin, "other.example:8443", "another-token").await, StatusCode::OK);
-    for (host, token) in
-        [("a b", SECRET), ("user@git.example", SECRET), ("git.example", "short"), ("git.example", "a\nbcdefg")]
-    {
+    for (host, token) in [
+        ("a b", SECRET),
+        ("user@git.example", SECRET),
+        ("git.example%3Fx=1", SECRET),
+        ("git.example%23x", SECRET),
+        ("git.example", "short"),
+        ("git.example", "a\nbcdefg"),
+    ] {
         assert_eq!(put(&plane.admin, host, token).await, StatusCode::BAD_REQUEST, "{host:?} {token:?}");
     }
     let listed = plane.get("/api/git-credentials").await;
