@@ -106,6 +106,7 @@ impl Managed<'_> {
             env: Vec::new(),
             api_version: "client.authentication.k8s.io/v1".to_owned(),
             provide_cluster_info: false,
+            login: None,
         };
         Ok(Some(Kubeconfig {
             server: found.server.trim_end_matches('/').to_owned(),

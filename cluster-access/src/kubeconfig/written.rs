@@ -8,6 +8,7 @@ use executor_api::{ExecutorError, JobContext};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::plugin_arguments::Login;
 use crate::ClusterAccess;
 
 /// What a tool needs to know of a cluster.
@@ -64,6 +65,9 @@ pub(crate) struct Exec {
     /// `client.authentication.k8s.io/v1` or `/v1beta1`.
     pub(crate) api_version: String,
     pub(crate) provide_cluster_info: bool,
+    /// Of kubelogin alone; its arguments say it.
+    #[serde(skip)]
+    pub(crate) login: Option<Login>,
 }
 
 #[derive(Clone, Serialize)]
