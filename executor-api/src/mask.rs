@@ -1,17 +1,19 @@
 //! Hides secrets in a stream of bytes, wherever the stream was cut.
 
+mod view;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use anstream::adapter::StripBytes;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use wire::LogStream;
 
+use self::view::View;
+
 const SHOWN: &[u8] = b"***";
-const ESCAPE: u8 = 0x1b;
 /// Shorter values would mask half of every log.
 const MIN_BYTES: usize = 6;
 
@@ -46,9 +48,11 @@ impl Masker {
         let Some(search) = search(&self.search, &self.patterns) else { return out(bytes) };
         let held = &mut self.held[stream as usize];
         held.extend_from_slice(bytes);
-        let visible = Visible::of(held);
-        let first_open = visible.text.len() - open_suffix(&self.patterns, &visible.text);
-        let (shown, rest) = replace(search, held, &visible, first_open);
+        let views = View::all(held);
+        let open =
+            views.iter().filter_map(|view| view.place(view.text.len() - open_suffix(&self.patterns, &view.text)));
+        let first_open = open.min().unwrap_or(held.len());
+        let (shown, rest) = replace(search, held, &views, first_open);
         *held = rest;
         if !shown.is_empty() {
             out(&shown);
@@ -73,8 +77,7 @@ impl Masker {
 
     fn whole<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(search) = search(&self.search, &self.patterns) else { return bytes.into() };
-        let visible = Visible::of(bytes);
-        replace(search, bytes, &visible, visible.text.len()).0.into()
+        replace(search, bytes, &View::all(bytes), bytes.len()).0.into()
     }
 }
 
@@ -90,48 +93,27 @@ fn search<'a>(built: &'a OnceCell<AhoCorasick>, patterns: &BTreeSet<Vec<u8>>) ->
     (!patterns.is_empty()).then(|| built.get_or_init(build))
 }
 
-/// What of `bytes` can be shown, and what has to wait for more: of what is visible all from `first_open`.
-fn replace(search: &AhoCorasick, bytes: &[u8], visible: &Visible, first_open: usize) -> (Vec<u8>, Vec<u8>) {
+/// What of `bytes` can be shown, and what has to wait for more: all from `first_open`.
+fn replace(search: &AhoCorasick, bytes: &[u8], views: &[View], first_open: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut found = Vec::new();
+    for view in views {
+        let ranges = search.find_iter(&*view.text).map(|secret| view.range(&secret.range()));
+        found.extend(ranges.take_while(|range| range.start < first_open));
+    }
+    found.sort_by_key(|range| range.start);
     let mut shown = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    for found in search.find_iter(&*visible.text) {
-        if found.start() >= first_open {
-            break;
+    for range in found {
+        // Otherwise it is the rest of one that another view has begun.
+        if range.start >= at {
+            shown.extend_from_slice(&bytes[at..range.start]);
+            shown.extend_from_slice(SHOWN);
         }
-        shown.extend_from_slice(&bytes[at..visible.place(found.start())]);
-        shown.extend_from_slice(SHOWN);
-        at = visible.place(found.end() - 1) + 1;
+        at = at.max(range.end);
     }
-    let safe = if first_open < visible.text.len() { visible.place(first_open) } else { bytes.len() };
-    let safe = safe.max(at);
+    let safe = first_open.max(at);
     shown.extend_from_slice(&bytes[at..safe]);
     (shown, bytes[safe..].to_vec())
-}
-
-/// What a terminal shows of bytes: a secret may have a change of colour in its middle.
-struct Visible<'a> {
-    text: Cow<'a, [u8]>,
-    /// Where each byte of the text stands; the same place, if all is shown.
-    places: Option<Vec<usize>>,
-}
-
-impl<'a> Visible<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        if !bytes.contains(&ESCAPE) {
-            return Self { text: Cow::Borrowed(bytes), places: None };
-        }
-        let (mut text, mut places) = (Vec::new(), Vec::new());
-        for part in StripBytes::new().strip_next(bytes) {
-            let start = part.as_ptr().addr() - bytes.as_ptr().addr();
-            text.extend_from_slice(part);
-            places.extend(start..start + part.len());
-        }
-        Self { text: Cow::Owned(text), places: Some(places) }
-    }
-
-    fn place(&self, index: usize) -> usize {
-        self.places.as_ref().map_or(index, |places| places[index])
-    }
 }
 
 /// How many bytes at the end may be the beginning of a secret. A line end clears it: every line of a secret of
@@ -246,6 +228,29 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_within_or_behind_an_escape_sequence_is_hidden_wherever_the_stream_is_cut() {
+        for (text, expected) in [
+            (
+                "\x1b]8;;https://u:s3cr3t-value@host/\x1b\\link\x1b]8;;\x1b\\\n",
+                "\x1b]8;;https://u:***@host/\x1b\\link\x1b]8;;\x1b\\\n",
+            ),
+            ("B \x1b]oops s3cr3t-value\n", "B \x1b]oops ***\n"),
+            ("B \x1b]oops s3cr\x1b[1m3t-value\n", "B \x1b]oops ***\n"),
+            ("B \x1bPq s3cr3t-value", "B \x1bPq ***"),
+            ("\x1bs3cr3t-value", "\x1b***"),
+            ("\x1b[s3cr3t-value", "\x1b[***"),
+            ("\x1b[31s3cr3t-value\x1b[", "\x1b[31***\x1b["),
+            ("s3cr\x1b(B\x1b[m3t-value\x1b(B", "***\x1b(B"),
+        ] {
+            for cut in 0..text.len() {
+                let pieces = [&text.as_bytes()[..cut], &text.as_bytes()[cut..]];
+                let shown = String::from_utf8(stream(&["s3cr3t-value"], &pieces)).unwrap();
+                assert_eq!(shown, expected, "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
     fn the_usual_encodings_are_hidden() {
         let secret = "p@ss \"w0rd\"/+é";
         for prefix in ["", "u", "us", "user:"] {
@@ -313,22 +318,38 @@ mod tests {
     /// Some begin another, so that the end of a text decides.
     const ALIKE: [&str; 6] = ["abaaba", "abaabab", "abaababbbb", "bababababa", "aaaaaaa", "aaaaaaaa"];
 
+    fn cut_up<'a>(text: &'a str, cuts: &[usize]) -> Vec<&'a [u8]> {
+        let mut cuts: Vec<_> = cuts.iter().map(|&cut| cut.min(text.len())).chain([0, text.len()]).collect();
+        cuts.sort_unstable();
+        cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]).collect()
+    }
+
+    fn words(of: &[&'static str]) -> impl Strategy<Value = String> {
+        prop::collection::vec(prop::sample::select(of.to_vec()), 0..12).prop_map(|words| words.concat())
+    }
+
     proptest! {
         #[test]
         fn pieces_and_whole_agree(
-            words in prop::collection::vec(prop::sample::select([&ALIKE[..], &["a", "b", "\n"]].concat()), 0..12),
+            text in words(&[&ALIKE[..], &["a", "b", "\n"]].concat()),
             cuts in prop::collection::vec(0usize..60, 0..8),
         ) {
-            let text = words.concat();
-            let mut cuts: Vec<_> = cuts.into_iter().map(|c| c.min(text.len())).collect();
-            cuts.extend([0, text.len()]);
-            cuts.sort_unstable();
-            let pieces: Vec<_> = cuts.windows(2).map(|w| &text.as_bytes()[w[0]..w[1]]).collect();
-            let shown = stream(&ALIKE, &pieces);
+            let shown = stream(&ALIKE, &cut_up(&text, &cuts));
             prop_assert_eq!(&shown, &stream(&ALIKE, &[text.as_bytes()]));
             for secret in ALIKE {
                 prop_assert!(!shown.windows(secret.len()).any(|w| w == secret.as_bytes()));
             }
+        }
+
+        #[test]
+        fn no_escape_sequence_shows_a_secret(
+            text in words(&["s3cr3t-value", "s3cr", "3t-value", "\x1b", "\x1b]", "\x1b[1m", "\x1b(B", ";", "m", "\n"]),
+            cuts in prop::collection::vec(0usize..60, 0..8),
+        ) {
+            let shown = stream(&["s3cr3t-value"], &cut_up(&text, &cuts));
+            let shown = String::from_utf8(shown).unwrap();
+            let without_colours = shown.replace("\x1b[1m", "").replace("\x1b(B", "");
+            prop_assert!(!shown.contains("s3cr3t-value") && !without_colours.contains("s3cr3t-value"), "{shown:?}");
         }
     }
 }
