@@ -1,5 +1,6 @@
 //! The control plane, as the runner sees it: one method per endpoint, in both dialects.
 
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use wire::{
     StatusReport, Timestamp, paths,
 };
 
+pub(crate) use error::{ClientError, Verdict};
+
 const EVENT_STREAM: &str = "text/event-stream";
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,72 +34,6 @@ const STALLED: Duration = Duration::from_secs(60);
 const SLOWEST_BYTES_PER_S: u64 = 32 * 1024;
 /// For what has another limit.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
-
-/// A body that was cut off on its way, too many requests, and a token that somebody may bring back.
-const MAY_PASS: [StatusCode; 3] =
-    [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED];
-
-/// Why a request did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
-    /// No answer.
-    #[error("cannot reach the control plane")]
-    Unreachable(#[source] reqwest::Error),
-    /// No answer any more: nothing moves.
-    #[error("nothing has come from the control plane for {} s", STALLED.as_secs())]
-    Stalled,
-    /// An answer that says no.
-    #[error("the control plane answered {status}: {text}")]
-    Refused {
-        /// Its status.
-        status: StatusCode,
-        /// What it says, shortened.
-        text: String,
-    },
-    /// An answer that is not the plane's: a proxy's that has no route to it, or a portal's.
-    #[error("something on the way to the control plane answered {status}: {text}")]
-    Stranger {
-        /// Its status.
-        status: StatusCode,
-        /// What it says, shortened.
-        text: String,
-    },
-    /// An answer that is none.
-    #[error("the control plane's answer makes no sense: {0}")]
-    Nonsense(String),
-    /// The report came before the end of the log.
-    #[error("the control plane has the log only up to {0}")]
-    LogBehind(u64),
-}
-
-impl ClientError {
-    /// Whether the same request may succeed later: hours of silence, 5xx and a token that was revoked meanwhile are no reason
-    /// to give up a result.
-    pub(crate) fn is_retryable(&self) -> bool {
-        match self {
-            Self::Unreachable(_) | Self::Stalled | Self::Nonsense(_) => true,
-            Self::Refused { status, .. } => status.is_server_error() || MAY_PASS.contains(status),
-            // Whoever it is, it is no word of the plane about the job.
-            Self::Stranger { .. } => !self.is_about_content(),
-            Self::LogBehind(_) => false,
-        }
-    }
-
-    /// Whether a refusal is about what was sent: that costs what was sent, not the job. A proxy has limits of its own.
-    pub(crate) fn is_about_content(&self) -> bool {
-        matches!(
-            self.status(),
-            Some(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)
-        )
-    }
-
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Refused { status, .. } | Self::Stranger { status, .. } => Some(*status),
-            _ => None,
-        }
-    }
-}
 
 /// A connection to the control plane. Cheap to clone.
 #[derive(Clone)]

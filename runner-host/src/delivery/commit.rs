@@ -48,9 +48,12 @@ async fn deliver(delivery: &Delivery<'_>) -> Result<(), Stopped> {
         return Ok(());
     }
     let report = StatusReport { phase: Some(Phase::Committed), ..StatusReport::of(JobStatus::Processing) };
-    let answer = delivery
-        .insist("pass the commit point", || delivery.runner.client.report(delivery.job, delivery.attempt, &report));
-    let refused = answer.await.err().map(|error| crate::chain(&error));
+    let call = || delivery.runner.client.report(delivery.job, delivery.attempt, &report);
+    let refused = match delivery.insist("pass the commit point", call).await {
+        Ok(answer) => answer.err().map(|error| crate::chain(&error)),
+        Err(Stopped::Refused(why)) => Some(why),
+        Err(disk) => return Err(disk),
+    };
     if refused.is_some() {
         // It may be refused because somebody wants the job's end; then the job should know that first.
         heartbeat::beat(delivery.runner).await;

@@ -3,15 +3,15 @@
 use std::fs::File;
 use std::io;
 
-use bytes::Bytes;
 use wire::{AppendAnswer, Frame, LogPost};
 
-use super::{Delivery, Stopped, refused};
+use super::{Delivery, Stopped};
+use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::job_directory::LOG;
-use crate::job_log::{FrameReader, is_damage};
+use crate::job_log::{Batch, FrameReader, is_damage};
 
-/// About as much as one request carries.
+/// As much as one request carries, as long as that passes.
 const BATCH_BYTES: usize = 1 << 20;
 /// The seed's chunk.
 const CHUNK_BYTES: usize = 10 * 1024;
@@ -20,6 +20,8 @@ const CHUNK_BYTES: usize = 10 * 1024;
 pub(super) struct LogDelivery<'a> {
     delivery: &'a Delivery<'a>,
     reader: FrameReader,
+    /// As much as passes at once, as far as is known.
+    most: usize,
     /// The plane will not have the rest; the report says that it is not complete.
     given_up: bool,
 }
@@ -37,7 +39,7 @@ impl<'a> LogDelivery<'a> {
             }
             _ => Err(error),
         })?;
-        Ok(Self { delivery, reader, given_up: false })
+        Ok(Self { delivery, reader, most: BATCH_BYTES, given_up: false })
     }
 
     /// The plane lacks what comes after this offset. What is not here either, nobody will ever have.
@@ -65,16 +67,20 @@ impl<'a> LogDelivery<'a> {
         if self.given_up {
             return Ok(false);
         }
-        let batch = match self.reader.next(BATCH_BYTES) {
+        let batch = match self.reader.next(self.most) {
             Ok(Some(batch)) => batch,
             Ok(None) => return Ok(false),
             Err(error) => return self.give_up(error).map(|()| false),
         };
         match self.delivery.dialect {
-            Dialect::Two => match self.append(batch.offset, &batch.frames).await? {
-                Some(AppendAnswer::Durable(_)) => self.reader.advance(&batch),
-                Some(AppendAnswer::Wanted(offset)) => self.seek(offset)?,
-                None => self.given_up = true,
+            Dialect::Two => match self.append(&batch).await? {
+                Ok(AppendAnswer::Durable(_)) => self.reader.advance(&batch),
+                Ok(AppendAnswer::Wanted(offset)) => self.seek(offset)?,
+                Err(error) if error.is_too_large() && !batch.is_one_frame() => self.most = batch.frames.len() / 2,
+                Err(error) => {
+                    tracing::error!(error = crate::chain(&error), job.id = %self.delivery.job, "the control plane refuses a part of the log; the job will say that its log is not complete");
+                    self.given_up = true;
+                }
             },
             Dialect::Seed => {
                 self.post(&batch.frames).await?;
@@ -98,17 +104,10 @@ impl<'a> LogDelivery<'a> {
         Ok(())
     }
 
-    async fn append(&self, offset: u64, frames: &Bytes) -> Result<Option<AppendAnswer>, Stopped> {
+    async fn append(&self, batch: &Batch) -> Result<Result<AppendAnswer, ClientError>, Stopped> {
         let Delivery { runner, job, attempt, .. } = self.delivery;
-        let call = || runner.client.append_log(job, *attempt, offset, frames.clone());
-        match self.delivery.insist("deliver log", call).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) if error.is_about_content() => {
-                tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a part of the log; the job will say that its log is not complete");
-                Ok(None)
-            }
-            Err(error) => Err(refused(&error)),
-        }
+        let call = || runner.client.append_log(job, *attempt, batch.offset, batch.frames.clone());
+        self.delivery.insist("deliver log", call).await
     }
 
     async fn post(&self, frames: &[u8]) -> Result<(), Stopped> {
@@ -126,13 +125,10 @@ impl<'a> LogDelivery<'a> {
     async fn post_chunk(&self, post: LogPost) -> Result<(), Stopped> {
         let Delivery { runner, job, attempt, .. } = self.delivery;
         let call = || runner.client.post_log(job, *attempt, &post);
-        match self.delivery.insist("deliver log", call).await {
-            Err(error) if error.is_about_content() => {
-                tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a piece of log; it is missing there");
-                Ok(())
-            }
-            answer => answer.map_err(|error| refused(&error)),
+        if let Err(error) = self.delivery.insist("deliver log", call).await? {
+            tracing::error!(error = crate::chain(&error), job.id = %job, "the control plane refuses a piece of log; it is missing there");
         }
+        Ok(())
     }
 }
 

@@ -9,11 +9,11 @@ mod tests;
 
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::watch;
 use wire::{AttemptNo, Claim, JobId, JobStatus};
 
-use crate::client::ClientError;
+use crate::client::{ClientError, Verdict};
 use crate::dialect::Dialect;
 use crate::directory_watch::Changes;
 use crate::job_directory::{Claimed, JobDirectory};
@@ -25,6 +25,8 @@ use log::LogDelivery;
 /// Lines come in bursts: one request for many of them costs runner and plane less, and nobody sees a line later for it
 /// that comes alone.
 const BURST: Duration = Duration::from_millis(5);
+/// How often it is sent again, what may have been damaged on its way.
+const TRIES_OF_DAMAGED: u32 = 2;
 /// Behind the events of the file system.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -160,13 +162,28 @@ impl Delivery<'_> {
         }
     }
 
-    /// Tries until the plane has answered.
-    pub(crate) async fn insist<T, F, W>(&self, what: &str, call: F) -> Result<T, ClientError>
+    /// Tries until the plane has answered. The inner error is about what was sent: that costs itself, not the job.
+    pub(crate) async fn insist<T, F, W>(&self, what: &str, mut call: F) -> Result<Result<T, ClientError>, Stopped>
     where
         F: FnMut() -> W,
         W: Future<Output = Result<T, ClientError>>,
     {
-        call.retry(pauses()).when(ClientError::is_retryable).notify(|error, pause| say(what, error, pause)).await
+        let (mut pauses, mut tries) = (pauses().build(), 0);
+        loop {
+            let error = match call().await {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(error) => error,
+            };
+            match error.verdict() {
+                Verdict::Again => {}
+                Verdict::MayBeDamaged if tries < TRIES_OF_DAMAGED => tries += 1,
+                Verdict::MayBeDamaged | Verdict::CostsItself => return Ok(Err(error)),
+                Verdict::Refused => return Err(refused(&error)),
+            }
+            let pause = pauses.next().unwrap_or(LOOK_AGAIN);
+            say(what, &error, pause);
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 

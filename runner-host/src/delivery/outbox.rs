@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use wire::{JobStatus, StatusReport};
 
-use super::{Delivery, Stopped, refused};
+use super::{Delivery, Stopped};
 use crate::client::Upload;
 use crate::dialect::Dialect;
+use crate::dispatch;
 use crate::job_directory::{ArtifactRecord, JobDirectory, OutboxEntry};
 
 /// Delivers the oldest entry; false if there is none.
@@ -29,40 +31,48 @@ pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped
 async fn publish(delivery: &Delivery<'_>, metadata: Map<String, Value>) -> Result<(), Stopped> {
     let report = StatusReport { execution_metadata: Some(metadata.into()), ..StatusReport::of(JobStatus::Processing) };
     let call = || delivery.runner.client.report(delivery.job, delivery.attempt, &report);
-    match delivery.insist("deliver progress", call).await {
-        Err(error) if error.is_about_content() => {
-            tracing::error!(error = crate::chain(&error), job.id = %delivery.job, "the control plane refuses what a job says of its progress");
-            Ok(())
-        }
-        answer => answer.map(drop).map_err(|error| refused(&error)),
+    if let Err(error) = delivery.insist("deliver progress", call).await? {
+        tracing::error!(error = crate::chain(&error), job.id = %delivery.job, "the control plane refuses what a job says of its progress");
     }
+    Ok(())
 }
 
 async fn upload(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) -> Result<(), Stopped> {
+    let Err(why) = send(delivery, record, bytes).await? else { return Ok(()) };
+    // It costs itself, not the job; who looks for it finds out why it is not there.
+    tracing::error!(why, job.id = %delivery.job, artifact = record.name, "the control plane has no artifact of a job");
+    publish(delivery, Map::from_iter([(format!("artifact_refused:{}", record.name), why.into())])).await
+}
+
+/// Sends an artifact; the inner error says why the plane does not have it.
+async fn send(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) -> Result<Result<(), String>, Stopped> {
     let Delivery { runner, job, attempt, dialect, .. } = delivery;
     let answer = match dialect {
+        // The plane would ask for it again and again.
+        Dialect::Two if !is_intact(record, &bytes).await => {
+            return Ok(Err(
+                "its bytes are not those that the job handed over: the runner's disk has damaged them".into()
+            ));
+        }
         Dialect::Two => {
             let call = || {
                 let ArtifactRecord { name, media_type, sha256 } = record;
                 runner.client.put_artifact(job, *attempt, Upload { name, media_type, sha256, bytes: bytes.clone() })
             };
-            delivery.insist("deliver an artifact", call).await
+            delivery.insist("deliver an artifact", call).await?
         }
         Dialect::Seed if record.name == "terraform.plan.out" => {
-            delivery.insist("deliver the plan", || runner.client.post_plan(job, *attempt, bytes.clone())).await
+            delivery.insist("deliver the plan", || runner.client.post_plan(job, *attempt, bytes.clone())).await?
         }
         Dialect::Seed => {
             tracing::info!(job.id = %job, artifact = record.name, "the control plane keeps no such artifacts");
             Ok(())
         }
     };
-    match answer {
-        // It costs itself, not the job; who looks for it finds out why it is not there.
-        Err(error) if error.is_about_content() => {
-            let why = crate::chain(&error);
-            tracing::error!(why, job.id = %job, artifact = record.name, "the control plane refuses an artifact");
-            publish(delivery, Map::from_iter([(format!("artifact_refused:{}", record.name), why.into())])).await
-        }
-        answer => answer.map_err(|error| refused(&error)),
-    }
+    Ok(answer.map_err(|error| crate::chain(&error)))
+}
+
+async fn is_intact(record: &ArtifactRecord, bytes: &Bytes) -> bool {
+    let bytes = bytes.clone();
+    dispatch::blocking(move || hex::encode(Sha256::digest(bytes))).await == record.sha256
 }

@@ -44,16 +44,12 @@ pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -
         // The seed's runners send their results with a PROCESSING of its own.
         let progress =
             StatusReport { execution_metadata: Some(metadata.clone()), ..StatusReport::of(JobStatus::Processing) };
-        match report_it(delivery, &progress).await {
-            Ok(_) => {}
-            // The report below says so.
-            Err(error) if error.is_about_content() => {}
-            Err(error) => return Err(refused(&error)),
-        }
+        // If it costs itself, the report below says so.
+        drop(report_it(delivery, &progress).await?);
     }
-    let answer = match report_it(delivery, &report).await {
-        Err(error) if error.is_about_content() && report.execution_metadata.is_some() => {
-            report_it(delivery, &without_metadata(report, &error)).await
+    let answer = match report_it(delivery, &report).await? {
+        Err(error) if report.execution_metadata.is_some() => {
+            report_it(delivery, &without_metadata(report, &error)).await?
         }
         answer => answer,
     };
@@ -70,14 +66,15 @@ fn without_metadata(report: StatusReport, error: &ClientError) -> StatusReport {
 
 /// The first word to a plane of the seed's contract.
 pub(super) async fn say_that_it_runs(delivery: &Delivery<'_>) -> Result<(), Stopped> {
-    report_it(delivery, &StatusReport::of(JobStatus::Processing)).await.map(drop).map_err(|error| refused(&error))
+    let answer = report_it(delivery, &StatusReport::of(JobStatus::Processing)).await?;
+    answer.map(drop).map_err(|error| refused(&error))
 }
 
-async fn report_it(delivery: &Delivery<'_>, report: &StatusReport) -> Result<Answer, ClientError> {
+async fn report_it(delivery: &Delivery<'_>, report: &StatusReport) -> Result<Result<Answer, ClientError>, Stopped> {
     let call = || delivery.runner.client.report(delivery.job, delivery.attempt, report);
-    match delivery.insist("report a job", call).await {
+    Ok(match delivery.insist("report a job", call).await? {
         Ok(claim) => Ok(Answer::Taken(Taken { status: report.status, claim: claim.map(Box::new) })),
         Err(ClientError::LogBehind(offset)) => Ok(Answer::LogBehind(offset)),
         Err(error) => Err(error),
-    }
+    })
 }

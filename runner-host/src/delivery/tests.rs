@@ -38,6 +38,8 @@ enum Weather {
     Fine,
     /// Nothing is stored, and this is answered.
     Answer(u16),
+    /// As [`Self::Answer`] with 413, for a body of more bytes than this.
+    TooLargeAbove(usize),
     /// Nothing is stored, and something on the way answers this.
     Stranger(u16, &'static str),
     /// Nothing is stored, and the connection is cut.
@@ -122,10 +124,9 @@ async fn answer(State(plane): State<Plane>, request: Request) -> Response {
         before
     };
     match (plane.forecast)(&name, before) {
-        Weather::Fine => plane.take(&name, &query, body),
-        Weather::Answer(status) => {
-            (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": format!("no {name}") }))).into_response()
-        }
+        Weather::TooLargeAbove(most) if body.len() > most => say_no(413, &name),
+        Weather::Fine | Weather::TooLargeAbove(_) => plane.take(&name, &query, body),
+        Weather::Answer(status) => say_no(status, &name),
         Weather::Stranger(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
         Weather::LostBefore => cut(),
         Weather::LostAfter => {
@@ -138,6 +139,10 @@ async fn answer(State(plane): State<Plane>, request: Request) -> Response {
             plane.take(&name, &query, body)
         }
     }
+}
+
+fn say_no(status: u16, name: &str) -> Response {
+    (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": format!("no {name}") }))).into_response()
 }
 
 /// Ends the task that serves the connection, and the connection with it, without a word.
@@ -380,25 +385,50 @@ async fn neither_a_revoked_token_nor_a_full_disk_loses_a_result() {
     assert_eq!(plane.stored().count("status"), 4);
 }
 
-/// Its sender stood still for too long; the bytes are the same the next time.
+/// Its sender stood still for too long, or the way has changed its bytes: they are the same the next time.
 #[tokio::test]
-async fn a_body_that_was_cut_off_is_sent_again() {
-    let plane = Plane::new(|_, before| if before == 0 { Weather::Answer(408) } else { Weather::Fine });
-    let mut job = Run::new(Dialect::Two);
-    job.log(LogStream::Stdout, b"one\n");
-    job.artifact(1, "errored.tfstate", b"bytes");
-    let log = job.end();
+async fn a_body_that_was_cut_off_or_damaged_on_its_way_is_sent_again() {
+    let forecasts: [Forecast; 3] = [
+        |_, before| if before == 0 { Weather::Answer(408) } else { Weather::Fine },
+        |_, before| if before == 0 { Weather::Answer(400) } else { Weather::Fine },
+        |_, before| if before < 2 { Weather::Answer(400) } else { Weather::Fine },
+    ];
+    for forecast in forecasts {
+        let plane = Plane::new(forecast);
+        let mut job = Run::new(Dialect::Two);
+        job.log(LogStream::Stdout, b"one\n");
+        job.artifact(1, "errored.tfstate", b"bytes");
+        let log = job.end();
+        assert!(is_taken(&job.deliver_to(&plane).await));
+        let stored = plane.stored();
+        assert_eq!((&stored.log[..], &stored.artifacts["errored.tfstate"][..]), (&b"one\n"[..], &b"bytes"[..]));
+        let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+        assert_eq!(end["log"], serde_json::to_value(&log).unwrap());
+        assert_eq!(end["execution_metadata"], json!({ "result": 1 }));
+    }
+}
+
+/// A plane that checks would ask for its bytes without end.
+#[tokio::test]
+async fn an_artifact_that_is_damaged_here_costs_itself_and_the_job_says_so() {
+    let plane = Plane::new(|_, _| Weather::Fine);
+    let job = Run::new(Dialect::Two);
+    job.artifact(1, "a.txt", b"bytes");
+    let entry = job.directory.file("outbox.000001.artifact");
+    std::fs::write(&entry, std::fs::read_to_string(&entry).unwrap().replace("bytes", "bites")).unwrap();
+    job.end();
     assert!(is_taken(&job.deliver_to(&plane).await));
     let stored = plane.stored();
-    assert_eq!((&stored.log[..], &stored.artifacts["errored.tfstate"][..]), (&b"one\n"[..], &b"bytes"[..]));
-    let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
-    assert_eq!(end["log"], serde_json::to_value(&log).unwrap());
-    assert_eq!(end["execution_metadata"], json!({ "result": 1 }));
+    assert!(stored.artifacts.is_empty(), "{:?}", stored.calls);
+    let said = &stored.reports[0]["execution_metadata"]["artifact_refused:a.txt"];
+    assert!(said.as_str().is_some_and(|why| why.contains("disk has damaged them")), "{said}");
 }
 
 #[tokio::test]
 async fn the_answer_of_a_stranger_is_no_word_of_the_plane() {
-    let forecasts: [Forecast; 5] = [
+    let forecasts: [Forecast; 7] = [
+        |_, before| if before < 3 { Weather::Stranger(400, "Bad request") } else { Weather::Fine },
+        |_, before| if before == 0 { Weather::Stranger(422, "{}") } else { Weather::Fine },
         |_, before| if before == 0 { Weather::Stranger(404, "404 page not found") } else { Weather::Fine },
         |_, before| if before == 0 { Weather::Stranger(302, "<a href=/login>Found</a>") } else { Weather::Fine },
         |_, before| if before == 0 { Weather::Stranger(403, "") } else { Weather::Fine },
@@ -529,7 +559,7 @@ async fn an_attempt_that_is_over_delivers_nothing_more() {
 #[tokio::test]
 async fn log_that_the_plane_refuses_costs_itself_and_the_report_says_so() {
     let forecasts: [Forecast; 3] = [
-        |name, before| if name == "log" && before == 1 { Weather::Answer(400) } else { Weather::Fine },
+        |name, before| if name == "log" && (1..4).contains(&before) { Weather::Answer(400) } else { Weather::Fine },
         |name, before| if name == "log" && before == 1 { Weather::Answer(413) } else { Weather::Fine },
         |name, before| if name == "log" && before == 1 { Weather::Answer(422) } else { Weather::Fine },
     ];
@@ -553,6 +583,25 @@ async fn log_that_the_plane_refuses_costs_itself_and_the_report_says_so() {
         };
         assert_eq!(end["log"], serde_json::to_value(&expected).unwrap());
     }
+}
+
+/// As a proxy that takes no large bodies: what it takes passes.
+#[tokio::test]
+async fn log_that_is_too_large_at_once_goes_in_smaller_pieces() {
+    let plane = Plane::new(|name, _| if name == "log" { Weather::TooLargeAbove(100_000) } else { Weather::Fine });
+    let mut job = Run::new(Dialect::Two);
+    let mut written = vec![];
+    for number in 0..40 {
+        let piece = vec![b'a' + number % 26; usize::from(number) * 1700];
+        job.log(LogStream::Stdout, &piece);
+        written.extend(piece);
+    }
+    let log = job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    assert!(stored.log == written, "{} bytes", stored.log.len());
+    let end = stored.reports.last().unwrap();
+    assert_eq!(end["log"], serde_json::to_value(&log).unwrap());
 }
 
 /// What is left of a log of three lines after a power cut, and what the report says of it.
@@ -778,7 +827,7 @@ async fn a_plane_of_the_seeds_contract_gets_text_in_order() {
 #[tokio::test]
 async fn a_chunk_that_the_seeds_plane_refuses_costs_itself() {
     let plane = Plane::new(|name, before| match (name, before) {
-        ("logs", 1) => Weather::Answer(400),
+        ("logs", 1..4) => Weather::Answer(400),
         _ => Weather::Fine,
     });
     let mut job = Run::new(Dialect::Seed);

@@ -5,5 +5,5 @@ mod reader;
 mod tests;
 mod writer;
 
-pub(crate) use reader::{FrameReader, is_damage};
+pub(crate) use reader::{Batch, FrameReader, is_damage};
 pub(crate) use writer::{FrameWriter, LogTotals};

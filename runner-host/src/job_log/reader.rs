@@ -30,6 +30,13 @@ pub(crate) struct Batch {
     next_position: u64,
 }
 
+impl Batch {
+    /// Whether there is no less to send.
+    pub(crate) fn is_one_frame(&self) -> bool {
+        Frame::split_first(&self.frames).is_ok_and(|(_, rest)| rest.is_empty())
+    }
+}
+
 impl FrameReader {
     pub(crate) fn open(file: &Path) -> io::Result<Self> {
         Ok(Self { file: File::open(file)?, position: 0, offset: 0 })
@@ -40,7 +47,7 @@ impl FrameReader {
         Ok(self.file.metadata()?.len().saturating_sub(self.position))
     }
 
-    /// Whole frames of about `most` bytes; none at the end of what is written.
+    /// Whole frames of at most `most` bytes, or a single one that has more; none at the end of what is written.
     pub(crate) fn next(&self, most: usize) -> io::Result<Option<Batch>> {
         let there = usize::try_from(self.waiting()?).unwrap_or(usize::MAX);
         if there == 0 {
@@ -51,6 +58,7 @@ impl FrameReader {
         let (mut used, mut end) = (0, self.offset);
         loop {
             match Frame::split_first(&buffer[used..read]) {
+                Ok((frame, _)) if used > 0 && used + FRAME_HEADER_BYTES + frame.bytes.len() > most => break,
                 Ok((frame, _)) if frame.header.offset == end => {
                     used += FRAME_HEADER_BYTES + frame.bytes.len();
                     end = frame.header.end();
@@ -95,6 +103,15 @@ impl FrameReader {
             self.offset = frame.end();
         }
         Ok(())
+    }
+
+    /// Where the last whole frame ends, in the file and in the log.
+    pub(super) fn end(file: &Path) -> io::Result<(u64, u64)> {
+        let mut reader = Self::open(file)?;
+        while let Some(batch) = reader.next(MAX_FRAME_BYTES).or_else(end_at_damage)? {
+            reader.advance(&batch);
+        }
+        Ok((reader.position, reader.offset))
     }
 
     /// Length and digest of all whole frames: for a process that left no outcome.
