@@ -60,11 +60,37 @@ async fn its_session_lives_as_long_as_one_of_its_processes() {
     let another = ProcessIdentity { boot_id: "another".to_owned(), ..leader.clone() };
     assert!(!another.session_is_alive().unwrap());
 
+    leader.interrupt_session().unwrap();
     let member = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
-    let member = DetachedProcess::adopt(&identity(member)).unwrap().expect("it waits");
+    let member =
+        DetachedProcess::adopt(&identity(member)).unwrap().expect("it waits, and is no command of the leader's");
     std::fs::write(&gates[1], "go\n").unwrap();
     member.ended().await.unwrap();
     assert!(!leader.session_is_alive().unwrap());
+}
+
+#[tokio::test]
+async fn its_session_can_be_interrupted_and_ended_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, trap, is_deaf) in [(1, "", false), (2, "trap '' INT;", true)] {
+        let file = folder.path().join(number.to_string());
+        // With `-m` it is a group of its own, as the supervisor starts one.
+        let env: Environment = [("PATH", "/usr/bin:/bin")].into_iter().collect();
+        let script = format!("set -m; {trap} sleep 600 & echo $!");
+        let command = Command::new("/bin/bash", env, folder.path()).args(["-c", &script]);
+        let process = spawn_detached(&command, &file).unwrap();
+        let leader = identity(process.pid());
+        process.ended().await.unwrap();
+        let member = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        let member = DetachedProcess::adopt(&identity(member)).unwrap().expect("it waits");
+        leader.interrupt_session().unwrap();
+        if is_deaf {
+            assert!(leader.session_is_alive().unwrap());
+            leader.kill_session().unwrap();
+        }
+        member.ended().await.unwrap();
+        assert!(!leader.session_is_alive().unwrap());
+    }
 }
 
 #[tokio::test]

@@ -199,32 +199,43 @@ async fn gone(process: &DetachedProcess) {
     }
 }
 
+/// Until it has been told, and however often that fails. Where the process is gone its tools are looked after by
+/// [`stand_in_outcome::complete`], which finds the stop.
 async fn pass_on(
     mut orders: mpsc::UnboundedReceiver<Order>,
     directory: &JobDirectory,
     process: Option<&DetachedProcess>,
 ) -> Infallible {
-    let mut asked: Option<Stop> = None;
-    while let (Some(process), Some(order)) = (process, orders.recv().await) {
-        let Some(stop) = wanted(order, directory) else { continue };
-        let merged =
-            asked.map_or(stop, |was| Stop { reason: was.reason.max(stop.reason), force: was.force || stop.force });
-        if asked == Some(merged) {
-            continue;
+    // What was wanted of an earlier start may not have been passed on.
+    let mut stop: Option<Stop> = directory.read(STOP).ok().flatten();
+    let mut told = None;
+    loop {
+        if let Some(stop) = stop.filter(|_| told != stop) {
+            match ask_to_stop(&stop, directory, process) {
+                Ok(()) => told = Some(stop),
+                Err(error) => tracing::error!(error = crate::chain(&error), "cannot stop a job; trying again"),
+            }
         }
-        match ask_to_stop(&merged, directory, process) {
-            Ok(()) => asked = Some(merged),
-            Err(error) => tracing::error!(error = crate::chain(&error), "cannot stop a job"),
+        let order = tokio::select! {
+            order = orders.recv() => order,
+            () = tokio::time::sleep(WATCH_AGAIN), if told != stop => continue,
+        };
+        let Some(order) = order else { return pending().await };
+        if let Some(more) = wanted(order, directory) {
+            let merged = |was: Stop| Stop { reason: was.reason.max(more.reason), force: was.force || more.force };
+            stop = Some(stop.map_or(more, merged));
         }
     }
-    pending().await
 }
 
 /// A process that has not said who it is may not listen yet, and the signal would end it. It listens, says who it is, and
 /// then looks for a stop by itself.
-fn ask_to_stop(stop: &Stop, directory: &JobDirectory, process: &DetachedProcess) -> io::Result<()> {
+fn ask_to_stop(stop: &Stop, directory: &JobDirectory, process: Option<&DetachedProcess>) -> io::Result<()> {
     directory.place(STOP, stop)?;
-    if directory.process()?.is_some() { process.terminate() } else { Ok(()) }
+    match process {
+        Some(process) if directory.process()?.is_some() => process.terminate(),
+        _ => Ok(()),
+    }
 }
 
 /// After its commit point a job that was lost is not stopped: what it does must come to its own end.
@@ -282,7 +293,7 @@ mod tests {
                 drop(directory.claim_process().unwrap());
             }
             let wanted = Stop { reason: StopReason::CancelledByUser, force: false };
-            ask_to_stop(&wanted, &directory, &process).unwrap();
+            ask_to_stop(&wanted, &directory, Some(&process)).unwrap();
             assert_eq!(directory.read(STOP).unwrap(), Some(wanted), "it finds that by itself");
             // For reading, too: then this waits for nobody.
             let mut gate = OpenOptions::new().read(true).write(true).open(directory.file("gate")).unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use executor_api::{
     AMBIENT_SECRETS, Ambient, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, JobContextParts, LogSink,
-    Outcome, RunAs, Stop, StopReason, StopSignal, StopTrigger, run_as,
+    Outcome, RunAs, Stop, StopSignal, StopTrigger, run_as,
 };
 use futures_util::FutureExt;
 use process_supervisor::{become_subreaper, kill_descendants};
@@ -21,7 +21,7 @@ use crate::directory_backend::DirectoryBackend;
 use crate::job_directory::{CLAIM, Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, STOP};
 use crate::job_log::{FrameWriter, LogTotals};
 use crate::short_name::ShortName;
-use crate::stand_in_outcome::status_for;
+use crate::stand_in_outcome::{status_for, stop_reason};
 use crate::{cloud, oidc_token, time_limit};
 
 /// The hidden verb.
@@ -179,7 +179,7 @@ impl Ending {
         };
         let reason = match error {
             // It is refused, for one, because somebody wants the job's end: the host writes that down first.
-            ExecutorError::CommitRefused(_) => stop_reason(directory).map_or(error.reason(), StopReason::as_reason),
+            ExecutorError::CommitRefused(_) => stop_reason(directory).unwrap_or(error.reason()),
             _ => error.reason(),
         };
         let text = context.log().masked(&crate::chain(&error)).chars().take(ERROR_CHARS).collect();
@@ -189,10 +189,6 @@ impl Ending {
     fn failed(reason: Reason, text: String) -> Self {
         Self { status: JobStatus::Failed, reason: Some(reason), error_message: Some(text), metadata: Map::new() }
     }
-}
-
-fn stop_reason(directory: &JobDirectory) -> Option<StopReason> {
-    directory.read::<Stop>(STOP).ok().flatten().map(|stop| stop.reason)
 }
 
 /// The one thing that must not get lost: on a full disk it has the room that was kept for it, and if that is not enough,
@@ -207,6 +203,7 @@ fn write_outcome(directory: &JobDirectory, ending: Ending, totals: &LogTotals) -
         phase,
         log: totals.finish(),
         finished_at: Timestamp::now(),
+        is_stand_in: false,
     };
     directory.write(OUTCOME, &outcome).or_else(|error| {
         outcome.metadata = Map::new();

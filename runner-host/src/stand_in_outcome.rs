@@ -5,27 +5,39 @@ use std::io;
 use std::time::Duration;
 
 use backon::Retryable;
-use executor_api::{LogWriter, credential_folder};
-use futures_util::FutureExt;
+use executor_api::{LogWriter, Stop, credential_folder};
+use process_supervisor::ProcessIdentity;
 use serde_json::Map;
+use tokio::time::Instant;
 use wire::{JobId, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
 
 use crate::client::ClientError;
-use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT};
+use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP};
 use crate::job_log::{FrameReader, FrameWriter};
 use crate::runner::Runner;
 use crate::{delivery, dispatch};
 
-/// How long tools whose job's process was killed may go on before its end is reported: what only looks is cut off from its
-/// output and ends by itself; what changes the world has the time that nearly any change takes.
+/// How long tools whose job's process was killed may go on: what only looks is ended then, what changes the world has the
+/// time that nearly any change takes before the job's end is reported without its.
 const BEFORE_COMMIT: Duration = Duration::from_secs(30);
 const AFTER_COMMIT: Duration = Duration::from_secs(3600);
+/// As long as killing may take. The kernel cannot end every process.
+const KILLING: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const WRITE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Who wanted the end decides whether it is a failure.
 pub(crate) fn status_for(reason: Reason) -> JobStatus {
     if reason == Reason::CancelledByUser { JobStatus::Cancelled } else { JobStatus::Failed }
+}
+
+/// What somebody wanted, if the job was to stop.
+pub(crate) fn stop_reason(directory: &JobDirectory) -> Option<Reason> {
+    stop_of(directory).map(|stop| stop.reason.as_reason())
+}
+
+fn stop_of(directory: &JobDirectory) -> Option<Stop> {
+    directory.read(STOP).ok().flatten()
 }
 
 /// A job that cannot be started ends like any other: with a line of log and an outcome.
@@ -40,17 +52,19 @@ pub(crate) fn write_refused(directory: &JobDirectory, (reason, text): &(Reason, 
         phase: Phase::Preparing,
         log: totals.finish(),
         finished_at: Timestamp::now(),
+        is_stand_in: true,
     };
     directory.write(OUTCOME, &outcome)
 }
 
 /// Sees to it that there is an outcome, for a job whose process is gone. If that has left none, it was killed, and its tools
-/// may be at work: as long as they are, nobody else may change what they change, and they need what the job was given.
+/// may be at work: as long as they are, nobody else may change what they change, and they need what the job was given. A stop
+/// that is asked of the job reaches them from here.
 pub(crate) async fn complete(directory: &JobDirectory, job: &JobId) {
     if directory.has(OUTCOME) {
         return;
     }
-    let tools_work = !tools_have_ended(directory, job).await;
+    let tools_work = !see_tools_end(directory, job).await;
     loop {
         let of_it = directory.clone();
         match dispatch::blocking(move || write_lost(&of_it, tools_work)).await {
@@ -63,25 +77,87 @@ pub(crate) async fn complete(directory: &JobDirectory, job: &JobId) {
     }
 }
 
-/// False if that takes too long.
-async fn tools_have_ended(directory: &JobDirectory, job: &JobId) -> bool {
-    let patience = if directory.phase() == Phase::Committed { AFTER_COMMIT } else { BEFORE_COMMIT };
-    let ended = async {
-        // What cannot be seen may live.
-        while tools_work(directory).unwrap_or(true) {
-            tokio::time::sleep(LOOK_AGAIN).await;
+/// Until the tools have ended, or cannot be waited for: false then.
+async fn see_tools_end(directory: &JobDirectory, job: &JobId) -> bool {
+    let (phase, begin) = (directory.phase(), Instant::now());
+    // What was asked before, the process has passed on.
+    let mut known = stop_of(directory);
+    let mut is_said = false;
+    // What cannot be seen may live.
+    while tools_work(directory).unwrap_or(true) {
+        if !std::mem::replace(&mut is_said, true) {
+            say_that_tools_work(directory, job, phase).await;
         }
-    };
-    let mut ended = std::pin::pin!(ended);
-    if let Some(()) = (&mut ended).now_or_never() {
-        return true;
+        let asked = stop_of(directory);
+        let done = match Step::next(phase, known, asked, begin.elapsed()) {
+            Step::GiveUp => return false,
+            Step::Wait => Ok(()),
+            Step::Interrupt => of_session(directory, ProcessIdentity::interrupt_session),
+            Step::Kill => of_session(directory, ProcessIdentity::kill_session),
+        };
+        match done {
+            Ok(()) => known = asked,
+            Err(error) => {
+                tracing::error!(error = crate::chain(&error), job.id = %job, "cannot stop a job's tools; trying again");
+            }
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
-    tracing::warn!(job.id = %job, "a job's process was killed, and its tools still work; its end is reported after theirs");
-    tokio::time::timeout(patience, ended).await.is_ok()
+    true
 }
 
 fn tools_work(directory: &JobDirectory) -> io::Result<bool> {
-    directory.process()?.map_or(Ok(false), |process| process.session_is_alive())
+    of_session(directory, ProcessIdentity::session_is_alive)
+}
+
+/// Nobody has said who he is before he started anything.
+fn of_session<T: Default>(directory: &JobDirectory, act: impl Fn(&ProcessIdentity) -> io::Result<T>) -> io::Result<T> {
+    directory.process()?.map_or(Ok(T::default()), |process| act(&process))
+}
+
+/// Who follows the job sees why it does not end.
+async fn say_that_tools_work(directory: &JobDirectory, job: &JobId, phase: Phase) {
+    tracing::warn!(job.id = %job, "a job's process was killed, and its tools still work; its end is reported after theirs");
+    let text = match phase {
+        Phase::Committed => "they may come to their end; a cancel interrupts them, and one with force ends them",
+        _ => "they are ended soon, or at once by a cancel",
+    };
+    let text = format!("the job's process was killed, and its tools still work: {text}\n");
+    let file = directory.file(LOG);
+    let said = dispatch::blocking(move || {
+        FrameWriter::go_on(&file)?.append(LogStream::System, Timestamp::now(), text.as_bytes());
+        io::Result::Ok(())
+    });
+    if let Err(error) = said.await {
+        tracing::error!(error = crate::chain(&error), job.id = %job, "cannot say in a job's log that its tools still work");
+    }
+}
+
+/// What is done about tools that work without their job's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Wait,
+    /// Once: a second one makes tools lose what they are about to save.
+    Interrupt,
+    /// Again and again: one may start another meanwhile.
+    Kill,
+    GiveUp,
+}
+
+impl Step {
+    /// `known` is the stop that the tools have heard of, `asked` the one that is wanted now.
+    fn next(phase: Phase, known: Option<Stop>, asked: Option<Stop>, waited: Duration) -> Self {
+        let is_committed = phase == Phase::Committed;
+        let patience = if is_committed { AFTER_COMMIT } else { BEFORE_COMMIT + KILLING };
+        let is_over = !is_committed && (asked.is_some() || waited >= BEFORE_COMMIT);
+        match asked {
+            _ if waited >= patience => Self::GiveUp,
+            Some(Stop { force: true, .. }) => Self::Kill,
+            _ if is_over => Self::Kill,
+            Some(_) if known.is_none() => Self::Interrupt,
+            _ => Self::Wait,
+        }
+    }
 }
 
 /// The process is gone and has not said how it ended.
@@ -103,14 +179,16 @@ fn write_lost(directory: &JobDirectory, tools_work: bool) -> io::Result<()> {
     if !last.is_empty() {
         text = format!("{text}. It said: {}", last.join(" | "));
     }
+    let reason = stop_reason(directory).unwrap_or(Reason::ProcessLost);
     let outcome = OutcomeRecord {
-        status: JobStatus::Failed,
-        reason: Some(Reason::ProcessLost),
+        status: status_for(reason),
+        reason: Some(reason),
         error_message: Some(text),
         metadata: Map::new(),
         phase,
         log: FrameReader::summarize(&directory.file(LOG))?,
         finished_at: Timestamp::now(),
+        is_stand_in: true,
     };
     directory.write(OUTCOME, &outcome)
 }
@@ -131,5 +209,34 @@ pub(crate) async fn report_without_directory(runner: &Runner, claimed: &Claimed,
         (|| runner.client.report(job, attempt, &report)).retry(delivery::pauses()).when(ClientError::is_retryable);
     if let Err(error) = reported.await {
         tracing::error!(error = crate::chain(&error), job.id = %job, "cannot report a job");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use executor_api::StopReason;
+
+    use super::*;
+
+    #[test]
+    fn what_only_looks_is_ended_and_what_changes_the_world_is_asked_once() {
+        use Phase::{Committed, Preparing};
+        let stop = |force| Some(Stop { reason: StopReason::CancelledByUser, force });
+        let (kindly, firmly) = (stop(false), stop(true));
+        for (phase, known, asked, waited, step) in [
+            (Preparing, None, None, Duration::ZERO, Step::Wait),
+            (Preparing, None, kindly, Duration::ZERO, Step::Kill),
+            (Preparing, kindly, kindly, Duration::ZERO, Step::Kill),
+            (Preparing, None, None, BEFORE_COMMIT, Step::Kill),
+            (Preparing, None, firmly, BEFORE_COMMIT + KILLING, Step::GiveUp),
+            (Committed, None, None, BEFORE_COMMIT + KILLING, Step::Wait),
+            (Committed, None, kindly, Duration::ZERO, Step::Interrupt),
+            (Committed, kindly, kindly, Duration::ZERO, Step::Wait),
+            (Committed, kindly, firmly, Duration::ZERO, Step::Kill),
+            (Committed, firmly, firmly, Duration::ZERO, Step::Kill),
+            (Committed, None, kindly, AFTER_COMMIT, Step::GiveUp),
+        ] {
+            assert_eq!(Step::next(phase, known, asked, waited), step, "{phase:?} {known:?} {asked:?} {waited:?}");
+        }
     }
 }

@@ -202,7 +202,13 @@ async fn killed_with_its_job(plan: &[Step], apply: &[Step], moment: &str) -> (Sc
     let ended = scene.user.ended_as(&job, JobStatus::Failed).await;
     assert_eq!(scene.ledger.count("records 30"), 1, "the tool came to its end first");
     assert_eq!(ended.reason.as_deref(), Some("process_lost"), "{ended:#?}");
-    assert_same_bytes(&scene.user.log(&job).await, &records);
+    let log = scene.user.log(&job).await;
+    let said = String::from_utf8_lossy(&log[records.len()..]);
+    assert!(
+        said.starts_with("the job's process was killed, and its tools still work") && said.ends_with('\n'),
+        "{said}"
+    );
+    assert_same_bytes(&log[..records.len()], &records);
     assert_eq!(ended.log_complete, Some(true));
     (scene, runner, ended)
 }

@@ -1,7 +1,12 @@
 //! What reaches a tool when its job is stopped, and that nothing of it is left.
 
+use std::path::Path;
+
+use process_supervisor::ProcessIdentity;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use system_tests::fake_terraform::{DEAF, FORKING, FORKING_OBEDIENT, FakeTerraform, OBEDIENT};
+use system_tests::process::eventually;
 use system_tests::rig::Rig;
 
 /// An apply of a stack that the fake terraform never reads.
@@ -131,6 +136,48 @@ async fn a_cancel_before_the_commit_point_changes_nothing() {
     let ended = rig.ended(&job).await;
     assert_eq!(end(&ended), ["CANCELLED", "cancelled_by_user"]);
     assert_eq!((fake.calls_of("apply"), fake.signals()), (0, vec!["INT".to_owned()]));
+}
+
+/// Kills the job's process, and not its tools; returns who leads their session.
+fn kill_process_of(directory: &Path) -> ProcessIdentity {
+    let identity = std::fs::read(directory.join("process.json")).unwrap();
+    let identity: ProcessIdentity = serde_json::from_slice(&identity).unwrap();
+    kill_process(Pid::from_raw(identity.pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
+    identity
+}
+
+#[tokio::test]
+async fn tools_of_a_killed_process_are_asked_once_and_ended_with_force() {
+    let fake = FakeTerraform::new(DEAF);
+    let rig = rig(&fake).await;
+    let job = rig.user.submit("terraform", &apply()).await;
+    rig.log_has(&job, "applying").await;
+    let session = kill_process_of(&rig.home.job_dirs()[0]);
+    rig.log_has(&job, "its tools still work: they may come to their end").await;
+    rig.user.cancel(&job).await;
+    eventually("its tool is interrupted", async || (!fake.signals().is_empty()).then_some(())).await;
+    rig.user.cancel(&job).await;
+    assert!(session.session_is_alive().unwrap());
+    rig.force(&job).await;
+    let ended = rig.ended(&job).await;
+    assert_eq!(end(&ended), ["CANCELLED", "cancelled_by_user"]);
+    assert!(ended["error_message"].as_str().unwrap().contains("nobody knows how far it came"), "{ended}");
+    assert!(!session.session_is_alive().unwrap(), "the report is after the end of its tools");
+    assert_eq!((fake.signals(), &ended["log_complete"]), (vec!["INT".to_owned()], &json!(true)));
+}
+
+#[tokio::test]
+async fn tools_of_a_killed_process_that_only_look_are_ended_by_a_cancel() {
+    let fake = FakeTerraform::new("exit 0");
+    let rig = rig(&fake).await;
+    fake.let_plan_wait();
+    let job = rig.user.submit("terraform", &apply()).await;
+    rig.log_has(&job, "planning").await;
+    let session = kill_process_of(&rig.home.job_dirs()[0]);
+    rig.log_has(&job, "its tools still work: they are ended soon").await;
+    rig.user.cancel(&job).await;
+    assert_eq!(end(&rig.ended(&job).await), ["CANCELLED", "cancelled_by_user"]);
+    assert!(!session.session_is_alive().unwrap(), "the report is after the end of its tools");
 }
 
 #[tokio::test]

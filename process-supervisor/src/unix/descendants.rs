@@ -9,7 +9,7 @@ use rustix::process::{
     test_kill_process_group, wait, waitpgid,
 };
 
-use super::identity::{Stat, all};
+use super::identity::{ProcessIdentity, Stat, all};
 
 /// Whether a group, whose leader has been waited for, has a process that is not a zombie.
 pub(crate) fn group_is_alive(group: Pid) -> bool {
@@ -46,7 +46,7 @@ pub fn kill_descendants() -> usize {
         if living.is_empty() {
             break;
         }
-        killed.extend(living.into_iter().filter(|&(pid, start_ticks)| kill_one(pid, start_ticks)));
+        killed.extend(living.into_iter().filter(|&(pid, start_ticks)| send_to_one(pid, start_ticks, Signal::KILL)));
         std::thread::sleep(Duration::from_millis(5));
     }
     killed.len()
@@ -77,11 +77,38 @@ fn living_descendants() -> Vec<(u32, u64)> {
     descendants.map(|(pid, stat)| (*pid, stat.start_ticks)).collect()
 }
 
+impl ProcessIdentity {
+    /// Sends SIGINT to each command of the session that it leads, or led: as [`crate::supervise`] does it, not to what that
+    /// has started.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn interrupt_session(&self) -> io::Result<()> {
+        for (pid, stat) in self.session()? {
+            if stat.group == pid && pid != self.pid {
+                send_to_one(pid, stat.start_ticks, Signal::INT);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends SIGKILL to every process of that session that is there now. One may have started another meanwhile.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn kill_session(&self) -> io::Result<()> {
+        for (pid, stat) in self.session()? {
+            send_to_one(pid, stat.start_ticks, Signal::KILL);
+        }
+        Ok(())
+    }
+}
+
 /// False if it is gone. Its parent may have waited for it since we looked, and the pid may be a stranger's: so it is
 /// looked at again once the pidfd holds it.
-fn kill_one(pid: u32, start_ticks: u64) -> bool {
+fn send_to_one(pid: u32, start_ticks: u64, signal: Signal) -> bool {
     let Some(pidfd) = Pid::from_raw(pid.cast_signed()).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return false;
     };
-    Stat::of(pid).is_ok_and(|stat| stat.start_ticks == start_ticks) && pidfd_send_signal(pidfd, Signal::KILL).is_ok()
+    Stat::of(pid).is_ok_and(|stat| stat.start_ticks == start_ticks) && pidfd_send_signal(pidfd, signal).is_ok()
 }

@@ -30,13 +30,19 @@ impl ProcessIdentity {
     /// # Errors
     /// If `/proc` cannot be read.
     pub fn session_is_alive(&self) -> io::Result<bool> {
+        Ok(!self.session()?.is_empty())
+    }
+
+    /// The living processes of that session.
+    pub(super) fn session(&self) -> io::Result<Vec<(u32, Stat)>> {
         if boot_id()? != self.boot_id {
-            return Ok(false);
+            return Ok(vec![]);
         }
-        let all = all()?;
+        let mut all = all()?;
         // While a session has members, nobody else gets the number of its leader.
         let is_anothers = all.iter().any(|(pid, stat)| *pid == self.pid && stat.start_ticks != self.start_ticks);
-        Ok(!is_anothers && all.iter().any(|(_, stat)| stat.session == self.pid && stat.is_alive()))
+        all.retain(|(_, stat)| !is_anothers && stat.session == self.pid && stat.is_alive());
+        Ok(all)
     }
 
     pub(crate) fn of(pid: u32) -> io::Result<Self> {

@@ -243,6 +243,7 @@ impl Run {
             phase: Phase::Preparing,
             log: log.clone(),
             finished_at: Timestamp::now(),
+            is_stand_in: false,
         };
         self.directory.write(OUTCOME, &outcome).unwrap();
         log

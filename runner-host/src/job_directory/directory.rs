@@ -112,7 +112,7 @@ impl JobDirectory {
 
     /// For a run whose end the plane has taken, or has refused. Returns where it is, if something is kept.
     pub(crate) fn put_away(&self, is_taken: bool) -> io::Result<Option<PathBuf>> {
-        if is_taken && !self.has_unknown_end() {
+        if is_taken && !self.has_unknown_end() && !self.keeps_something()? {
             return self.remove().map(|()| None);
         }
         self.keep_as_lost().map(Some)
@@ -122,9 +122,10 @@ impl JobDirectory {
     /// `errored.tfstate`, a state that terraform could store nowhere else.
     fn has_unknown_end(&self) -> bool {
         let outcome: io::Result<Option<OutcomeRecord>> = self.read(OUTCOME);
-        let is_lost =
-            |outcome: OutcomeRecord| outcome.reason == Some(Reason::ProcessLost) && outcome.phase == Phase::Committed;
-        outcome.is_ok_and(|outcome| outcome.is_some_and(is_lost))
+        // An earlier version said it only with the reason.
+        let is_lost = |outcome: &OutcomeRecord| outcome.is_stand_in || outcome.reason == Some(Reason::ProcessLost);
+        outcome
+            .is_ok_and(|outcome| outcome.is_some_and(|outcome| outcome.phase == Phase::Committed && is_lost(&outcome)))
     }
 
     /// Nothing of the run stays behind. It leaves its name first: half a directory would look like a run
@@ -151,10 +152,15 @@ impl JobDirectory {
     /// Keeps what the run has to say where a person finds it.
     fn keep_as_lost(&self) -> io::Result<PathBuf> {
         short_name::remove(&self.paths().temp);
-        let kept = self.root.with_extension(format!("{}.{LOST}", self.root.extension().unwrap_or_default().display()));
+        let kept = self.lost();
         fs::rename(&self.root, &kept)?;
         Self::at(kept.clone()).forget_what_was_given()?;
         Ok(kept)
+    }
+
+    /// Where it is when it has been put away and something is kept.
+    pub(super) fn lost(&self) -> PathBuf {
+        self.root.with_extension(format!("{}.{LOST}", self.root.extension().unwrap_or_default().display()))
     }
 
     /// Whether a run is kept there.

@@ -76,6 +76,9 @@ pub(crate) struct OutcomeRecord {
     pub(crate) phase: Phase,
     pub(crate) log: LogSummary,
     pub(crate) finished_at: Timestamp,
+    /// Whether the host says it for a process that could not.
+    #[serde(default)]
+    pub(crate) is_stand_in: bool,
 }
 
 impl JobDirectory {

@@ -237,11 +237,13 @@ fn of_a_lost_run_stays_what_it_said_and_nothing_that_it_was_given() {
 
 #[test]
 fn of_a_run_whose_end_nobody_knows_stays_what_it_worked_on() {
-    for (reason, phase) in [
-        (Some(Reason::ProcessLost), Phase::Committed),
-        (Some(Reason::ProcessLost), Phase::Preparing),
-        (Some(Reason::ToolFailed), Phase::Committed),
-        (None, Phase::Committed),
+    for (is_kept, is_stand_in, reason, phase) in [
+        (true, true, Some(Reason::ProcessLost), Phase::Committed),
+        (true, true, Some(Reason::CancelledByUser), Phase::Committed),
+        (true, false, Some(Reason::ProcessLost), Phase::Committed),
+        (false, true, Some(Reason::ProcessLost), Phase::Preparing),
+        (false, false, Some(Reason::ToolFailed), Phase::Committed),
+        (false, false, None, Phase::Committed),
     ] {
         let (_folder, directory) = directory();
         let JobPaths { work, home, .. } = directory.paths();
@@ -250,10 +252,11 @@ fn of_a_run_whose_end_nobody_knows_stays_what_it_worked_on() {
         }
         let log = LogSummary { length: 0, sha256: String::new(), dropped_bytes: 0 };
         let (status, metadata, finished_at) = (JobStatus::Failed, Map::new(), Timestamp::now());
-        let outcome = OutcomeRecord { status, reason, error_message: None, metadata, phase, log, finished_at };
+        let error_message = None;
+        let outcome = OutcomeRecord { status, reason, error_message, metadata, phase, log, finished_at, is_stand_in };
         directory.write(OUTCOME, &outcome).unwrap();
         let kept = directory.put_away(true).unwrap().map(JobDirectory::at);
-        assert_eq!(kept.is_some(), (reason, phase) == (Some(Reason::ProcessLost), Phase::Committed), "{reason:?}");
+        assert_eq!(kept.is_some(), is_kept, "{reason:?}");
         if let Some(kept) = kept {
             kept.forget_what_was_given().unwrap();
             assert!(kept.is_lost() && kept.has("work/file") && !kept.has("home") && !kept.has(CLAIM));

@@ -9,6 +9,8 @@ use executor_api::LogWriter;
 use sha2::{Digest, Sha256};
 use wire::{FRAME_HEADER_BYTES, FrameHeader, LogStream, LogSummary, MAX_FRAME_BYTES, Timestamp};
 
+use super::FrameReader;
+
 /// Appends frames. What it cannot keep it counts, and says so when it can again; it never fails, because the tool
 /// that writes must go on.
 pub(crate) struct FrameWriter(Arc<Mutex<State>>);
@@ -36,6 +38,18 @@ impl FrameWriter {
         let state = State { file, end: 0, length: 0, digest: Sha256::new(), limit, dropped: 0, unsaid: 0 };
         let state = Arc::new(Mutex::new(state));
         Ok((Self(Arc::clone(&state)), LogTotals(state)))
+    }
+
+    /// Goes on where the last whole frame ends, of a writer that is gone. What the whole log is says [`FrameReader::summarize`].
+    pub(crate) fn go_on(file: &Path) -> io::Result<Self> {
+        let (end, length) = FrameReader::end(file)?;
+        let (writer, LogTotals(state)) = Self::open(file, u64::MAX)?;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Half a frame would hide what follows.
+        state.file.set_len(end)?;
+        (state.end, state.length) = (end, length);
+        drop(state);
+        Ok(writer)
     }
 }
 
