@@ -1,8 +1,9 @@
 //! What the routes of the queue work with.
 
-use wire::RunnerStatus;
+use wire::{RunnerId, RunnerStatus};
 
 use crate::access::{SecretReaders, User};
+use crate::detached::detached;
 use crate::directory::{Directory, Runner};
 use crate::error::PlaneError;
 use crate::gate;
@@ -28,6 +29,21 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
+    /// Changes what was said of a runner, and tells it, even if whoever asked goes away.
+    pub(crate) async fn update_runner(
+        &self,
+        id: &RunnerId,
+        change: impl FnOnce(&mut Runner) + Send + 'static,
+    ) -> Result<Runner, PlaneError> {
+        let (plane, id) = (self.clone(), id.clone());
+        detached(async move {
+            let runner = plane.directory.update(&id, change).await?;
+            plane.wake.runner_has_orders(&id);
+            Ok(runner)
+        })
+        .await
+    }
+
     /// A runner as the contract shows it to a person who may not look after it: what is others' is left out.
     pub(crate) async fn shown_to(&self, user: &User, runner: &Runner) -> Result<wire::RunnerInfo, PlaneError> {
         if gate::manages(user, runner) {

@@ -29,7 +29,7 @@ struct Shared {
     runners: RwLock<HashMap<RunnerId, Runner>>,
     users: RwLock<HashMap<String, User>>,
     departures: watch::Sender<()>,
-    /// Held while a runner is changed.
+    /// Held while somebody is added, changed or removed.
     updates: Mutex<()>,
 }
 
@@ -73,10 +73,14 @@ impl Directory {
 
     pub(crate) async fn add_user(&self, user: User, token: &str) -> Result<(), PlaneError> {
         let hash = tokens::digest(token);
-        let (new, new_hash) = (user.clone(), hash.clone());
-        self.0.database.writer.change(|connection| Box::pin(user_rows::insert(connection, new, new_hash))).await?;
-        write(&self.0.users).insert(hash, user);
-        Ok(())
+        self.alone(|directory| async move {
+            let (new, new_hash) = (user.clone(), hash.clone());
+            let writer = &directory.0.database.writer;
+            writer.change(|connection| Box::pin(user_rows::insert(connection, new, new_hash))).await?;
+            write(&directory.0.users).insert(hash, user);
+            Ok(())
+        })
+        .await
     }
 
     /// All users, by name.
@@ -89,11 +93,15 @@ impl Directory {
 
     /// From now on the user's token is nobody's.
     pub(crate) async fn remove_user(&self, id: &str) -> Result<(), PlaneError> {
-        let gone = id.to_owned();
-        self.0.database.writer.change(|connection| Box::pin(user_rows::delete(connection, gone))).await?;
-        write(&self.0.users).retain(|_, user| user.id != id);
-        self.0.departures.send_replace(());
-        Ok(())
+        let id = id.to_owned();
+        self.alone(|directory| async move {
+            let gone = id.clone();
+            directory.0.database.writer.change(|connection| Box::pin(user_rows::delete(connection, gone))).await?;
+            write(&directory.0.users).retain(|_, user| user.id != id);
+            directory.0.departures.send_replace(());
+            Ok(())
+        })
+        .await
     }
 
     /// Changes when somebody was removed, or a token replaced.
@@ -117,28 +125,44 @@ impl Directory {
     }
 
     pub(crate) async fn add_runner(&self, runner: Runner) -> Result<(), PlaneError> {
-        let new = runner.clone();
-        self.0.database.writer.change(|connection| Box::pin(runner_rows::insert(connection, new))).await?;
-        write(&self.0.runners).insert(runner.id.clone(), runner);
-        Ok(())
+        self.alone(|directory| async move {
+            let new = runner.clone();
+            directory.0.database.writer.change(|connection| Box::pin(runner_rows::insert(connection, new))).await?;
+            write(&directory.0.runners).insert(runner.id.clone(), runner);
+            Ok(())
+        })
+        .await
     }
 
     /// Changes what was said of a runner, not by it: token, labels, drain, metadata. In the database first, so that what
-    /// fails there has changed nothing; and to the end, even if whoever asked goes away.
+    /// fails there has changed nothing.
     pub(crate) async fn update(
         &self,
         id: &RunnerId,
         change: impl FnOnce(&mut Runner) + Send + 'static,
     ) -> Result<Runner, PlaneError> {
-        let (directory, id) = (self.clone(), id.clone());
-        detached(async move {
-            // Two changes of one runner must not begin from the same.
-            let _alone = directory.0.updates.lock().await;
+        let id = id.clone();
+        self.alone(|directory| async move {
             let mut changed = directory.runner(&id).ok_or(PlaneError::NotFound("runner"))?;
             change(&mut changed);
             let new = changed.clone();
             directory.0.database.writer.change(|connection| Box::pin(runner_rows::update(connection, new))).await?;
             directory.publish(changed)
+        })
+        .await
+    }
+
+    /// What changes the database and then what is known here: one at a time, so that both are the same, and to the end, even
+    /// if whoever asked goes away.
+    async fn alone<T, Changing>(&self, change: impl FnOnce(Self) -> Changing) -> Result<T, PlaneError>
+    where
+        T: Send + 'static,
+        Changing: Future<Output = Result<T, PlaneError>> + Send + 'static,
+    {
+        let (directory, change) = (self.clone(), change(self.clone()));
+        detached(async move {
+            let _alone = directory.0.updates.lock().await;
+            change.await
         })
         .await
     }
@@ -185,10 +209,14 @@ impl Directory {
 
     /// What waits for it alone may be taken by any other from then on.
     pub(crate) async fn remove_runner(&self, id: &RunnerId) -> Result<(), PlaneError> {
-        let gone = id.clone();
-        self.0.database.writer.change(|connection| Box::pin(runner_rows::delete(connection, gone))).await?;
-        self.forget(id);
-        Ok(())
+        let id = id.clone();
+        self.alone(|directory| async move {
+            let gone = id.clone();
+            directory.0.database.writer.change(|connection| Box::pin(runner_rows::delete(connection, gone))).await?;
+            directory.forget(&id);
+            Ok(())
+        })
+        .await
     }
 
     /// A runner is not in the database any more.
@@ -305,6 +333,34 @@ mod tests {
         let [PlaneError::Conflict(why)] = refused.as_slice() else { panic!("{refused:?}") };
         assert!(why.contains("1000 runners"), "{why}");
         add("another", 0).await.unwrap();
+    }
+
+    /// Begins a change and goes away, and waits until it is known.
+    async fn is_done_alone(change: impl Future<Output = Result<(), PlaneError>>, is_known: impl Fn() -> bool) {
+        let mut change = Box::pin(change);
+        assert!(futures_util::poll!(&mut change).is_pending());
+        drop(change);
+        let known = async {
+            while !is_known() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), known).await.expect("it is known soon");
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_known_even_if_whoever_asked_has_gone_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, first) = open(&folder).await;
+        let user = User { id: "hal".to_owned(), org: "o".to_owned(), is_platform: false };
+        is_done_alone(directory.add_user(user, "his"), || directory.user_by_token("his").is_some()).await;
+        is_done_alone(directory.remove_user("hal"), || directory.user_by_token("his").is_none()).await;
+        let runner = Runner::new("o".to_owned(), "two".to_owned(), RunnerMode::SelfHosted, "two's");
+        let id = runner.id.clone();
+        is_done_alone(directory.add_runner(runner), || directory.runner(&id).is_some()).await;
+        is_done_alone(directory.remove_runner(&first), || directory.runner(&first).is_none()).await;
+        let again = Directory::load(directory.0.database.clone()).await.unwrap();
+        assert_eq!((again.users().len(), again.all_runners().len()), (0, 1));
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use wire::{
 
 use super::{Queue, Row};
 use crate::access::User;
+use crate::detached::detached;
 use crate::directory::Runner;
 use crate::error::PlaneError;
 use crate::gate;
@@ -108,14 +109,25 @@ impl Queue {
         known.ok_or_else(|| PlaneError::invalid(&at, "there is no such runner; `GET /api/runners` lists yours"))
     }
 
-    /// Keeps a job. From the last check until then nobody else begins work on its runner.
+    /// Keeps a job. From the last check until then nobody else begins work on its runner; to the end, even if whoever asked
+    /// goes away: a runner that seems to leave is given nothing.
     pub(super) async fn enqueue_on(
         &self,
         on_runner: Option<Asked>,
         job: Job,
         kind: &KindInfo,
     ) -> Result<Job, PlaneError> {
-        let Some(Asked { work, runner }) = on_runner else { return self.enqueue(job, kind).await };
+        let Some(asked) = on_runner else { return self.enqueue(job, kind).await };
+        let (queue, kind) = (self.clone(), kind.clone());
+        detached(async move { queue.enqueue_alone_on(asked, job, &kind).await }).await
+    }
+
+    async fn enqueue_alone_on(
+        &self,
+        Asked { work, runner }: Asked,
+        job: Job,
+        kind: &KindInfo,
+    ) -> Result<Job, PlaneError> {
         let _alone = self.0.runner_work.lock().await;
         let others = self.0.store.all_on(&runner.org, &wire::runner_key(&runner.id)).await?;
         if let Some(other) = others.iter().find(|row| destroyed(row).is_some()) {

@@ -9,6 +9,7 @@ use wire::{DeployRunnerAnswer, DeployRunnerRequest, IdentityInfo, RunnerMode, Ru
 use super::body::{self, Asked};
 use super::runners;
 use crate::access::{Refusal, User};
+use crate::detached::detached;
 use crate::directory::Runner;
 use crate::error::PlaneError;
 use crate::gate::AuthenticatedUser;
@@ -48,14 +49,18 @@ pub(crate) async fn deploy(
     // One that works for all organisations works for all of their identities.
     runner.cloud_identity_id = (request.mode == RunnerMode::SelfHosted).then(|| identity.id.clone());
     let job = job(&plane, request, &identity, &runner, &token)?;
-    plane.directory.add_runner(runner.clone()).await?;
-    match plane.queue.submit(&user, job).await {
-        Ok(job) => Ok((StatusCode::CREATED, Json(DeployRunnerAnswer { runner: plane.shown(&runner).await?, job }))),
-        Err(refused) => {
-            plane.directory.remove_runner(&runner.id).await?;
-            Err(in_this_body(refused).into())
+    // Both or neither, even if whoever asked goes away in between.
+    let answer = detached(async move {
+        plane.directory.add_runner(runner.clone()).await?;
+        match plane.queue.submit(&user, job).await {
+            Ok(job) => Ok(DeployRunnerAnswer { runner: plane.shown(&runner).await?, job }),
+            Err(refused) => {
+                plane.directory.remove_runner(&runner.id).await?;
+                Err(in_this_body(refused))
+            }
         }
-    }
+    });
+    Ok((StatusCode::CREATED, Json(answer.await?)))
 }
 
 async fn deployer(plane: &Plane, user: &User, id: &str) -> Result<IdentityInfo, PlaneError> {

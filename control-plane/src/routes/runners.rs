@@ -9,6 +9,7 @@ use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 
 use super::body::{self, Asked};
 use crate::access::{Refusal, User};
+use crate::detached::detached;
 use crate::directory::Runner;
 use crate::error::PlaneError;
 use crate::gate::{self, AuthenticatedUser};
@@ -50,8 +51,7 @@ pub(crate) async fn register(
     if let Some(known) = known {
         let (hash, labels) = (tokens::digest(&token), request.labels);
         let change = |runner: &mut Runner| (runner.token_hash, runner.labels) = (hash, labels);
-        let runner = plane.directory.update(&known.id, change).await?;
-        plane.wake.runner_has_orders(&runner.id);
+        let runner = plane.update_runner(&known.id, change).await?;
         return Ok((StatusCode::OK, Json(answer(&plane, &runner, token).await?)));
     }
     let mut runner = Runner::new(user.org, request.name, request.mode, &token);
@@ -117,8 +117,12 @@ pub(crate) async fn remove(
                      (`alethia runner destroy`), or forget the runner only, by ?force=true (`alethia runner remove --force`)";
         return Err(PlaneError::Conflict(error.to_owned()).into());
     }
-    plane.directory.remove_runner(&runner.id).await?;
-    plane.queue.runner_is_gone(&runner.id).await;
+    detached(async move {
+        plane.directory.remove_runner(&runner.id).await?;
+        plane.queue.runner_is_gone(&runner.id).await;
+        Ok(())
+    })
+    .await?;
     Ok(Json(json!({ "success": true })))
 }
 
@@ -136,8 +140,7 @@ pub(crate) async fn drain(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let runner = own_runner(&plane, &user, &id)?;
-    plane.directory.update(&runner.id, |runner| runner.drain = true).await?;
-    plane.wake.runner_has_orders(&runner.id);
+    plane.update_runner(&runner.id, |runner| runner.drain = true).await?;
     Ok(Json(json!({ "success": true })))
 }
 
@@ -156,7 +159,6 @@ pub(crate) async fn rotate_token(
     }
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
     let hash = tokens::digest(&token);
-    let runner = plane.directory.update(&runner.id, |runner| runner.token_hash = hash).await?;
-    plane.wake.runner_has_orders(&runner.id);
+    let runner = plane.update_runner(&runner.id, |runner| runner.token_hash = hash).await?;
     Ok(Json(answer(&plane, &runner, token).await?))
 }
