@@ -1,5 +1,7 @@
 //! Progress and artifacts, in the order in which the job handed them over.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -16,7 +18,12 @@ pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped
     let Some((file, entry)) = delivery.directory.next_outbox()? else { return Ok(false) };
     match entry {
         OutboxEntry::Progress(metadata) => publish(delivery, metadata).await?,
-        OutboxEntry::Artifact { record, bytes } => upload(delivery, &record, bytes).await?,
+        OutboxEntry::Artifact { record, bytes } => {
+            if let Err(why) = send(delivery, &record, bytes).await? {
+                keep(delivery, &file, &record, &why).await?;
+                return Ok(true);
+            }
+        }
         // It costs itself, not the end of the job.
         OutboxEntry::Damaged { why } => {
             let name = file.file_name().unwrap_or_default().display();
@@ -37,11 +44,16 @@ async fn publish(delivery: &Delivery<'_>, metadata: Map<String, Value>) -> Resul
     Ok(())
 }
 
-async fn upload(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) -> Result<(), Stopped> {
-    let Err(why) = send(delivery, record, bytes).await? else { return Ok(()) };
-    // It costs itself, not the job; who looks for it finds out why it is not there.
+/// It costs itself, not the job; who looks for it finds out why it is not there, and where it is.
+async fn keep(delivery: &Delivery<'_>, entry: &Path, record: &ArtifactRecord, why: &str) -> Result<(), Stopped> {
+    let place = delivery.directory.kept_as(entry).map_or_else(
+        || "it is not kept: this runner works for many organisations".to_owned(),
+        |kept| format!("the runner keeps it as {}, behind a line that says what it is", kept.display()),
+    );
+    let why = format!("{why}; {place}");
     tracing::error!(why, job.id = %delivery.job, artifact = record.name, "the control plane has no artifact of a job");
-    publish(delivery, Map::from_iter([(format!("artifact_refused:{}", record.name), why.into())])).await
+    publish(delivery, Map::from_iter([(format!("artifact_refused:{}", record.name), why.into())])).await?;
+    Ok(delivery.directory.keep_outbox(entry)?)
 }
 
 /// Sends an artifact; the inner error says why the plane does not have it.
@@ -63,6 +75,10 @@ async fn send(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) ->
         }
         Dialect::Seed if record.name == "terraform.plan.out" => {
             delivery.insist("deliver the plan", || runner.client.post_plan(job, *attempt, bytes.clone())).await?
+        }
+        // What else it does not keep, a person can make again.
+        Dialect::Seed if record.name == "errored.tfstate" => {
+            return Ok(Err("a control plane of this contract keeps no states".into()));
         }
         Dialect::Seed => {
             tracing::info!(job.id = %job, artifact = record.name, "the control plane keeps no such artifacts");

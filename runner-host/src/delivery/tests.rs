@@ -694,6 +694,27 @@ async fn an_artifact_that_is_too_large_costs_itself_and_the_job_says_so() {
     assert!(said.is_some_and(|why| why.contains("413") && why.contains("no big.bin")), "{:?}", stored.reports);
 }
 
+/// A state that terraform could store nowhere else, at a plane that keeps only plans or takes nothing so large.
+#[tokio::test]
+async fn the_only_copy_stays_on_the_runner_and_the_job_says_where() {
+    for dialect in [Dialect::Seed, Dialect::Two] {
+        let plane = Plane::new(|name, _| if name == "errored.tfstate" { Weather::Answer(413) } else { Weather::Fine });
+        let job = Run::new(dialect);
+        job.artifact(1, "errored.tfstate", b"all that is known");
+        job.artifact(2, "plan.txt", b"can be made again");
+        job.end();
+        assert!(is_taken(&job.deliver_to(&plane).await));
+        let lost = job.directory.put_away(true).unwrap().expect("something is kept");
+        let kept = lost.join("kept.000001.artifact");
+        assert!(std::fs::read(&kept).unwrap().ends_with(b"\nall that is known"));
+        let stored = plane.stored();
+        let said = |name: &str| stored.reports.iter().find_map(|report| report["execution_metadata"][name].as_str());
+        let why = said("artifact_refused:errored.tfstate").unwrap();
+        assert!(why.contains(&format!("the runner keeps it as {}", kept.display())), "{why}");
+        assert_eq!(said("artifact_refused:plan.txt"), None);
+    }
+}
+
 #[tokio::test]
 async fn metadata_that_the_plane_refuses_costs_itself_and_not_the_result() {
     let plane = Plane::new(|name, before| match (name, before) {

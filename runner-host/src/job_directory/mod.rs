@@ -3,6 +3,7 @@
 mod directory;
 mod documents;
 mod format;
+mod kept;
 mod outbox;
 mod process;
 mod room;

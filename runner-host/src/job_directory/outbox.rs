@@ -12,7 +12,7 @@ use super::JobDirectory;
 use super::directory::new_file;
 use super::format::former_bytes;
 
-const PREFIX: &str = "outbox.";
+pub(super) const PREFIX: &str = "outbox.";
 const PROGRESS: &str = ".progress";
 const ARTIFACT: &str = ".artifact";
 
@@ -61,11 +61,9 @@ impl JobDirectory {
     /// Adds an artifact to the outbox. It is safe on disk when this returns.
     pub(crate) fn put_artifact(&self, number: u32, record: &ArtifactRecord, bytes: &[u8]) -> io::Result<()> {
         let name = format!("{PREFIX}{number:06}{ARTIFACT}");
-        let mut file = new_file(&self.hidden(&name))?;
-        for part in [&serde_json::to_vec(record)?, &b"\n"[..], bytes] {
-            file.write_all(part)?;
-        }
-        file.sync_all()?;
+        let hidden = self.hidden(&name);
+        // Half of one would take room that is needed.
+        write_artifact(&hidden, record, bytes).inspect_err(|_| drop(fs::remove_file(&hidden)))?;
         self.show(&name)?;
         File::open(self.root())?.sync_all()
     }
@@ -95,4 +93,12 @@ impl JobDirectory {
             _ => Ok(()),
         }
     }
+}
+
+fn write_artifact(file: &Path, record: &ArtifactRecord, bytes: &[u8]) -> io::Result<()> {
+    let mut file = new_file(file)?;
+    for part in [&serde_json::to_vec(record)?, &b"\n"[..], bytes] {
+        file.write_all(part)?;
+    }
+    file.sync_all()
 }

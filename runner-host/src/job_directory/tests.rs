@@ -236,6 +236,29 @@ fn of_a_lost_run_stays_what_it_said_and_nothing_that_it_was_given() {
 }
 
 #[test]
+fn what_the_plane_will_not_have_stays_alone_but_on_a_runner_of_many_organisations() {
+    for is_shared in [false, true] {
+        let (_folder, directory) = directory();
+        let mut claimed = directory.claimed().unwrap().unwrap();
+        claimed.settings.cloud.is_shared = is_shared;
+        directory.place(CLAIM, &claimed).unwrap();
+        let record = ArtifactRecord { name: "a".to_owned(), media_type: "x/y".to_owned(), sha256: String::new() };
+        directory.put_artifact(1, &record, b"bytes").unwrap();
+        let (entry, _) = directory.next_outbox().unwrap().unwrap();
+        let kept = directory.kept_as(&entry);
+        directory.keep_outbox(&entry).unwrap();
+        assert!(directory.next_outbox().unwrap().is_none(), "it is not delivered again");
+        let lost = directory.put_away(true).unwrap().map(JobDirectory::at);
+        assert_eq!((kept.is_none(), lost.is_none()), (is_shared, is_shared));
+        if let Some(lost) = lost {
+            lost.forget_what_was_given().unwrap();
+            assert!(fs::read(kept.unwrap()).unwrap().ends_with(b"\nbytes"));
+            assert!(lost.is_lost() && !lost.has("work") && !lost.has(CLAIM));
+        }
+    }
+}
+
+#[test]
 fn of_a_run_whose_end_nobody_knows_stays_what_it_worked_on() {
     for (is_kept, is_stand_in, reason, phase) in [
         (true, true, Some(Reason::ProcessLost), Phase::Committed),
