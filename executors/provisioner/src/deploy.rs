@@ -142,12 +142,10 @@ impl Ready<'_> {
         going: Option<Going>,
     ) -> Result<Map<String, Value>, ExecutorError> {
         let Some(going) = going else { return Ok(Map::new()) };
-        let before = self.stack.outputs().await?.plain;
+        let before = &self.stack.before().plain;
         match going {
-            Going::Cluster => after_apply::leave(job, steps, snapshot, &before).await,
-            Going::KarpentersRole => {
-                after_apply::end_machines(job, steps, snapshot, &before).await.map(|()| Map::new())
-            }
+            Going::Cluster => after_apply::leave(job, steps, snapshot, before).await,
+            Going::KarpentersRole => after_apply::end_machines(job, steps, snapshot, before).await.map(|()| Map::new()),
         }
     }
 
@@ -158,7 +156,7 @@ impl Ready<'_> {
     ) -> Result<(Map<String, Value>, Map<String, Value>), ExecutorError> {
         let summary = self.planned.summary();
         if summary.has_changes {
-            let work = self.stack.apply(self.planned.file());
+            let work = self.stack.apply(&self.planned);
             steps.take("terraform_apply", "Run terraform apply", work).await?;
         } else {
             job.log().system("the infrastructure is as it is wanted: nothing is applied");

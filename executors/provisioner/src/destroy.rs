@@ -89,7 +89,7 @@ async fn take_away(
     planned: &Planned,
 ) -> Result<(), ExecutorError> {
     if planned.summary().has_changes {
-        let work = stack.apply(planned.file());
+        let work = stack.apply(planned);
         steps.take("terraform_destroy", "Run terraform destroy", work).await?;
     } else {
         job.log().system("there is nothing of the environment left");

@@ -18,6 +18,8 @@ use crate::terraform::{PlanMode, Terraform};
 
 /// What the metadata of a plan calls the names of its secret variables.
 const SECRET_NAMES: &str = "secret_variables";
+/// And the names of those variables, secret or not, that it does not hold.
+const EPHEMERAL_NAMES: &str = "ephemeral_variables";
 
 /// Runs terraform and tofu.
 pub(crate) struct TerraformExecutor;
@@ -110,7 +112,8 @@ impl Run<'_> {
         let metadata = self.stack.keep(&planned).await?;
         self.job.log().system(planned.summary().line());
         let names: Vec<_> = self.params.secret_variables.keys().collect();
-        let outcome = Outcome { metadata }.with(SECRET_NAMES, json!(names));
+        let ephemeral: Vec<_> = planned.ephemeral().keys().collect();
+        let outcome = Outcome { metadata }.with(SECRET_NAMES, json!(names)).with(EPHEMERAL_NAMES, json!(ephemeral));
         Ok(outcome.with("configuration_hash", configuration_hash(&self.params)))
     }
 
@@ -120,7 +123,7 @@ impl Run<'_> {
         self.job.log().system(summary.line());
         // From here on the world changes, and this job is never run again.
         self.job.commit_point().await?;
-        self.stack.apply(planned.file()).await?;
+        self.stack.apply(&planned).await?;
         applied(self.job, &self.stack, json!(summary)).await
     }
 
@@ -146,6 +149,7 @@ async fn validate(terraform: &Terraform<'_>) -> Result<Outcome, ExecutorError> {
 async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId) -> Result<Outcome, ExecutorError> {
     let saved = SavedPlan::read(job, plan, "terraform")?;
     let original = check_plan(params, &saved)?;
+    let ephemeral = ephemeral(params, &original, &saved)?;
     let options = Options {
         env: params.environment(),
         parallelism: params.parallelism.or(original.parallelism),
@@ -155,7 +159,7 @@ async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId)
     let stack = saved.open(job, &options, backend(&original)?).await?;
     check_secrets(params, &saved, &stack).await?;
     job.commit_point().await?;
-    stack.apply(saved.file()).await?;
+    stack.apply_saved(&saved, &ephemeral).await?;
     applied(job, &stack, saved.metadata("plan_summary").cloned().unwrap_or_default()).await
 }
 
@@ -201,12 +205,34 @@ fn changed(pointer: &str, saved: &SavedPlan) -> ExecutorError {
     ExecutorError::invalid(pointer, why)
 }
 
+fn names_in<'a>(saved: &'a SavedPlan, name: &str) -> Vec<&'a str> {
+    let names = saved.metadata(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    names.iter().filter_map(Value::as_str).collect()
+}
+
+/// The variables that the plan does not hold. The secret ones are given again: nobody is shown them.
+fn ephemeral(
+    params: &TerraformParams,
+    original: &TerraformParams,
+    saved: &SavedPlan,
+) -> Result<Map<String, Value>, ExecutorError> {
+    let secret = names_in(saved, SECRET_NAMES);
+    let value = |name: &str| {
+        let given = if secret.contains(&name) { &params.secret_variables } else { &original.variables };
+        let id = &saved.job().id;
+        let why = || format!("the plan of job {id} does not hold {name}, which is ephemeral; give it again");
+        let value = given.get(name).ok_or_else(|| ExecutorError::invalid("/secret_variables", why()))?;
+        Ok((name.to_owned(), value.clone()))
+    };
+    names_in(saved, EPHEMERAL_NAMES).into_iter().map(value).collect()
+}
+
 /// Hides the secret variables that the plan holds, and refuses others: the plan would not heed them.
 async fn check_secrets(params: &TerraformParams, saved: &SavedPlan, stack: &Stack<'_>) -> Result<(), ExecutorError> {
-    let names = saved.metadata(SECRET_NAMES).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
-    let planned = if names.is_empty() { Map::new() } else { stack.hide_variables(saved.file(), &names).await? };
-    // The plan does not hold what the stack has no variable for.
+    let (names, ephemeral) = (names_in(saved, SECRET_NAMES), names_in(saved, EPHEMERAL_NAMES));
+    let held: Vec<_> = names.iter().copied().filter(|name| !ephemeral.contains(name)).collect();
+    let planned = if held.is_empty() { Map::new() } else { stack.hide_variables(saved.file(), &held).await? };
+    // The plan does not hold what is ephemeral, or what the stack has no variable for.
     let is_as_planned = |(name, value): (&String, &Value)| {
         planned.get(name).map_or(names.contains(&name.as_str()), |planned| planned == value)
     };

@@ -23,7 +23,7 @@ pub struct TerraformParams {
     #[serde(default)]
     pub variables: Map<String, Value>,
     /// More of them, beside and over the others. Each text in them is hidden from the log and wherever the job is shown.
-    /// A plan holds them; who applies it need not know them.
+    /// A plan holds them, but for the ephemeral ones, which who applies it gives again.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(extend("writeOnly" = true))]
     pub secret_variables: Map<String, Value>,

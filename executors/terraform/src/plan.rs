@@ -105,6 +105,18 @@ impl PlanDocument {
         names.iter().filter_map(value).collect()
     }
 
+    /// Those of these input variables that the plan does not hold, because they are ephemeral: it lists them with their
+    /// default, or not at all (terraform 1.11). Who applies it gives them again.
+    pub(crate) fn ephemeral(&self, given: &Map<String, Value>) -> Map<String, Value> {
+        let declared = &self.configuration["root_module"]["variables"];
+        let is_ephemeral = |name: &str, value: &Value| match self.variables[name].get("value") {
+            Some(held) => held != value && *held == declared[name]["default"],
+            None => declared.get(name).is_some(),
+        };
+        let ephemeral = given.iter().filter(|(name, value)| is_ephemeral(name, value));
+        ephemeral.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// The contract's `plan_result`: resources with their actions, and no values at all.
     pub(crate) fn result(&self) -> Value {
         let shown = |resource: &Resource| {

@@ -13,7 +13,7 @@ use crate::kept;
 use crate::options::Options;
 use crate::outputs::Outputs;
 use crate::plan::PlanDocument;
-use crate::saved_plan::{PLAN, WORKSPACE};
+use crate::saved_plan::{PLAN, SavedPlan, WORKSPACE};
 use crate::summary::{PlanSummary, ResourceChange};
 use crate::terraform::{PlanMode, Terraform};
 
@@ -30,6 +30,7 @@ pub struct Planned {
     file: PathBuf,
     document: PlanDocument,
     redacted: Value,
+    ephemeral: Map<String, Value>,
     kept: Option<KeptFiles>,
 }
 
@@ -82,7 +83,7 @@ impl<'a> Stack<'a> {
     /// If the program fails, or its plan cannot be read.
     pub async fn plan(&self, mode: PlanMode, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
         let (file, text) = self.make_plan(mode, variables).await?;
-        let (planned, text) = join!(self.read(file), kept::plan_text(self.job, &text));
+        let (planned, text) = join!(self.read_with(file, variables), kept::plan_text(self.job, &text));
         text?;
         planned
     }
@@ -94,7 +95,8 @@ impl<'a> Stack<'a> {
     pub async fn plan_to_keep(&self, mode: PlanMode, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
         let (file, text) = self.make_plan(mode, variables).await?;
         let files = self.keep_files(&file);
-        let (planned, text, kept) = join!(self.read(file.clone()), kept::plan_text(self.job, &text), files);
+        let (planned, text, kept) =
+            join!(self.read_with(file.clone(), variables), kept::plan_text(self.job, &text), files);
         text?;
         Ok(Planned { kept: Some(kept?), ..planned? })
     }
@@ -110,14 +112,19 @@ impl<'a> Stack<'a> {
         Ok((file, text))
     }
 
-    /// Reads what a plan says.
+    /// Reads what a plan says that was made without ephemeral variables.
     ///
     /// # Errors
     /// If it cannot be read.
     pub async fn read(&self, file: PathBuf) -> Result<Planned, ExecutorError> {
+        self.read_with(file, &Map::new()).await
+    }
+
+    async fn read_with(&self, file: PathBuf, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
         let document = self.terraform.show(&file).await?;
         let redacted = self.job.masked_value(document.redacted());
-        Ok(Planned { file, document, redacted, kept: None })
+        let ephemeral = document.ephemeral(variables);
+        Ok(Planned { file, document, redacted, ephemeral, kept: None })
     }
 
     /// Keeps a plan as artifacts: the plan, the working directory with its lock file, and what people may read of it.
@@ -163,8 +170,17 @@ impl<'a> Stack<'a> {
     ///
     /// # Errors
     /// If it fails; a state that could not be saved is kept as an artifact.
-    pub async fn apply(&self, plan: &Path) -> Result<(), ExecutorError> {
-        self.terraform.apply(plan).await
+    pub async fn apply(&self, planned: &Planned) -> Result<(), ExecutorError> {
+        self.terraform.apply(&planned.file, &planned.ephemeral).await
+    }
+
+    /// The same with a plan of another job, and the values of its ephemeral variables.
+    pub(crate) async fn apply_saved(
+        &self,
+        plan: &SavedPlan,
+        ephemeral: &Map<String, Value>,
+    ) -> Result<(), ExecutorError> {
+        self.terraform.apply(plan.file(), ephemeral).await
     }
 
     /// The outputs as they are now; sensitive values are hidden in the log from now on.
@@ -205,6 +221,11 @@ impl Planned {
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The input variables that it does not hold, because they are ephemeral.
+    pub(crate) fn ephemeral(&self) -> &Map<String, Value> {
+        &self.ephemeral
     }
 
     /// What it would do, in numbers and by resource.

@@ -145,9 +145,7 @@ impl<'a> Terraform<'a> {
             PlanMode::Destroy => command.arg("-destroy"),
             PlanMode::RefreshOnly => command.arg("-refresh-only"),
         };
-        if !variables.is_empty() {
-            command = command.arg(format!("-var-file={}", self.write_variables(variables)?.display()));
-        }
+        command = command.args(self.var_file(variables)?);
         let finished = self.job.tee(command).await?;
         // With -detailed-exitcode, 2 says that there is something to do.
         if matches!(finished.exit.code, Some(0 | 2)) {
@@ -158,11 +156,14 @@ impl<'a> Terraform<'a> {
     }
 
     /// Values reach terraform through a file of JSON: nothing in them is ever an expression or an option.
-    fn write_variables(&self, variables: &Map<String, Value>) -> Result<PathBuf, ExecutorError> {
+    fn var_file(&self, variables: &Map<String, Value>) -> Result<Option<String>, ExecutorError> {
+        if variables.is_empty() {
+            return Ok(None);
+        }
         let file = self.job.paths().temp.join("variables.tfvars.json");
         write_private(&file, &Value::Object(variables.clone()).to_string())
             .map_err(ExecutorError::io("cannot write the variables"))?;
-        Ok(file)
+        Ok(Some(format!("-var-file={}", file.display())))
     }
 
     /// `show -json` of a plan. It never reaches the log: it holds sensitive values in clear.
@@ -176,14 +177,15 @@ impl<'a> Terraform<'a> {
         PlanDocument::parse(&finished.stdout)
     }
 
-    /// `apply` of exactly this plan.
+    /// `apply` of exactly this plan, with the values of its ephemeral variables: it holds all others.
     ///
     /// # Errors
     /// If it fails; a state that could not be saved is kept as an artifact.
-    pub async fn apply(&self, plan: &Path) -> Result<(), ExecutorError> {
+    pub(crate) async fn apply(&self, plan: &Path, ephemeral: &Map<String, Value>) -> Result<(), ExecutorError> {
         let args = ["-no-color", "-input=false", "-auto-approve"].map(str::to_owned);
         // A lock timeout belongs to apply too; targets are in the plan.
-        let command = self.command("apply", args).args(self.common_args.clone()).arg(plan);
+        let command = self.command("apply", args).args(self.common_args.clone());
+        let command = command.args(self.var_file(ephemeral)?).arg(plan);
         let finished = self.job.run(command).await;
         let errored = self.dir.join("errored.tfstate");
         if errored.exists() {

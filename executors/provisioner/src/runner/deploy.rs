@@ -72,7 +72,7 @@ async fn make(job: &JobContext, work: Work, steps: &mut Steps<'_>) -> Result<Out
     job.log().system(summary.line());
     job.progress(named("deploy_config", config)).await?;
     job.commit_point().await?;
-    steps.take("terraform_apply", "Making the runner", stack.apply(planned.file())).await?;
+    steps.take("terraform_apply", "Making the runner", stack.apply(&planned)).await?;
     let outputs = stack.outputs().await?.shown();
     Ok(Outcome::success().with("runner_outputs", Value::Object(outputs)).with("plan_summary", json!(summary)))
 }

@@ -40,7 +40,7 @@ async fn destroy(job: &JobContext, steps: &mut Steps<'_>) -> Result<Outcome, Exe
     let summary = planned.summary();
     job.log().system(summary.line());
     job.commit_point().await?;
-    steps.take("terraform_destroy", "Taking the runner away", stack.apply(planned.file())).await?;
+    steps.take("terraform_destroy", "Taking the runner away", stack.apply(&planned)).await?;
     Ok(Outcome::success().with("plan_summary", json!(summary)))
 }
 

@@ -65,6 +65,52 @@ async fn applying_a_plan_of_before_shows_no_sensitive_output() {
     assert!(!applied.log().contains("the-old-password-1"), "{}", applied.log());
 }
 
+/// Neither plan nor state holds the variables, in terraform from 1.10.
+const FLEETING: &str = r#"
+variable "token" { ephemeral = true }
+variable "user" {
+  ephemeral = true
+  default   = "nobody"
+}
+variable "plain" { default = "plain" }
+resource "terraform_data" "x" {
+  input = var.plain
+  provisioner "local-exec" {
+    command     = "test \"$SAID\" = 'token-canary of somebody'"
+    environment = { SAID = "${var.token} of ${var.user}" }
+  }
+}
+"#;
+
+#[tokio::test]
+async fn a_stack_with_ephemeral_variables_is_applied_with_the_values_that_no_plan_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = json!({ "secret_variables": { "token": "token-canary" } });
+    let job = |action: &str, state: &str| {
+        let mut more = json!({ "source": { "files": { "main.tf": FLEETING } },
+                               "variables": { "user": "somebody", "plain": "plain", "of_no_stack": "idle" } });
+        more.as_object_mut().unwrap().extend(secrets.as_object().unwrap().clone());
+        builder(&payload(action, &folder.path().join(state), &more)).build().unwrap()
+    };
+    let at_once = job("apply", "one");
+    run(&at_once).await.unwrap_or_else(|error| panic!("{error}\n{}", at_once.log()));
+
+    let planned = job("plan", "two");
+    let plan = run(&planned).await.unwrap();
+    let names = plan.metadata["ephemeral_variables"].as_array().unwrap();
+    assert!(names.len() == 2 && names.contains(&json!("token")) && names.contains(&json!("user")), "{names:?}");
+    let without = apply_of(&planned, &plan, &json!({ "action": "apply" })).build().unwrap();
+    let error = run(&without).await.unwrap_err().to_string();
+    assert!(error.starts_with("/secret_variables: the plan of job") && error.contains("hold token"), "{error}");
+    assert_eq!(without.commits(), 0);
+
+    let mut again = json!({ "action": "apply" });
+    again.as_object_mut().unwrap().extend(secrets.as_object().unwrap().clone());
+    let with = apply_of(&planned, &plan, &again).build().unwrap();
+    run(&with).await.unwrap_or_else(|error| panic!("{error}\n{}", with.log()));
+    assert_eq!(with.commits(), 1);
+}
+
 /// Prints what it is given, and calls none of it sensitive.
 const TALKATIVE: &str = r#"
 variable "password" {}
