@@ -55,6 +55,13 @@ echo 'applying'
 while :; do sleep 600 & wait $!; done
 "#;
 
+/// Cannot save its state.
+pub const ERRS: &str = r#"
+echo 'all that is known' > errored.tfstate
+echo 'Error: Failed to save state' >&2
+exit 1
+"#;
+
 /// Leaves a child behind in a session of its own, which holds standard output.
 pub const FORKING: &str = r#"
 setsid sleep 600 &

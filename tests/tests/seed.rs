@@ -3,7 +3,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use system_tests::fake_terraform::FakeTerraform;
+use system_tests::fake_terraform::{ERRS, FakeTerraform};
 use system_tests::process::Process;
 use system_tests::rig::Rig;
 use system_tests::runner::{Identity, RunnerHome};
@@ -123,6 +123,29 @@ async fn a_runner_that_is_to_leave_says_so_and_finishes_what_it_has() {
         assert!(!recorded.jobs.contains_key("j-2"), "it claims nothing any more");
         assert_eq!(recorded.heartbeats.last().unwrap()["status"], "OFFLINE");
     }
+}
+
+/// It keeps only plans.
+#[tokio::test]
+async fn a_state_that_nobody_else_has_stays_where_the_job_says() {
+    let (folder, fake) = (tempfile::tempdir().unwrap(), FakeTerraform::new(ERRS));
+    let plane = SeedPlane::start(SeedDialect::Workers).await;
+    let apply = json!({ "action": "apply", "source": { "files": { "main.tf": "" } },
+                        "backend": { "type": "local", "path": folder.path().join("terraform.tfstate") } });
+    plane.submit("j-apply", "terraform", &apply);
+    let home = home(&plane, &fake);
+    let mut runner = home.started().await;
+    let applied = plane.ended("j-apply").await;
+    assert_eq!(applied.status(), Some("FAILED"), "{applied:?}");
+    runner.until_said("what a person may look for is kept").await;
+    let [lost] = &home.job_dirs()[..] else { panic!("{:?}", home.job_dirs()) };
+    let metadata = applied.metadata();
+    let why = metadata["artifact_refused:errored.tfstate"].as_str().unwrap();
+    let kept = std::fs::read_dir(lost).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.filter(|file| why.contains(&file.display().to_string())).collect::<Vec<_>>();
+    let [kept] = &kept[..] else { panic!("{why}") };
+    assert!(std::fs::read_to_string(kept).unwrap().ends_with("all that is known\n"));
+    leaves(runner).await;
 }
 
 async fn our_plane_works_for_a_seed_client(dialect: SeedDialect) {
