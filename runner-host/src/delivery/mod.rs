@@ -10,6 +10,7 @@ mod tests;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::StatusCode;
 use tokio::sync::watch;
 use wire::{AttemptNo, Claim, JobId, JobStatus};
 
@@ -27,6 +28,8 @@ use log::LogDelivery;
 const BURST: Duration = Duration::from_millis(5);
 /// How often it is sent again, what may have been damaged on its way.
 const TRIES_OF_DAMAGED: u32 = 2;
+/// After so many answers of 500 a plane of the seed's contract is asked whose a job is.
+const TRIES_OF_THE_SEEDS: u32 = 3;
 /// Behind the events of the file system.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -168,7 +171,7 @@ impl Delivery<'_> {
         F: FnMut() -> W,
         W: Future<Output = Result<T, ClientError>>,
     {
-        let (mut pauses, mut tries) = (pauses().build(), 0);
+        let (mut pauses, mut tries, mut fails) = (pauses().build(), 0, 0);
         loop {
             let error = match call().await {
                 Ok(answer) => return Ok(Ok(answer)),
@@ -180,10 +183,24 @@ impl Delivery<'_> {
                 Verdict::MayBeDamaged | Verdict::CostsItself => return Ok(Err(error)),
                 Verdict::Refused => return Err(refused(&error)),
             }
+            fails += u32::from(error.status() == Some(StatusCode::INTERNAL_SERVER_ERROR));
+            if fails >= TRIES_OF_THE_SEEDS && self.is_given_away().await {
+                return Err(refused(&error));
+            }
             let pause = pauses.next().unwrap_or(LOOK_AGAIN);
             say(what, &error, pause);
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Whether a plane of the seed's contract says so. To a write it answers no more than 500.
+    async fn is_given_away(&self) -> bool {
+        if self.dialect != Dialect::Seed {
+            return false;
+        }
+        let Ok(job) = self.runner.client.job(self.job).await else { return false };
+        let is_anothers = job.runner_id.is_some_and(|owner| owner != self.runner.config.runner_id);
+        is_anothers || job.status == JobStatus::Queued
     }
 }
 

@@ -63,6 +63,8 @@ struct Stored {
     reports: Vec<Value>,
     artifacts: BTreeMap<String, Bytes>,
     forgets_at_the_report: bool,
+    /// The job, as it is shown.
+    job: Value,
 }
 
 /// A plane of protocol 2, as far as delivery needs one.
@@ -101,6 +103,7 @@ impl Plane {
             }
             "logs" => stored.post(&body),
             "status" => stored.report(&body),
+            "j" => Json(stored.job.clone()).into_response(),
             "heartbeat" => Json(json!({ "success": true, "protocol": 2 })).into_response(),
             artifact => {
                 let sha256 = hex::encode(Sha256::digest(&body));
@@ -861,4 +864,36 @@ async fn a_chunk_that_the_seeds_plane_refuses_costs_itself() {
     let stored = plane.stored();
     assert_eq!(stored.posts.iter().map(|(_, text)| text.as_str()).collect::<String>(), "one\nthree\n");
     assert_eq!(stored.reports.last().unwrap()["status"], "SUCCESS");
+}
+
+/// To a write it answers 500; whose the job is, it says only if it is asked.
+#[tokio::test]
+async fn a_job_that_a_plane_of_the_seeds_contract_has_given_away_is_let_go() {
+    for (status, owner) in [("QUEUED", Value::Null), ("PROCESSING", json!("another")), ("CLAIMED", json!("another"))] {
+        let plane = Plane::new(|name, _| if name == "j" { Weather::Fine } else { Weather::Answer(500) });
+        plane.stored().job = json!({ "id": "j", "job_type": "test", "status": status, "worker_id": owner });
+        let job = Run::new(Dialect::Seed);
+        job.end();
+        let runner = Arc::new(job.runner(&plane.listen().await).await);
+        let (id, attempt) = (job.claimed.job.id.clone(), job.claimed.job.attempt_no());
+        let orders = runner.held.hold(&id, attempt, &job.directory);
+        let claimed = Arc::new(job.claimed);
+        let attended = dispatch::attend(Arc::clone(&runner), job.directory.clone(), claimed, None, None, orders);
+        tokio::time::timeout(TOO_LONG, attended).await.expect("it does not try for ever");
+        assert!(!runner.held.holds(&id, attempt), "its slot is free");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_a_plane_of_the_seeds_contract_has_not_given_away_waits_for_it() {
+    let plane = Plane::new(|name, before| match (name, before) {
+        ("j", 1) => Weather::Answer(500),
+        ("status", 0..5) => Weather::Answer(500),
+        _ => Weather::Fine,
+    });
+    plane.stored().job = json!({ "id": "j", "job_type": "test", "status": "PROCESSING", "worker_id": "r" });
+    let job = Run::new(Dialect::Seed);
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    assert_eq!(plane.stored().count("j"), 3);
 }
