@@ -107,18 +107,18 @@ pub async fn end_machines(
     snapshot: &Snapshot,
     outputs: &Map<String, Value>,
 ) -> Result<(), ExecutorError> {
-    if !snapshot.argocd.enabled || !snapshot.applications.enabled {
-        job.log().system("machines of Karpenter stay behind: the snapshot leaves Argo CD or the applications alone");
+    if !snapshot.applications.enabled {
+        job.log().system("machines of Karpenter stay behind: the snapshot says applications.enabled: false");
         return Ok(());
     }
-    let Some(target) = Target::made(&Facts::new(snapshot, outputs))? else { return Ok(()) };
-    let Some(access) = steps.take("cluster", "Reach the cluster", target.reach(job)).await? else { return Ok(()) };
-    let kubectl = Kubectl::find(job, &access)?;
-    if !costly::has_machines(&kubectl).await? {
-        return Ok(());
+    for (access, _) in reach_all(job, steps, &Facts::new(snapshot, outputs), None).await? {
+        let kubectl = Kubectl::find(job, &access)?;
+        if costly::has_machines(&kubectl).await? {
+            let work = costly::take_away_machines(job, &kubectl, Deadline::after(snapshot.applications.deadline));
+            let work = steps.take("remove_machines", "Take away Karpenter's machines", work);
+            work.await.map_err(|error| with_remedy(job, error))?;
+        }
     }
-    let work = costly::take_away_machines(job, &kubectl, Deadline::after(snapshot.applications.deadline));
-    steps.take("remove_machines", "Take away Karpenter's machines", work).await?;
     Ok(())
 }
 
@@ -158,17 +158,35 @@ async fn remove_from(
     facts: &Facts<'_>,
     stays: Option<Target>,
 ) -> Result<Map<String, Value>, ExecutorError> {
+    let reached = reach_all(job, steps, facts, stays).await?;
+    let mut gone = Gone::default();
+    let mut told = Map::new();
+    for (access, is_ours) in reached {
+        let deadline = Deadline::after(facts.snapshot.applications.deadline);
+        let removal = Removal::new(job, access, facts.environment(), is_ours, deadline, &mut gone)?;
+        told = removal.run(steps).await.map_err(|error| with_remedy(job, error))?;
+    }
+    Ok(told)
+}
+
+/// The clusters of before, all of them before anything is taken away: the one that terraform made, and one that stays. Each
+/// with whether terraform made it.
+async fn reach_all(
+    job: &JobContext,
+    steps: &mut Steps<'_>,
+    facts: &Facts<'_>,
+    stays: Option<Target>,
+) -> Result<Vec<(ClusterAccess, bool)>, ExecutorError> {
     if !facts.snapshot.argocd.enabled {
         let why =
             "the snapshot says argocd.enabled: false; load balancers, machines and names that they made stay behind";
         job.log().system(format!("the applications are not taken away: {why}"));
-        return Ok(Map::new());
+        return Ok(Vec::new());
     }
     let targets: Vec<_> = Target::made(facts)?.into_iter().chain(stays).collect();
     if targets.is_empty() {
         job.log().system("there is no cluster whose applications would have to go");
     }
-    // All are reached before anything is taken away.
     let mut reached: Vec<(ClusterAccess, bool)> = Vec::new();
     for target in targets {
         let found = steps.take("cluster", "Reach the cluster", target.reach(job)).await;
@@ -178,14 +196,7 @@ async fn remove_from(
             None => job.log().system("the cluster is gone: the cloud does not know it any more"),
         }
     }
-    let mut gone = Gone::default();
-    let mut told = Map::new();
-    for (access, is_ours) in reached {
-        let deadline = Deadline::after(facts.snapshot.applications.deadline);
-        let removal = Removal::new(job, access, facts.environment(), is_ours, deadline, &mut gone)?;
-        told = removal.run(steps).await.map_err(|error| with_remedy(job, error))?;
-    }
-    Ok(told)
+    Ok(reached)
 }
 
 /// What to do about a cluster that does not answer, or that nobody works in any more.

@@ -83,6 +83,7 @@ async fn karpenters_role_stays_while_nobody_can_tell_what_machines_it_has() {
     let off = with_tools(&place, off).build().unwrap();
     let error = place.refused(&off).await;
     assert!(error.starts_with(UNREACHED), "{error}");
+    assert!(error.contains("submit DEPLOY again with `argocd: { enabled: false }`"), "{error}");
     assert!(!off.log().contains("Run terraform apply"), "{}", off.log());
 }
 
