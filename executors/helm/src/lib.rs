@@ -65,7 +65,7 @@ pub use uninstall::UninstallOptions;
 pub use upgrade::UpgradeOptions;
 
 /// The versions that work.
-pub(crate) const HELM: Tool = Tool { name: "helm", versions: ">=3.14, <4", version_args: &["version", "--short"] };
+pub const HELM: Tool = Tool { name: "helm", versions: ">=3.14, <4", version_args: &["version", "--short"] };
 
 /// After its one SIGINT helm records a failure at once; with `atomic` it rolls back first, which may take a while.
 const GRACE: Duration = minutes(2);

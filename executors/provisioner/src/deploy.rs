@@ -114,6 +114,7 @@ impl Ready<'_> {
             stack::preflight(job, &["kubectl"])?;
             stack::check_deadline(job, snapshot)?;
         }
+        stack::check_helm(job, snapshot).await?;
         // From here on the world changes, and this job is never run again.
         job.commit_point().await?;
         let again = if job.job().plan_job_id.is_some() { PLAN_AGAIN } else { AGAIN };

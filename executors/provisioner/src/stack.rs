@@ -1,6 +1,7 @@
 //! From a snapshot to a stack that terraform can work on: template, state, and the program.
 
 use executor_api::{ExecutorError, JobContext, JobCredentials, check_timeout};
+use executor_helm::HELM;
 use executor_terraform::{Backend, Options, Stack};
 use semver::VersionReq;
 use serde_json::Value;
@@ -85,7 +86,7 @@ pub(crate) fn tools_in_cluster(snapshot: &Snapshot) -> Vec<&'static str> {
     if !snapshot.argocd.enabled || !has_cluster {
         return Vec::new();
     }
-    let helm = snapshot.argocd.manifest.is_none().then_some("helm");
+    let helm = snapshot.argocd.manifest.is_none().then_some(HELM.name);
     ["kubectl"].into_iter().chain(helm).collect()
 }
 
@@ -105,6 +106,15 @@ pub(crate) fn preflight(job: &JobContext, tools: &[&str]) -> Result<(), Executor
         missing.join(", no "),
         missing.join(" ")
     )))
+}
+
+/// Refuses a helm of a version that does not work, which would be found after the apply.
+pub(crate) async fn check_helm(job: &JobContext, snapshot: &Snapshot) -> Result<(), ExecutorError> {
+    if !tools_in_cluster(snapshot).contains(&HELM.name) {
+        return Ok(());
+    }
+    let ask = job.command(job.tool(HELM.name)?).args(HELM.version_args);
+    job.fitting_program(&HELM, None, ask, "v").await.map(drop)
 }
 
 /// Refuses a deadline of the applications that is longer than the job itself may run: that would end it in their midst.

@@ -144,6 +144,19 @@ async fn all_tools_that_are_missing_are_named_at_once_and_nothing_is_changed() {
 }
 
 #[tokio::test]
+async fn a_helm_that_does_not_work_is_found_before_anything_is_changed() {
+    let place = Place::new();
+    let payload = payload(&json!({ "argocd": {} }));
+    for kind in ["DEPLOY", "BOOTSTRAP"] {
+        let job = with_tools(&place, place.builder(kind, &payload)).build().unwrap();
+        script(&place.path("tools").join("helm"), "echo v4.0.1+g12500dd");
+        let error = place.refused(&job).await;
+        assert!(error.contains("needed is helm >=3.14, <4, and the runner has helm 4.0.1"), "{kind}: {error}");
+        assert!(error.contains("`alethia tools install helm@VERSION`") && job.commits() == 0, "{kind}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn applications_get_no_more_time_than_their_job() {
     let place = Place::new();
     let payload = payload(&json!({ "argocd": {}, "applications": { "deadline": "3h" } }));
