@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use wire::{Job, JobId, RunnerId};
 
 use crate::access::Progress;
-use crate::queue::{Claimant, Row};
+use crate::queue::{Claimant, Offer, Row};
 
 /// Entries above which the ones that nobody watches are forgotten.
 const MANY: usize = 64;
@@ -95,7 +95,7 @@ impl Drop for Parking {
 /// job, as when a client hangs up, it wakes the next claim.
 pub(crate) struct Baton {
     wake: Wake,
-    job: Option<Arc<Job>>,
+    job: Option<Arc<Offer>>,
 }
 
 impl Baton {
@@ -153,7 +153,7 @@ impl Reserved {
 
 impl Wake {
     /// The resting claim that has waited longest and may take a job that is about to be kept.
-    pub(crate) fn reserve(&self, job: &Job) -> Option<Reserved> {
+    pub(crate) fn reserve(&self, job: &Offer) -> Option<Reserved> {
         let mut parked = lock(&self.0.claims);
         let fits = |waiting: &Waiting| {
             // Two jobs could be given at once to one that works for one identity at a time: the database decides.
@@ -183,11 +183,11 @@ impl Wake {
     }
 
     /// A job waits: wakes the one claim that has waited longest and may take it.
-    pub(crate) fn job_waits(&self, job: &Job) {
-        self.hand_over(&Arc::new(job.clone()));
+    pub(crate) fn job_waits(&self, job: Offer) {
+        self.hand_over(&Arc::new(job));
     }
 
-    fn hand_over(&self, job: &Arc<Job>) {
+    fn hand_over(&self, job: &Arc<Offer>) {
         let mut parked = lock(&self.0.claims);
         loop {
             let first = parked.claims.iter().find(|(_, waiting)| waiting.claimant.may_take(job));
@@ -280,6 +280,10 @@ mod tests {
         serde_json::from_value(json!({ "id": id, "org_id": "o", "job_type": "k", "status": "QUEUED" })).unwrap()
     }
 
+    fn offer(id: &str) -> Offer {
+        Offer::of(&job(id))
+    }
+
     fn park(wake: &Wake, runner: &str, request_id: &str) -> Parking {
         let claimant = Claimant {
             runner: runner.parse().unwrap(),
@@ -309,9 +313,9 @@ mod tests {
     fn a_job_wakes_one_of_fifty_and_the_longest_waiting() {
         let wake = Wake::default();
         let mut parked: Vec<_> = (0..50).map(|number| park(&wake, &format!("r{number}"), "q")).collect();
-        wake.job_waits(&job("one"));
+        wake.job_waits(offer("one"));
         assert_eq!(woken(&mut parked), [0]);
-        wake.job_waits(&job("two"));
+        wake.job_waits(offer("two"));
         assert_eq!(woken(&mut parked), [1]);
     }
 
@@ -320,7 +324,7 @@ mod tests {
         let wake = Wake::default();
         let first = park(&wake, "r1", "q");
         let mut rest = [park(&wake, "r2", "q"), park(&wake, "r3", "q")];
-        wake.job_waits(&job("one"));
+        wake.job_waits(offer("one"));
         drop(first);
         assert_eq!(woken(&mut rest), [0]);
     }
@@ -330,7 +334,7 @@ mod tests {
         let wake = Wake::default();
         let mut first = park(&wake, "r1", "q");
         let mut rest = [park(&wake, "r2", "q")];
-        wake.job_waits(&job("one"));
+        wake.job_waits(offer("one"));
         let Ok(Woken::Look(baton)) = first.woken.try_recv() else { panic!("it was woken for the job") };
         baton.spend_if(&"older".parse().unwrap());
         assert_eq!(woken(&mut rest), [0]);
@@ -344,7 +348,7 @@ mod tests {
         assert!(matches!(old.woken.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
         assert!(matches!(other.woken.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         drop(other);
-        wake.job_waits(&job("one"));
+        wake.job_waits(offer("one"));
         assert_eq!(woken(&mut new), [0]);
     }
 
@@ -355,11 +359,11 @@ mod tests {
         let mut first = park(&wake, "r1", "q");
         gone.rest();
         drop(gone);
-        assert!(wake.reserve(&job("one")).is_none(), "it looks for itself, and may find another job");
+        assert!(wake.reserve(&offer("one")).is_none(), "it looks for itself, and may find another job");
         first.rest();
         assert!(first.begin_to_look());
         first.rest();
-        let reserved = wake.reserve(&job("one")).unwrap();
+        let reserved = wake.reserve(&offer("one")).unwrap();
         let mut again = park(&wake, "r1", "q");
         let mut other = park(&wake, "r1", "q2");
         assert!(!first.begin_to_look(), "it is being given a job");
@@ -368,7 +372,7 @@ mod tests {
         assert!(matches!(again.woken.try_recv(), Ok(Woken::Again)));
         assert!(matches!(other.woken.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         other.rest();
-        drop(wake.reserve(&job("two")));
+        drop(wake.reserve(&offer("two")));
         assert!(matches!(other.woken.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "it is sent home");
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use control_plane::PlaneError;
 use control_plane::database::Database;
 use control_plane::queue::transitions::Event;
-use control_plane::queue::{Claimant, JobStore, ListFilter, Row, SqliteStore, Take};
+use control_plane::queue::{Claimant, JobStore, ListFilter, Offer, Row, SqliteStore, Take};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use wire::{Job, JobId, JobStatus, LossPolicy, RunnerId, Timestamp};
@@ -44,6 +44,10 @@ fn claimant(runner: &str) -> Claimant {
 fn take(claimant: Claimant, request_id: Option<&str>) -> Take {
     let request_id = request_id.map(str::to_owned);
     Take { claimant, request_id, lease_until: at(90_000_000), now: at(1_000_000) }
+}
+
+fn names(offers: Vec<Offer>) -> Vec<String> {
+    offers.into_iter().map(|offer| offer.id.to_string()).collect()
 }
 
 async fn taken(store: &impl JobStore, take: Take) -> Option<String> {
@@ -160,7 +164,35 @@ async fn of_many_claims_each_job_is_given_once_and_the_oldest_first(store: impl 
     }
     let given: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
     assert_eq!((given.len(), given.iter().collect::<HashSet<_>>().len()), (59, 59));
-    assert!(!store.something_waits().await.unwrap());
+    assert_eq!(taken(&*store, take(claimant("r"), None)).await, None);
+}
+
+/// Whoever was too late for the first that it found looks past what it may not take.
+async fn of_claims_at_once_each_gets_what_it_may_take(store: impl JobStore) {
+    let store = Arc::new(store);
+    for number in 0..100 {
+        let labels = if number % 30 == 0 { json!({}) } else { json!({ "zone": "nowhere" }) };
+        store.insert(job(number, json!({ "labels": labels })), None).await.unwrap();
+    }
+    let mut claims = JoinSet::new();
+    for number in 0..8 {
+        let store = Arc::clone(&store);
+        claims.spawn(async move { taken(&*store, take(claimant(&format!("r{number}")), Some("q"))).await });
+    }
+    let given: HashSet<_> = claims.join_all().await.into_iter().flatten().collect();
+    assert_eq!(given, HashSet::from([0, 30, 60, 90].map(|number| format!("job-{number}"))));
+}
+
+async fn one_that_works_for_all_is_bound_by_what_another_of_its_claims_is_given(store: impl JobStore) {
+    store.insert(job(1, json!({})), None).await.unwrap();
+    store.insert(job(2, json!({ "org_id": "other" })), None).await.unwrap();
+    let cloud_hosted = || Claimant { org: None, ..claimant("r1") };
+    let mut given = <[_; 2]>::from(tokio::join!(
+        taken(&store, take(cloud_hosted(), Some("q1"))),
+        taken(&store, take(cloud_hosted(), Some("q2"))),
+    ));
+    given.sort();
+    assert_eq!(given, [None, Some("job-1".to_owned())]);
 }
 
 async fn the_same_request_gets_the_same_job(store: impl JobStore) {
@@ -276,10 +308,12 @@ async fn what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner(st
     {
         store.insert(job(number, more), None).await.unwrap();
     }
+    store.insert(job(4, json!({ "org_id": "other" })), None).await.unwrap();
     let numbers = |rows: Vec<Row>| rows.into_iter().map(|row| row.job.id.to_string()).collect::<Vec<_>>();
-    assert_eq!(numbers(store.claimable().await.unwrap()), ["job-1", "job-2", "job-3"]);
+    let claimable = async |org: Option<&str>| names(store.claimable(org).await.unwrap());
+    assert_eq!(claimable(None).await, ["job-1", "job-2", "job-3", "job-4"]);
     assert_eq!(taken(&store, take(claimant("r1"), None)).await.as_deref(), Some("job-1"));
-    assert_eq!(numbers(store.claimable().await.unwrap()), ["job-3"], "the second waits for the first");
+    assert_eq!(claimable(Some("acme")).await, ["job-3"], "the second waits for the first");
     assert_eq!(numbers(store.all_on("acme", "k").await.unwrap()), ["job-1", "job-2"]);
     assert!(store.all_on("other", "k").await.unwrap().is_empty());
     let runner: RunnerId = "r1".parse().unwrap();
@@ -292,7 +326,7 @@ async fn what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner(st
     store.change(&id(1), Box::new(end)).await.unwrap();
     assert_eq!(store.last_end(&runner).await.unwrap(), Some(at(9)));
     assert_eq!(numbers(store.all_on("acme", "k").await.unwrap()), ["job-2"]);
-    assert_eq!(numbers(store.claimable().await.unwrap()), ["job-2", "job-3"]);
+    assert_eq!(claimable(Some("acme")).await, ["job-2", "job-3"]);
 }
 
 async fn what_waits_for_a_runner_that_is_taken_away_waits_for_any(store: impl JobStore) {
@@ -309,6 +343,9 @@ async fn what_waits_for_a_runner_that_is_taken_away_waits_for_any(store: impl Jo
     let freed = found(2).await;
     assert_eq!((freed.assigned_runner_id, freed.execution_metadata), (None, Some(json!({ "unassigned_from": "r2" }))));
     assert_eq!(found(3).await.assigned_runner_id.unwrap().as_str(), "r3");
+    for (runner, freed) in [("r2", &["job-2"][..]), ("r3", &[])] {
+        assert_eq!(names(store.freed(&runner.parse().unwrap()).await.unwrap()), freed);
+    }
 }
 
 async fn what_is_said_of_a_job_that_has_ended_means_nothing_for_its_runner(store: impl JobStore) {
@@ -366,6 +403,8 @@ conforms! { sqlite:
     of_many_changes_none_is_lost,
     a_plan_is_locked_with_the_job_that_applies_it,
     of_many_claims_each_job_is_given_once_and_the_oldest_first,
+    of_claims_at_once_each_gets_what_it_may_take,
+    one_that_works_for_all_is_bound_by_what_another_of_its_claims_is_given,
     the_same_request_gets_the_same_job,
     a_claim_is_a_new_attempt_under_a_lease,
     a_claimant_gets_only_what_it_may_take,

@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::{
-    AttemptNo, Claim, ClaimRequest, CloudIdentity, Job, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
+    AttemptNo, Claim, ClaimRequest, CloudIdentity, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
 };
 
-use super::{Queue, Row, Take};
+use super::{Offer, Queue, Row, Take};
 use crate::detached::detached;
 use crate::directory::Runner;
 use crate::error::PlaneError;
@@ -44,8 +44,8 @@ pub struct Bond {
 impl Bond {
     /// For whom a job is.
     #[must_use]
-    pub fn of(job: &Job) -> Self {
-        Self { org: job.org_id.clone(), identity: job.cloud_identity_id.clone() }
+    pub fn of(offer: &Offer) -> Self {
+        Self { org: offer.org.clone(), identity: offer.cloud_identity.clone() }
     }
 }
 
@@ -86,43 +86,43 @@ impl Claimant {
     /// The same while it holds these jobs.
     #[must_use]
     pub fn holding(mut self, held: &[Row]) -> Self {
-        self.bond = held.first().filter(|_| self.is_cloud_hosted()).map(|row| Bond::of(&row.job));
+        self.bond = held.first().filter(|_| self.is_cloud_hosted()).map(|row| Bond::of(&Offer::of(&row.job)));
         self
     }
 
     /// Whether it may have this job; the other half of the rule is that the job waits.
     #[must_use]
-    pub fn may_take(&self, job: &Job) -> bool {
-        self.refusal(job).is_none()
+    pub fn may_take(&self, offer: &Offer) -> bool {
+        self.refusal(offer).is_none()
     }
 
     /// Why it may not have this job.
     #[must_use]
-    pub fn refusal(&self, job: &Job) -> Option<String> {
-        if self.org.as_ref().is_some_and(|org| job.org_id.as_ref() != Some(org)) {
+    pub fn refusal(&self, offer: &Offer) -> Option<String> {
+        if self.org.as_ref().is_some_and(|org| offer.org.as_ref() != Some(org)) {
             return Some("works for another organisation".to_owned());
         }
-        if job.assigned_runner_id.as_ref().is_some_and(|assigned| *assigned != self.runner) {
+        if offer.assigned_runner.as_ref().is_some_and(|assigned| *assigned != self.runner) {
             return Some("the job is assigned to another runner".to_owned());
         }
-        if self.bond.as_ref().is_some_and(|bond| *bond != Bond::of(job)) {
+        if self.bond.as_ref().is_some_and(|bond| *bond != Bond::of(offer)) {
             return Some("works for another identity now".to_owned());
         }
-        let is_assigned = job.assigned_runner_id.as_ref() == Some(&self.runner);
-        if !is_assigned && self.identity.is_some() && self.identity != job.cloud_identity_id {
+        let is_assigned = offer.assigned_runner.as_ref() == Some(&self.runner);
+        if !is_assigned && self.identity.is_some() && self.identity != offer.cloud_identity {
             return Some("takes only jobs of the identity that it was made for".to_owned());
         }
-        if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&job.job_type)) {
-            return Some(format!("cannot run the kind {:?}", job.job_type));
+        if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&offer.kind)) {
+            return Some(format!("cannot run the kind {:?}", offer.kind));
         }
-        if super::runner_work::works_on(job, &self.runner) {
+        if super::runner_work::works_on(offer, &self.runner) {
             return Some("is the runner that the job works on".to_owned());
         }
         // Its log and its end would be refused, and the job given to others while it runs.
-        if job.attempt > 0 && !self.names_attempts {
-            return Some(format!("speaks only the seed's contract and cannot name attempt {}", job.attempt + 1));
+        if offer.attempt > 0 && !self.names_attempts {
+            return Some(format!("speaks only the seed's contract and cannot name attempt {}", offer.attempt + 1));
         }
-        let missing = job.labels.iter().find(|(name, value)| self.labels.get(*name) != Some(value));
+        let missing = offer.labels.iter().find(|(name, value)| self.labels.get(*name) != Some(value));
         missing.map(|(name, value)| {
             format!("lacks the label {name}={}", value.as_str().map_or(value.to_string(), str::to_owned))
         })
@@ -203,8 +203,7 @@ impl Queue {
         request_id: Option<&str>,
         may_take: bool,
     ) -> Result<Option<Row>, PlaneError> {
-        // In this order: a job that the same request is given meanwhile is seen by one of the two.
-        if may_take && self.0.store.something_waits().await? {
+        if may_take {
             return self.take(claimant, request_id).await;
         }
         let Some(request_id) = request_id else { return Ok(None) };

@@ -1,11 +1,11 @@
 //! Rows as SQLite keeps them, and back.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row as _, SqliteExecutor};
 use wire::{Job, JobId, JobStatus, Phase, Timestamp};
 
-use super::Row;
+use super::{Offer, Row};
 use crate::error::PlaneError;
 
 /// The attempt is claimed and its place in the log is not fixed yet.
@@ -96,14 +96,13 @@ pub(super) async fn save(connection: &mut SqliteConnection, row: &mut Row) -> Re
 pub(super) fn read(row: &SqliteRow) -> Result<Row, PlaneError> {
     let id = |name| row.try_get::<Option<String>, _>(name);
     let time = |name| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(Timestamp::from_micros));
-    let labels: Value = json(row, "labels")?.unwrap_or_default();
     let phase: Phase = worded(row, "phase")?;
     let job = Job {
         id: parsed(row.try_get("id")?)?,
         job_type: row.try_get("job_type")?,
         config_snapshot: json(row, "config_snapshot")?.unwrap_or_default(),
         status: worded::<JobStatus>(row, "status")?,
-        attempt: u32::try_from(row.try_get::<i64, _>("attempt")?).unwrap_or_default(),
+        attempt: attempt(row)?,
         phase,
         reason: row.try_get("reason")?,
         org_id: row.try_get("org_id")?,
@@ -114,7 +113,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<Row, PlaneError> {
         cloud_identity_id: row.try_get("cloud_identity_id")?,
         configuration_hash: row.try_get("configuration_hash")?,
         concurrency_key: row.try_get("concurrency_key")?,
-        labels: labels.as_object().cloned().unwrap_or_default(),
+        labels: labels(row)?,
         timeout_s: row.try_get::<Option<i64>, _>("timeout_s")?.map(i64::cast_unsigned),
         error_message: row.try_get("error_message")?,
         execution_metadata: json(row, "execution_metadata")?,
@@ -139,6 +138,29 @@ pub(super) fn read(row: &SqliteRow) -> Result<Row, PlaneError> {
         plan_used_by: row.try_get("plan_used_by")?,
         revision: row.try_get("revision")?,
     })
+}
+
+pub(super) fn read_offer(row: &SqliteRow) -> Result<Offer, PlaneError> {
+    let assigned_runner: Option<String> = row.try_get("assigned_runner_id")?;
+    Ok(Offer {
+        id: parsed(row.try_get("id")?)?,
+        org: row.try_get("org_id")?,
+        kind: row.try_get("job_type")?,
+        attempt: attempt(row)?,
+        assigned_runner: assigned_runner.as_deref().map(parsed).transpose()?,
+        cloud_identity: row.try_get("cloud_identity_id")?,
+        concurrency_key: row.try_get("concurrency_key")?,
+        labels: labels(row)?,
+    })
+}
+
+fn attempt(row: &SqliteRow) -> Result<u32, PlaneError> {
+    Ok(u32::try_from(row.try_get::<i64, _>("attempt")?).unwrap_or_default())
+}
+
+fn labels(row: &SqliteRow) -> Result<Map<String, Value>, PlaneError> {
+    let labels: Value = json(row, "labels")?.unwrap_or_default();
+    Ok(labels.as_object().cloned().unwrap_or_default())
 }
 
 /// The word that the contract has for a value.

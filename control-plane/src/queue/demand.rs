@@ -2,7 +2,7 @@
 
 use wire::{QueueDemand, RunnerDemand, Timestamp};
 
-use super::{Claimant, Queue, Row};
+use super::{Claimant, Offer, Queue};
 use crate::directory::Runner;
 use crate::error::PlaneError;
 
@@ -12,7 +12,7 @@ impl Queue {
     /// # Errors
     /// If the database fails.
     pub(crate) async fn demand(&self, runners: &[Runner]) -> Result<QueueDemand, PlaneError> {
-        let waiting = self.0.store.claimable().await?;
+        let waiting = self.0.store.claimable(None).await?;
         let running = self.0.store.held().await?.len() as u64;
         let mut pools = Vec::new();
         for runner in runners {
@@ -27,15 +27,15 @@ impl Queue {
     /// # Errors
     /// If the database fails.
     pub(crate) async fn demand_of(&self, runner: &Runner) -> Result<QueueDemand, PlaneError> {
-        let waiting = self.0.store.claimable().await?;
+        let waiting = self.0.store.claimable(Claimant::expected(runner).org.as_deref()).await?;
         let RunnerDemand { queued, running, idle_s, .. } = self.demand_on(runner, &waiting).await?;
         Ok(QueueDemand { queued, running, idle_s, ..QueueDemand::default() })
     }
 
-    async fn demand_on(&self, runner: &Runner, waiting: &[Row]) -> Result<RunnerDemand, PlaneError> {
+    async fn demand_on(&self, runner: &Runner, waiting: &[Offer]) -> Result<RunnerDemand, PlaneError> {
         let held = self.held_by(&runner.id).await?;
         let claimant = Claimant::expected(runner).holding(&held);
-        let queued = waiting.iter().filter(|row| claimant.may_take(&row.job)).count() as u64;
+        let queued = waiting.iter().filter(|offer| claimant.may_take(offer)).count() as u64;
         let running = held.len() as u64;
         let is_idle = queued + running == 0;
         let since = self.0.store.last_end(&runner.id).await?.unwrap_or(runner.created_at).max(runner.created_at);

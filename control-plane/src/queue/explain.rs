@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use wire::{Job, JobStatus, RunnerStatus, Timestamp};
 
-use super::{Claimant, Queue, Row};
+use super::{Claimant, Offer, Queue, Row};
 use crate::error::PlaneError;
 
 /// The answer of `GET /api/jobs/{id}/explain`.
@@ -42,12 +42,13 @@ impl Queue {
             let summary = format!("job {} ({}) {what} the same thing: {key}", first.job.id, first.job.job_type);
             return Ok(Explanation { summary, runners: Vec::new() });
         }
+        let offer = Offer::of(&row.job);
         let mut runners = Vec::new();
         let mut could = 0;
         for runner in self.0.directory.runners_of(row.org()) {
             let held = self.held_by(&runner.id).await?;
             let (busy, claimant) = (held.len(), Claimant::expected(&runner).holding(&held));
-            let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&row.job)) {
+            let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&offer)) {
                 _ if runner.leaving => "is being taken away and takes no more jobs".to_owned(),
                 (RunnerStatus::Offline, _) => "is offline".to_owned(),
                 (RunnerStatus::Draining, _) => "is draining and takes no more jobs".to_owned(),

@@ -4,8 +4,10 @@ mod claim;
 pub(crate) mod columns;
 mod demand;
 mod explain;
+mod giving;
 mod holding;
 mod lease;
+mod offer;
 pub mod reaper;
 mod report;
 mod row;
@@ -37,6 +39,7 @@ use crate::wake::Wake;
 
 pub use claim::Claimant;
 use holding::Holdings;
+pub use offer::Offer;
 pub use report::Reported;
 pub use row::Row;
 use runner_work::effect;
@@ -223,7 +226,7 @@ impl Queue {
     async fn let_next_go(&self, row: &Row) {
         let Some(key) = row.job.concurrency_key.as_deref().filter(|_| row.job.status.is_terminal()) else { return };
         match self.0.store.first_on(row.org(), key).await {
-            Ok(Some(next)) if next.job.status == JobStatus::Queued => self.0.wake.job_waits(&next.job),
+            Ok(Some(next)) if next.job.status == JobStatus::Queued => self.0.wake.job_waits(Offer::of(&next.job)),
             Ok(_) => {}
             // It costs the next job the time until a claim looks again by itself.
             Err(error) => tracing::error!(%error, "cannot look for the next job"),
@@ -235,7 +238,7 @@ impl Queue {
         self.0.holdings.remember(row);
         self.0.wake.job_changed(row);
         if row.job.status == JobStatus::Queued {
-            self.0.wake.job_waits(&row.job);
+            self.0.wake.job_waits(Offer::of(&row.job));
         }
         if let Some(runner) = &row.job.runner_id {
             // One that works for all organisations may be free for another of them now.

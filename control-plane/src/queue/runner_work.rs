@@ -6,7 +6,7 @@ use wire::{
     DEPLOY_CONFIG, Job, JobStatus, KindInfo, RUNNER_TOKEN_POINTERS, RunnerId, RunnerWork, SubmitRequest, named_runner,
 };
 
-use super::{Queue, Row};
+use super::{Offer, Queue, Row};
 use crate::access::User;
 use crate::detached::detached;
 use crate::directory::Runner;
@@ -46,9 +46,8 @@ fn runner_of(row: &Row) -> Option<RunnerId> {
 
 /// Whether a job works on this runner, which therefore cannot do it: it would not be there to say how that went.
 #[must_use]
-pub fn works_on(job: &Job, runner: &RunnerId) -> bool {
-    let named = RunnerWork::of(&job.job_type).and_then(|_| named_runner(&job.config_snapshot));
-    named.is_some_and(|(_, named)| named == runner.as_str())
+pub fn works_on(offer: &Offer, runner: &RunnerId) -> bool {
+    RunnerWork::of(&offer.kind).is_some() && offer.concurrency_key == Some(wire::runner_key(runner))
 }
 
 /// The runner that a job takes away.
@@ -187,20 +186,12 @@ impl Queue {
     /// Its claims and streams end, and what waited for it alone may be taken by others.
     pub(crate) async fn runner_is_gone(&self, runner: &RunnerId) {
         self.0.wake.runner_has_orders(runner);
-        match self.0.store.claimable().await {
-            Ok(waiting) => {
-                let freed = waiting.iter().filter(|row| was_assigned_to(row, runner));
-                freed.for_each(|row| self.0.wake.job_waits(&row.job));
-            }
+        match self.0.store.freed(runner).await {
+            Ok(freed) => freed.into_iter().for_each(|offer| self.0.wake.job_waits(offer)),
             // It costs those jobs the time until a claim looks again by itself.
             Err(error) => tracing::error!(%error, "cannot look for what waited for a runner that is gone"),
         }
     }
-}
-
-fn was_assigned_to(row: &Row, runner: &RunnerId) -> bool {
-    let from = row.job.execution_metadata.as_ref().and_then(|metadata| metadata.get("unassigned_from"));
-    from.is_some_and(|from| from == runner.as_str())
 }
 
 /// A runner that is given another's token, or an old one, could never work.

@@ -1,15 +1,14 @@
 //! The queue's jobs in SQLite.
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
-use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use wire::{JobId, JobList, JobStatus, RunnerId, Timestamp};
 
+use super::giving::{self, Given, first_that_fits, give, given_before, is_taken_away};
 use super::runner_work::{Effect, destroyed, effect};
 use super::store::{Decide, JobStore, Take};
-use super::{Claimant, ListFilter, Row, columns};
+use super::{ListFilter, Offer, Row, columns};
 use crate::database::Database;
 use crate::directory::runner_rows;
 use crate::error::PlaneError;
@@ -64,8 +63,14 @@ impl JobStore for SqliteStore {
         columns::read_all(&sqlx::query(ALL_ON).bind(org).bind(concurrency_key).fetch_all(&self.0.pool).await?)
     }
 
-    async fn claimable(&self) -> Result<Vec<Row>, PlaneError> {
-        columns::read_all(&sqlx::query(CLAIMABLE).fetch_all(&self.0.pool).await?)
+    async fn claimable(&self, org: Option<&str>) -> Result<Vec<Offer>, PlaneError> {
+        let waiting = sqlx::query(giving::CLAIMABLE).bind(org).fetch_all(&self.0.pool).await?;
+        waiting.iter().map(columns::read_offer).collect()
+    }
+
+    async fn freed(&self, gone: &RunnerId) -> Result<Vec<Offer>, PlaneError> {
+        let freed = sqlx::query(giving::FREED).bind(gone.as_str()).fetch_all(&self.0.pool).await?;
+        freed.iter().map(columns::read_offer).collect()
     }
 
     async fn last_end(&self, runner: &RunnerId) -> Result<Option<Timestamp>, PlaneError> {
@@ -80,13 +85,16 @@ impl JobStore for SqliteStore {
         last.map(|last| columns::parsed(last.try_get("id")?)).transpose()
     }
 
-    async fn something_waits(&self) -> Result<bool, PlaneError> {
-        let waits = sqlx::query("SELECT 1 FROM jobs WHERE status = 'QUEUED' LIMIT 1");
-        Ok(waits.fetch_optional(&self.0.pool).await?.is_some())
-    }
-
-    async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError> {
-        self.0.writer.change(|connection| Box::pin(give(connection, take))).await
+    async fn take(&self, mut take: Take) -> Result<Option<Row>, PlaneError> {
+        while let Some(first) = first_that_fits(&self.0.pool, &take.claimant).await? {
+            match self.0.writer.change(|connection| Box::pin(give(connection, take, first))).await? {
+                Given::Job(row) => return Ok(Some(*row)),
+                Given::Nothing => return Ok(None),
+                Given::TooLate(again) => take = *again,
+            }
+        }
+        // In this order: a job that the same request is given meanwhile is seen by one of the two.
+        given_before(&self.0.pool, &take).await
     }
 
     async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, PlaneError> {
@@ -128,12 +136,6 @@ async fn refuse_if_busy(connection: &mut SqliteConnection, runner: &RunnerId) ->
     Err(PlaneError::Conflict(format!("runner {runner} holds job {job}")))
 }
 
-async fn is_taken_away(connection: &mut SqliteConnection, runner: &RunnerId) -> Result<bool, PlaneError> {
-    let on_it = sqlx::query(ALL_ON_RUNNER).bind(runner.as_str()).bind(wire::runner_key(runner));
-    let on_it = columns::read_all(&on_it.fetch_all(connection).await?)?;
-    Ok(on_it.iter().any(|row| destroyed(row).is_some()))
-}
-
 async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) -> Result<Row, PlaneError> {
     let mut row = columns::load(&mut *connection, &id).await?;
     let mut plan = match &row.job.plan_job_id {
@@ -155,79 +157,13 @@ async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) ->
     Ok(row)
 }
 
-async fn give(connection: &mut SqliteConnection, take: Take) -> Result<Option<Row>, PlaneError> {
-    if take.request_id.is_some() {
-        let given = sqlx::query(GIVEN_TO).bind(take.claimant.runner.as_str()).bind(&take.request_id);
-        if let Some(before) = given.fetch_optional(&mut *connection).await? {
-            return Ok(Some(columns::read(&before)?));
-        }
-    }
-    if is_taken_away(connection, &take.claimant.runner).await? {
-        return Ok(None);
-    }
-    let mut take = take;
-    if take.claimant.is_cloud_hosted() {
-        // What it was given in the meantime binds it.
-        let held = sqlx::query(HELD_BY).bind(take.claimant.runner.as_str()).fetch_all(&mut *connection).await?;
-        take.claimant = take.claimant.holding(&columns::read_all(&held)?);
-    }
-    let Some(mut row) = oldest(connection, &take.claimant).await? else { return Ok(None) };
-    take.give(&mut row)?;
-    columns::save(connection, &mut row).await?;
-    Ok(Some(row))
-}
-
-/// The oldest of those that only this runner may take, else the oldest of all. Reads on only until one fits, in the order of
-/// an index: a long queue costs no more than a short one.
-async fn oldest(connection: &mut SqliteConnection, claimant: &Claimant) -> Result<Option<Row>, PlaneError> {
-    let kinds = claimant.kinds.as_ref().map(|kinds| Value::from(kinds.clone()).to_string());
-    for waiting in [ASSIGNED, UNASSIGNED] {
-        let waiting = sqlx::query(waiting).bind(&claimant.org).bind(&kinds).bind(claimant.runner.as_str());
-        let mut waiting = waiting.fetch(&mut *connection);
-        while let Some(found) = waiting.try_next().await? {
-            let row = columns::read(&found)?;
-            if claimant.may_take(&row.job) {
-                return Ok(Some(row));
-            }
-        }
-    }
-    Ok(None)
-}
-
-macro_rules! nobody_works_on_the_same {
-    () => {
-        "(concurrency_key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS other \
-          WHERE other.org_id = jobs.org_id AND other.concurrency_key = jobs.concurrency_key \
-          AND other.status IN ('CLAIMED', 'PROCESSING')))"
-    };
-}
-macro_rules! waiting {
-    ($whose:literal) => {
-        concat!(
-            "SELECT * FROM jobs WHERE status = 'QUEUED' AND ",
-            $whose,
-            " AND (?1 IS NULL OR org_id = ?1) AND (?2 IS NULL OR job_type IN (SELECT value FROM json_each(?2))) AND ",
-            nobody_works_on_the_same!(),
-            " ORDER BY created_at, id"
-        )
-    };
-}
-const ASSIGNED: &str = waiting!("assigned_runner_id = ?3");
-const UNASSIGNED: &str = waiting!("assigned_runner_id IS NULL");
-const CLAIMABLE: &str =
-    concat!("SELECT * FROM jobs WHERE status = 'QUEUED' AND ", nobody_works_on_the_same!(), " ORDER BY created_at, id");
-
-const GIVEN_TO: &str =
-    "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') AND request_id = ?";
-const HELD_BY: &str =
+pub(super) const HELD_BY: &str =
     "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') ORDER BY claimed_at";
 const HELD: &str = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
 const SAME_THING: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                           AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY status = 'QUEUED', created_at, id LIMIT 1";
 const ALL_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                       AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY created_at, id";
-const ALL_ON_RUNNER: &str = "SELECT * FROM jobs WHERE org_id = (SELECT org_id FROM runners WHERE id = ?) AND concurrency_key = ? \
-                             AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING')";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
                      WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
 const LIST: &str = "SELECT * FROM jobs \

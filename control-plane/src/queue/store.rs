@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use wire::{JobId, JobList, RunnerId, Timestamp};
 
-use super::{Claimant, ListFilter, Row};
+use super::{Claimant, ListFilter, Offer, Row};
 use crate::error::PlaneError;
 
 /// Looks at a job, and at the job whose plan it applies, and changes them or refuses.
@@ -38,9 +38,12 @@ pub trait JobStore: Send + Sync + 'static {
     /// The jobs that work on one thing and have not ended.
     async fn all_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Row>, PlaneError>;
 
-    /// The jobs that wait and could be claimed now, oldest first. One that works on the same thing as a job that runs could
-    /// not.
-    async fn claimable(&self) -> Result<Vec<Row>, PlaneError>;
+    /// The jobs, of one organisation or all, that wait and could be claimed now, oldest first. One that works on the same
+    /// thing as a job that runs could not.
+    async fn claimable(&self, org: Option<&str>) -> Result<Vec<Offer>, PlaneError>;
+
+    /// The jobs that waited for this runner alone, and wait for any since it is gone.
+    async fn freed(&self, gone: &RunnerId) -> Result<Vec<Offer>, PlaneError>;
 
     /// When the last job that a runner held has ended.
     async fn last_end(&self, runner: &RunnerId) -> Result<Option<Timestamp>, PlaneError>;
@@ -48,12 +51,10 @@ pub trait JobStore: Send + Sync + 'static {
     /// The job that a runner was given last, whether it has ended or not.
     async fn last_claim(&self, runner: &RunnerId) -> Result<Option<JobId>, PlaneError>;
 
-    /// Whether any job waits: a cheap look, so that idle runners write nothing.
-    async fn something_waits(&self) -> Result<bool, PlaneError>;
-
     /// Hands out the oldest waiting job that the claimant may take, as a new attempt. Among any number of callers one
     /// gets it. One that works on the same thing as a job that runs waits, and a runner that a job is to take away gets
-    /// none. The same request gets the job that it got before for as long as it holds it.
+    /// none. The same request gets the job that it got before for as long as it holds it. Looking keeps nobody from writing,
+    /// however many jobs wait that the claimant may not take.
     async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError>;
 
     /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile. What its end means for the

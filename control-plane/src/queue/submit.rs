@@ -10,7 +10,7 @@ use wire::{Job, JobId, JobList, JobStatus, KindInfo, LossPolicy, Phase, Reason, 
 
 use super::runner_work::Asked;
 use super::transitions::Event;
-use super::{Queue, Row};
+use super::{Offer, Queue, Row};
 use crate::access::User;
 use crate::detached::detached;
 use crate::error::PlaneError;
@@ -101,7 +101,7 @@ impl Queue {
             job.concurrency_key = kind.exclusive.as_ref().and_then(|exclusive| exclusive.key(&job.config_snapshot));
         }
         // Whether another job works on the same thing only the database knows.
-        let reserved = job.concurrency_key.is_none().then(|| self.0.wake.reserve(&job)).flatten();
+        let reserved = job.concurrency_key.is_none().then(|| self.0.wake.reserve(&Offer::of(&job))).flatten();
         let row = Row { sealed, ..Row::new(job, kind.loss) };
         let take = reserved.as_ref().map(|reserved| self.request(reserved.claimant(), reserved.request_id()));
         detached(async move {

@@ -85,7 +85,7 @@ async fn a_job_is_not_given_to_a_token_that_was_replaced_in_that_moment() {
     let claim = tokio::spawn(async move { queue.claim(&runner, &request).await });
     let row = Row::new(job("j", &json!({})), LossPolicy::Requeue);
     let reserved = loop {
-        match plane.queue.0.wake.reserve(&row.job) {
+        match plane.queue.0.wake.reserve(&Offer::of(&row.job)) {
             Some(reserved) => break reserved,
             None => tokio::task::yield_now().await,
         }
@@ -127,6 +127,27 @@ async fn who_is_taken_away_is_given_no_job_though_its_claim_waits_already() {
     assert!(take().await.unwrap().is_none());
     queue.cancel(&destroy, false).await.unwrap();
     assert_eq!(take().await.unwrap().unwrap().job.id, kept.id, "it stays");
+}
+
+#[tokio::test]
+async fn who_looks_for_a_job_keeps_nobody_from_writing() {
+    let plane = open().await;
+    let (store, runner) = (&plane.queue.0.store, plane.runner().await);
+    let unfit = Row::new(job("unfit", &json!({ "labels": { "zone": "nowhere" } })), LossPolicy::Requeue);
+    store.insert(unfit, None).await.unwrap();
+    // The claim cannot look as long as nobody else has done reading.
+    let pool = &plane.database.pool;
+    let readers =
+        futures_util::future::join_all((0..pool.options().get_max_connections()).map(|_| pool.acquire())).await;
+    let mut claim = store.take(plane.queue.request(&claimant(&runner), Some("q")));
+    let other = Row::new(job("other", &json!({ "org_id": "p" })), LossPolicy::Requeue);
+    tokio::select! {
+        biased;
+        claimed = &mut claim => panic!("it was answered first: {claimed:?}"),
+        kept = store.insert(other, None) => kept.unwrap(),
+    };
+    drop(readers);
+    assert!(claim.await.unwrap().is_none());
 }
 
 fn in_seconds(seconds: i64) -> Timestamp {
