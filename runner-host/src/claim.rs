@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::BackoffBuilder;
-use rand::RngExt;
 use wire::{Claim, ClaimRequest, RunnerStatus};
 
 use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::dispatch::blocking;
 use crate::job_directory::try_room;
+use crate::pauses::jittered;
 use crate::runner::Runner;
 
 /// How long the plane may hold the request.
@@ -94,9 +94,4 @@ fn pauses() -> impl Iterator<Item = Duration> + use<> {
 
 fn say(error: &ClientError, pause: Duration) {
     tracing::warn!(error = crate::chain(error), pause_ms = pause.as_millis(), "cannot claim a job; trying again");
-}
-
-/// Many runners that were started together must not ask together.
-fn jittered(time: Duration) -> Duration {
-    time.mul_f64(rand::rng().random_range(0.8..1.2))
 }

@@ -28,6 +28,8 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(30);
+/// Jobs depend on it. On a way that swallows what is sent the next one may be the one that arrives.
+const HEARTBEAT: Duration = Duration::from_secs(6);
 /// Artifacts may be large; what must not happen is that nothing moves.
 const STALLED: Duration = Duration::from_secs(60);
 /// The slowest way up on which something is said to move.
@@ -83,10 +85,13 @@ impl Client {
 
     /// Says that we live. A plane that knows only the later family of routes answers 404 to the first.
     pub(crate) async fn heartbeat(&self, heartbeat: &Heartbeat) -> Answer<HeartbeatAnswer> {
-        let first = json(self.request(Method::POST, paths::HEARTBEAT).json(heartbeat)).await;
+        // With the kinds and their schemas it is large.
+        let patience = if heartbeat.kinds.is_some() { REQUEST } else { HEARTBEAT };
+        let call = |path| self.request(Method::POST, path).timeout(patience).json(heartbeat);
+        let first = json(call(paths::HEARTBEAT)).await;
         let answer: HeartbeatAnswer = match first {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
-                json(self.request(Method::POST, paths::HEARTBEAT_RUNNERS).json(heartbeat)).await?
+                json(call(paths::HEARTBEAT_RUNNERS)).await?
             }
             answer => answer?,
         };

@@ -11,12 +11,19 @@ use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
 use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::held_jobs::Order;
-use crate::pauses::pauses;
+use crate::pauses::{jittered, pauses};
 use crate::root_bundle;
 use crate::runner::{RunError, Runner};
 
-/// With a job, or to a plane of the seed's contract.
-const OFTEN: Duration = Duration::from_secs(30);
+/// With a job, or to a plane of the seed's contract. A job is its runner's for 90 s after the last one that arrived: a minute
+/// without a way to the plane leaves time for one more, also if it begins just before one.
+const OFTEN: Duration = Duration::from_secs(20);
+/// With a job, after one that failed.
+const SOON: Duration = Duration::from_secs(2);
+/// So often: behind that the lease has ended.
+const SOON_TRIES: u32 = 40;
+/// After any other that failed: many runners wait for a plane that was away.
+const AGAIN: Duration = Duration::from_secs(5);
 /// A job that was taken is shown by then. The plane waits 30 s for a sign of it.
 const SHOW: Duration = Duration::from_secs(10);
 /// While the parked claim and the open stream of events say that we live.
@@ -57,7 +64,7 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
 
 /// From then on.
 pub(crate) async fn run(runner: Arc<Runner>) {
-    let mut is_published = false;
+    let (mut is_published, mut failures) = (false, 0);
     loop {
         // With their schemas they are large: the first claim does not wait for them, and nobody keeps them.
         let kinds = (!is_published).then(|| runner.capabilities.published());
@@ -68,11 +75,12 @@ pub(crate) async fn run(runner: Arc<Runner>) {
             tracing::info!(runner.id = %runner.config.runner_id, slots = runner.config.slots, "ready for jobs");
             root_bundle::find(&runner).await;
         }
+        failures = if answered { 0 } else { failures + 1 };
         if is_idle(&runner) {
             rest();
         }
         tokio::select! {
-            () = tokio::time::sleep(pause(&runner, !answered)) => {}
+            () = tokio::time::sleep(pause(&runner, failures)) => {}
             // A change waits for nobody; a failure is not worth more haste.
             () = runner.beat_now.notified() => {}
             () = took_a_job(&runner) => {}
@@ -86,12 +94,13 @@ async fn took_a_job(runner: &Runner) {
     tokio::time::sleep(SHOW).await;
 }
 
-fn pause(runner: &Runner, failed: bool) -> Duration {
+fn pause(runner: &Runner, failures: u32) -> Duration {
     let is_seen = *runner.dialect.borrow() == Some(Dialect::Two);
-    match (failed, is_idle(runner) && is_seen) {
-        (true, _) => Duration::from_secs(5),
-        (false, true) => IDLE,
-        (false, false) => OFTEN,
+    match (failures, is_idle(runner)) {
+        (0, true) if is_seen => IDLE,
+        (0, _) => OFTEN,
+        (1..=SOON_TRIES, false) => jittered(SOON),
+        _ => jittered(AGAIN),
     }
 }
 
@@ -165,5 +174,68 @@ fn obey(runner: &Runner, answer: &HeartbeatAnswer) {
     }
     if answer.drain {
         runner.plane_drains.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The clock stands still: what takes minutes here takes no time.
+
+    use std::future::pending;
+
+    use axum::extract::State;
+    use axum::routing::post;
+    use axum::{Json, Router};
+    use executor_api::{ExecutorPlugin, ExecutorRegistry};
+    use serde_json::{Value, json};
+    use tokio::sync::watch;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::job_directory::{Claimed, JobDirectory};
+    use crate::registry::tests::Idle;
+    use crate::runner;
+
+    /// How long a job is its runner's, and how long nothing arrives.
+    const LEASE: Duration = Duration::from_secs(90);
+    const AWAY: Duration = Duration::from_secs(60);
+
+    static PLUGIN: ExecutorPlugin = ExecutorPlugin::new::<Value>("test", &Idle);
+
+    /// When heartbeats arrived.
+    type Arrived = Arc<watch::Sender<Vec<Instant>>>;
+
+    /// Away from just before the heartbeat after the third.
+    async fn answer(State(arrived): State<Arrived>) -> Json<Value> {
+        let third = arrived.borrow().get(2).copied();
+        let is_away = third.map(|third| third + OFTEN).is_some_and(|begin| begin.elapsed() < AWAY);
+        if is_away {
+            return pending().await;
+        }
+        arrived.send_modify(|arrived| arrived.push(Instant::now()));
+        Json(json!({ "success": true, "protocol": 2 }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_minute_without_a_way_to_the_plane_costs_no_job() {
+        let arrived = Arrived::default();
+        let router = Router::new().route(wire::paths::HEARTBEAT, post(answer)).with_state(Arc::clone(&arrived));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::new(&origin, "r".parse().unwrap(), "t".to_owned().into(), folder.path().to_owned());
+        let registry = ExecutorRegistry::new([&PLUGIN]).unwrap();
+        let runner = Arc::new(runner::prepare(config, registry, folder.path()).await.unwrap());
+        let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "PROCESSING", "attempt": 1 }));
+        let directory = JobDirectory::of(folder.path(), &claimed);
+        let _orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
+        let beating = tokio::spawn(run(runner));
+        let times = arrived.subscribe().wait_for(|times| times.len() > 3).await.unwrap().clone();
+        beating.abort();
+        let silence = times[3] - times[2];
+        assert!(silence >= AWAY && silence < LEASE, "{silence:?}");
     }
 }

@@ -11,8 +11,8 @@ use super::outbox::PREFIX;
 const KEPT: &str = "kept.";
 
 impl JobDirectory {
-    /// Where an entry of the outbox will be found when the run is put away, if the plane will not have it. Nowhere on a runner
-    /// of many organisations: what one leaves there, the next could read, and no person comes to that disk.
+    /// Where an entry of the outbox will be found when the run is put away, if the plane will not have it. Nowhere on a
+    /// runner of many organisations: what one leaves there, the next could read, and no person comes to that disk.
     pub(crate) fn kept_as(&self, entry: &Path) -> Option<PathBuf> {
         (!self.is_shared()).then(|| self.lost().join(kept_name(entry)))
     }
@@ -30,8 +30,8 @@ impl JobDirectory {
         }
     }
 
-    /// Keeps a file that cannot be handed over, for one because the disk is full: a second name needs no room. Returns where
-    /// it will be found.
+    /// Keeps a file that cannot be handed over, for one because the disk is full: a second name needs no room. Returns
+    /// where it will be found.
     pub(crate) fn keep_file(&self, number: u32, file: &Path) -> io::Result<PathBuf> {
         if self.is_shared() {
             return Err(io::Error::other("a runner of many organisations keeps nothing"));
