@@ -1,6 +1,7 @@
 //! The program: what it is called with, and what its exits mean.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use executor_api::{Command, Environment, ExecutorError, Finished, JobContext};
 use semver::Version;
@@ -186,18 +187,29 @@ impl<'a> Terraform<'a> {
         // A lock timeout belongs to apply too; targets are in the plan.
         let command = self.command("apply", args).args(self.common_args.clone());
         let command = command.args(self.var_file(ephemeral)?).arg(plan);
-        let finished = self.job.run(command).await;
         let errored = self.dir.join("errored.tfstate");
         if errored.exists() {
             kept::errored_state(self.job, &errored).await?;
         }
         self.succeeded("apply", &finished?)
+        self.take_away(&errored)?;
+        let finished = self.job.run(command).await;
     }
 
     /// `output -json`. Sensitive values are hidden in the log from now on.
     ///
     /// # Errors
     /// If it fails or prints something else.
+    /// A state that the source has brought: it would be taken for what this job could not save.
+    fn take_away(&self, errored: &Path) -> Result<(), ExecutorError> {
+        match fs::remove_file(errored) {
+            Ok(()) => self.job.log().system("the source's errored.tfstate is taken away: it is not this job's"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(ExecutorError::io("cannot take away the source's errored.tfstate")(error)),
+        }
+        Ok(())
+    }
+
     pub async fn outputs(&self) -> Result<Outputs, ExecutorError> {
         let command = self.command("output", ["-json".to_owned(), "-no-color".to_owned()]);
         let finished = self.job.capture(command).await?;

@@ -230,6 +230,17 @@ async fn nothing_is_applied_when_the_commit_point_is_refused_or_the_job_is_stopp
 }
 
 #[tokio::test]
+async fn an_unsaved_state_in_the_source_is_not_this_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = json!({ "source": { "files": { "main.tf": STACK, "errored.tfstate": "of somebody" } } });
+    let job = builder(&payload("apply", &folder.path().join("terraform.tfstate"), &more)).build().unwrap();
+    run(&job).await.unwrap();
+    assert_eq!(job.artifact("errored.tfstate"), None);
+    assert!(!job.log().contains("could not save its state"), "{}", job.log());
+    assert!(job.log().contains("the source's errored.tfstate is taken away"), "{}", job.log());
+}
+
+#[tokio::test]
 async fn variables_are_data_and_never_expressions_or_options() {
     let folder = tempfile::tempdir().unwrap();
     let hostile = [
