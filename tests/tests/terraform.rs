@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use system_tests::fake_terraform::{ERRS, FakeTerraform};
 use system_tests::process::tool;
 use system_tests::rig::Rig;
 
@@ -80,6 +81,17 @@ async fn text_of(rig: &Rig, state: &str) -> Value {
     let job = run(rig, &payload("output", state, STACK)).await;
     succeeded(rig, &job).await;
     job["execution_metadata"]["outputs"]["text"].clone()
+}
+
+/// A stand-in plays terraform.
+#[tokio::test]
+async fn a_state_that_could_not_be_saved_is_an_artifact() {
+    let fake = FakeTerraform::new(ERRS);
+    let terraform = fake.path().display().to_string();
+    let rig = Rig::with(|home| home.with_env("ALETHIA_TERRAFORM", terraform)).await.started().await;
+    let applied = run(&rig, &payload("apply", "net", "")).await;
+    failed(&rig, &applied).await;
+    assert_eq!(rig.artifact(id(&applied), "errored.tfstate").await, b"all that is known\n");
 }
 
 #[tokio::test]

@@ -12,10 +12,12 @@ pub(crate) async fn plan_text(job: &JobContext, text: &[u8]) -> Result<(), Execu
 
 /// The only copy of what was done.
 pub(crate) async fn errored_state(job: &JobContext, errored: &Path) -> Result<(), ExecutorError> {
+    artifact(job, "errored.tfstate", "application/json", ArtifactBody::File(errored.to_owned())).await?;
     job.log().system(
-        "terraform could not save its state; it is kept as the artifact errored.tfstate: push it with `terraform state push`",
+        "terraform could not save its state; it is handed over as the artifact errored.tfstate: push it with \
+         `terraform state push`",
     );
-    artifact(job, "errored.tfstate", "application/json", ArtifactBody::File(errored.to_owned())).await
+    Ok(())
 }
 
 pub(crate) async fn artifact(
