@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use executor_api::{Executor, ExecutorError, Input, Job, JobContext, JobId, Outcome};
-use executor_terraform::{Planned, SavedPlan, Stack};
+use executor_terraform::{PlanMode, Planned, SavedPlan, Stack};
 use serde_json::{Map, Value, json};
 
 use crate::after_apply;
@@ -13,6 +13,7 @@ use crate::plan::{self, Purpose};
 use crate::snapshot::{Snapshot, Software};
 use crate::stack::{self, Setup};
 use crate::steps::Steps;
+use crate::tfvars::tfvars;
 
 /// The kind `DEPLOY`.
 pub struct Deploy(pub Setup);
@@ -77,6 +78,15 @@ impl Deploy {
                 None => plan::estimate(job, steps, &planned).await?,
             };
             cost.check(snapshot.cost_ceiling_monthly)?;
+        }
+        if snapshot.argocd.enabled && Going::with(&planned.summary(), snapshot).is_some() {
+            // Who holds the lock would keep terraform from the apply when all else is gone already.
+            let variables = tfvars(snapshot);
+            let work = async {
+                stack.plan(PlanMode::Normal, &variables).await?;
+                saved.check_state(&stack).await
+            };
+            steps.take("check_lock", "See that nobody else holds the state", work).await?;
         }
         Ok(Ready { stack, planned, told: Map::new() })
     }

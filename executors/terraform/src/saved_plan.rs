@@ -128,7 +128,10 @@ impl SavedPlan {
     }
 
     /// Terraform would refuse it too, but only when the apply begins: after all that goes before that.
-    async fn check_state(&self, stack: &Stack<'_>) -> Result<(), ExecutorError> {
+    ///
+    /// # Errors
+    /// [`ExecutorError::InvalidInput`] at `/plan_job_id` if the state has changed since it was made.
+    pub async fn check_state(&self, stack: &Stack<'_>) -> Result<(), ExecutorError> {
         let Some(planned) = StateVersion::of_plan(&self.file)? else { return Ok(()) };
         let now = StateVersion::of_state(&stack.state().await?)?;
         // The plan of a stack that was never applied has no lineage to compare.

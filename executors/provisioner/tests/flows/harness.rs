@@ -1,11 +1,13 @@
 //! An environment for tests: a template, a place for states, and jobs.
 
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use executor_api::testing::{TestJob, TestJobBuilder};
 use executor_api::{Executor, ExecutorError, Input, Job, JobStatus, Outcome};
 use executor_provisioner::{Bootstrap, Deploy, Destroy, Plan, Setup, Templates};
+use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -51,6 +53,19 @@ impl Place {
     /// The file that holds the environment's state.
     pub(crate) fn state(&self) -> PathBuf {
         self.path("states").join("environment_default_shop-staging-eu-north-1.tfstate")
+    }
+
+    /// Holds the lock of the state as somebody else, until the file is dropped.
+    pub(crate) fn lock(&self) -> File {
+        // As terraform itself does it: a lock of the file, and beside it who holds it.
+        let state = File::options().read(true).write(true).open(self.state()).unwrap();
+        fcntl_lock(&state, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let info = json!({ "ID": "6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10", "Operation": "OperationTypeApply", "Info": "",
+                       "Who": "deploy@build-7", "Version": "1.11.4", "Created": "2020-01-01T00:00:00Z",
+                       "Path": self.state() });
+        let name = self.state().file_name().unwrap().to_str().unwrap().to_owned();
+        std::fs::write(self.state().with_file_name(format!(".{name}.lock.info")), info.to_string()).unwrap();
+        state
     }
 
     pub(crate) fn setup(&self) -> Setup {

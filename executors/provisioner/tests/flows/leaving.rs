@@ -107,3 +107,22 @@ async fn nothing_takes_leave_for_a_plan_that_came_too_late() {
     assert_eq!(error, "/plan_job_id: the state has changed since the plan was made; plan again");
     assert_eq!(late.commits(), 0);
 }
+
+#[tokio::test]
+async fn nothing_takes_leave_while_somebody_else_holds_the_state() {
+    let place = Place::new();
+    place.template(KARPENTER);
+    let cluster = |is_on: bool| json!({ "provider_config": { "enable_karpenter": is_on } });
+    place.done(&place.job("DEPLOY", &payload(&json!({ "cluster": cluster(true) })))).await;
+    let off = payload(&json!({ "argocd": {}, "cluster": cluster(false) }));
+    let reviewed = place.plan(&off).await;
+    let state = place.lock();
+    let deploy = || with_tools(&place, reviewed.deploy(&place, &off)).build().unwrap();
+    let locked = deploy();
+    let error = place.refused(&locked).await;
+    assert!(error.contains("the state is locked by deploy@build-7"), "{error}");
+    assert_eq!(locked.commits(), 0);
+    drop(state);
+    let free = deploy();
+    assert!(place.refused(&free).await.starts_with(UNREACHED) && free.commits() == 1, "{}", free.log());
+}
