@@ -40,7 +40,7 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
             }
             // The same request again: if its answer was a job, it is answered with the same job.
             Err(error) => {
-                let pause = pauses.next().unwrap_or(PARKED);
+                let pause = pauses.next().unwrap_or(PARKED) + error.pause();
                 say(&error, pause);
                 tokio::time::sleep(pause).await;
             }
@@ -94,4 +94,43 @@ fn pauses() -> impl Iterator<Item = Duration> + use<> {
 
 fn say(error: &ClientError, pause: Duration) {
     tracing::warn!(error = crate::chain(error), pause_ms = pause.as_millis(), "cannot claim a job; trying again");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use axum::routing::post;
+    use axum::{Json, Router};
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::heartbeat::tests::runner_for;
+
+    static IS_BUSY: AtomicBool = AtomicBool::new(true);
+
+    async fn answer() -> axum::response::Response {
+        if IS_BUSY.swap(false, Ordering::Relaxed) {
+            return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "120")], "come back later").into_response();
+        }
+        Json(json!({ "job": { "id": "j", "job_type": "test", "status": "CLAIMED", "attempt": 1 } })).into_response()
+    }
+
+    /// The clock stands still.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_busy_is_left_alone_as_long_as_it_asks() {
+        let router = Router::new().route(wire::paths::CLAIM, post(answer));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let folder = tempfile::tempdir().unwrap();
+        let runner = Arc::new(runner_for(&origin, folder.path()).await);
+        runner.dialect.send_replace(Some(Dialect::Two));
+        let began = Instant::now();
+        assert!(next(runner).await.job.is_some());
+        assert!(began.elapsed() >= Duration::from_secs(120), "{:?}", began.elapsed());
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -34,6 +34,8 @@ const HEARTBEAT: Duration = Duration::from_secs(6);
 const STALLED: Duration = Duration::from_secs(60);
 /// The slowest way up on which something is said to move.
 const SLOWEST_BYTES_PER_S: u64 = 32 * 1024;
+/// A result does not wait longer because somebody asks for it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// For what has another limit.
 const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 
@@ -288,13 +290,21 @@ async fn accepted(answer: Response) -> Answer<Response> {
     if status.is_success() {
         return Ok(answer);
     }
+    let pause = pause(&answer);
     let text = answer.text().await.unwrap_or_default();
     let shorten = |text: &str| text.chars().take(500).collect();
     // Planes of either dialect say no in this form, and in no other.
     Err(match serde_json::from_str::<ErrorBody>(&text) {
-        Ok(body) => ClientError::Refused { status, text: shorten(&body.error) },
-        Err(_) => ClientError::Stranger { status, text: shorten(&text) },
+        Ok(body) => ClientError::Refused { status, text: shorten(&body.error), pause },
+        Err(_) => ClientError::Stranger { status, text: shorten(&text), pause },
     })
+}
+
+/// How long who is busy asks to be left alone, in seconds. A date would be by another's clock.
+fn pause(answer: &Response) -> Duration {
+    let is_busy = matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let said = answer.headers().get(RETRY_AFTER).filter(|_| is_busy).and_then(|said| said.to_str().ok()?.parse().ok());
+    Duration::from_secs(said.unwrap_or_default()).min(LONGEST_PAUSE)
 }
 
 /// Not every 200 is a yes: what stands between us and the plane may answer with a page of its own.

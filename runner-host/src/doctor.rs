@@ -58,7 +58,7 @@ async fn about_plane(config: &Config) -> (Finding, String) {
         Ok(()) | Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. }) => {
             (Finding::Good, "it is there and accepts this runner".to_owned())
         }
-        Err(ClientError::Refused { status: StatusCode::UNAUTHORIZED, text }) => (
+        Err(ClientError::Refused { status: StatusCode::UNAUTHORIZED, text, .. }) => (
             Finding::Failure,
             format!(
                 "it is there, and does not accept this runner ({text}); check ALETHIA_WORKER_ID and \

@@ -41,13 +41,13 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
                 obey(runner, &answer);
                 return Ok(());
             }
-            Err(ClientError::Refused { status: StatusCode::UNAUTHORIZED, text }) => {
+            Err(ClientError::Refused { status: StatusCode::UNAUTHORIZED, text, .. }) => {
                 return Err(RunError::Config(format!(
                     "the control plane does not know this runner or its token ({text}); check ALETHIA_WORKER_ID and \
                      ALETHIA_WORKER_TOKEN, or register the runner again"
                 )));
             }
-            Err(ClientError::Refused { status: StatusCode::CONFLICT, text }) => return Err(RunError::Config(text)),
+            Err(ClientError::Refused { status: StatusCode::CONFLICT, text, .. }) => return Err(RunError::Config(text)),
             Err(error) => {
                 let pause = pauses.next().unwrap_or(OFTEN);
                 tracing::warn!(
@@ -178,10 +178,11 @@ fn obey(runner: &Runner, answer: &HeartbeatAnswer) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     //! The clock stands still: what takes minutes here takes no time.
 
     use std::future::pending;
+    use std::path::Path;
 
     use axum::extract::State;
     use axum::routing::post;
@@ -202,6 +203,11 @@ mod tests {
     const AWAY: Duration = Duration::from_secs(60);
 
     static PLUGIN: ExecutorPlugin = ExecutorPlugin::new::<Value>("test", &Idle);
+
+    pub(crate) async fn runner_for(origin: &str, state_dir: &Path) -> Runner {
+        let config = Config::new(origin, "r".parse().unwrap(), "t".to_owned().into(), state_dir.to_owned());
+        runner::prepare(config, ExecutorRegistry::new([&PLUGIN]).unwrap(), state_dir).await.unwrap()
+    }
 
     /// When heartbeats arrived.
     type Arrived = Arc<watch::Sender<Vec<Instant>>>;
@@ -226,9 +232,7 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
 
         let folder = tempfile::tempdir().unwrap();
-        let config = Config::new(&origin, "r".parse().unwrap(), "t".to_owned().into(), folder.path().to_owned());
-        let registry = ExecutorRegistry::new([&PLUGIN]).unwrap();
-        let runner = Arc::new(runner::prepare(config, registry, folder.path()).await.unwrap());
+        let runner = Arc::new(runner_for(&origin, folder.path()).await);
         let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "PROCESSING", "attempt": 1 }));
         let directory = JobDirectory::of(folder.path(), &claimed);
         let _orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);

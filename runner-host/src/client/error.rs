@@ -1,5 +1,7 @@
 //! Why a request did not succeed, and what that means for what was asked.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 
 use super::STALLED;
@@ -20,6 +22,8 @@ pub(crate) enum ClientError {
         status: StatusCode,
         /// What it says, shortened.
         text: String,
+        /// How long it asks to be left alone.
+        pause: Duration,
     },
     /// An answer that is not the plane's: a proxy's that has no route to it, or a portal's.
     #[error("something on the way to the control plane answered {status}: {text}")]
@@ -28,6 +32,8 @@ pub(crate) enum ClientError {
         status: StatusCode,
         /// What it says, shortened.
         text: String,
+        /// How long it asks to be left alone.
+        pause: Duration,
     },
     /// An answer that is none.
     #[error("the control plane's answer makes no sense: {0}")]
@@ -80,6 +86,14 @@ impl ClientError {
     /// Whether so much at once does not pass: a proxy has limits of its own.
     pub(crate) fn is_too_large(&self) -> bool {
         self.status() == Some(StatusCode::PAYLOAD_TOO_LARGE)
+    }
+
+    /// How long whoever has answered asks to be left alone.
+    pub(crate) fn pause(&self) -> Duration {
+        match self {
+            Self::Refused { pause, .. } | Self::Stranger { pause, .. } => *pause,
+            _ => Duration::ZERO,
+        }
     }
 
     pub(crate) fn status(&self) -> Option<StatusCode> {

@@ -92,3 +92,21 @@ async fn what_does_not_move_at_all_is_given_up() {
     let error = client.put_artifact(&"j".parse().unwrap(), AttemptNo(1), upload).await.unwrap_err();
     assert!(matches!(&error, ClientError::Unreachable(_)) && error.is_retryable(), "{error}");
 }
+
+#[tokio::test]
+async fn who_is_busy_may_ask_for_a_pause_in_seconds_and_not_for_hours() {
+    for (status, said, pause) in [
+        ("429 Too Many Requests", "7", 7),
+        ("503 Service Unavailable", "86400", 300),
+        ("503 Service Unavailable", "Fri, 31 Dec 2100 23:59:59 GMT", 0),
+        ("500 Internal Server Error", "7", 0),
+    ] {
+        let client = to(move |mut socket| async move {
+            until(&mut socket, b"\r\n\r\n").await;
+            let answer = format!("HTTP/1.1 {status}\r\nretry-after: {said}\r\ncontent-length: 0\r\n\r\n");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let error = client.await.source("s").await.unwrap_err();
+        assert_eq!(error.pause(), Duration::from_secs(pause), "{status} {said}");
+    }
+}

@@ -187,7 +187,7 @@ impl Delivery<'_> {
             if fails >= TRIES_OF_THE_SEEDS && self.is_given_away().await {
                 return Err(refused(&error));
             }
-            let pause = pauses.next().unwrap_or(LOOK_AGAIN);
+            let pause = pauses.next().unwrap_or(LOOK_AGAIN) + error.pause();
             say(what, &error, pause);
             tokio::time::sleep(pause).await;
         }

@@ -40,6 +40,8 @@ enum Weather {
     Answer(u16),
     /// As [`Self::Answer`] with 413, for a body of more bytes than this.
     TooLargeAbove(usize),
+    /// Nothing is stored, and it asks to be left alone for so many seconds.
+    Busy(u32),
     /// Nothing is stored, and something on the way answers this.
     Stranger(u16, &'static str),
     /// Nothing is stored, and the connection is cut.
@@ -131,6 +133,7 @@ async fn answer(State(plane): State<Plane>, request: Request) -> Response {
         Weather::Fine | Weather::TooLargeAbove(_) => plane.take(&name, &query, body),
         Weather::Answer(status) => say_no(status, &name),
         Weather::Stranger(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
+        Weather::Busy(seconds) => ([("retry-after", seconds.to_string())], say_no(503, &name)).into_response(),
         Weather::LostBefore => cut(),
         Weather::LostAfter => {
             drop(plane.take(&name, &query, body));
@@ -387,6 +390,18 @@ async fn neither_a_revoked_token_nor_a_full_disk_loses_a_result() {
     job.end();
     assert!(is_taken(&job.deliver_to(&plane).await));
     assert_eq!(plane.stored().count("status"), 4);
+}
+
+/// The clock stands still.
+#[tokio::test(start_paused = true)]
+async fn a_plane_that_is_busy_is_left_alone_as_long_as_it_asks() {
+    let plane = Plane::new(|_, before| if before == 0 { Weather::Busy(20) } else { Weather::Fine });
+    let job = Run::new(Dialect::Two);
+    job.end();
+    let began = tokio::time::Instant::now();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    assert!(began.elapsed() >= Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(plane.stored().count("status"), 2);
 }
 
 /// Its sender stood still for too long, or the way has changed its bytes: they are the same the next time.
