@@ -47,10 +47,12 @@ async fn a_lock_that_a_killed_job_left_is_released_by_the_command_that_the_next_
 
     let plan = [&submit[..], &["--follow"]].concat();
     let locked = desk.run(&plan).await.expect(1);
-    let command = locked.out.split_once("alethia state unlock NAME ").unwrap_or_else(|| panic!("{}", locked.out)).1;
-    let id = command.split_whitespace().next().unwrap();
+    let (_, rest) = locked.out.split_once("alethia state unlock slow ").unwrap_or_else(|| panic!("{}", locked.out));
+    let id = rest.split_whitespace().next().unwrap();
     let wrong = desk.run(&["state", "unlock", "slow", "another"]).await.expect(1);
     assert!(wrong.err.contains(id), "{}", wrong.err);
+    let wrong = desk.run(&["state", "unlock", "slwo", id]).await.expect(1);
+    assert!(wrong.err.contains("no lock is held on state \"slwo\""), "{}", wrong.err);
     let said = desk.run(&["state", "unlock", "slow", id]).await.expect(0);
     assert_eq!(said.out, "slow is unlocked\n");
     desk.run(&plan).await.expect(0);

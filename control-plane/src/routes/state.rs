@@ -197,6 +197,7 @@ impl From<StateError> for Refusal {
             StateError::Database(error) => return Self::internal(error),
             StateError::NotAState | StateError::Md5Mismatch | StateError::NotALock => StatusCode::BAD_REQUEST,
             StateError::Locked(_) | StateError::NotLocked(_) => StatusCode::CONFLICT,
+            StateError::NoLock(_) => StatusCode::NOT_FOUND,
             StateError::Fenced => StatusCode::FORBIDDEN,
         };
         Self::new(status, error.to_string())

@@ -33,6 +33,9 @@ pub enum StateError {
     /// The request names a lock that is not held.
     #[error("the lock {0} is not held any more; run init and plan again before changing the state")]
     NotLocked(String),
+    /// There is no lock to take away.
+    #[error("no lock is held on state {0:?}")]
+    NoLock(String),
     /// The attempt may not begin anything any more.
     #[error("this attempt of the job is over: it may not read, lock or change a state that it does not hold")]
     Fenced,
@@ -156,7 +159,7 @@ impl StateStore {
     /// Takes the lock from its holder, whoever that is. Ask first whether the holder may still be at work.
     ///
     /// # Errors
-    /// [`StateError::Locked`] if it is held with another id.
+    /// [`StateError::Locked`] if it is held with another id; [`StateError::NoLock`].
     pub async fn force_unlock(&self, org: &str, name: &StateName, id: &str) -> Result<(), StateError> {
         self.release(org, name, id, None).await
     }
@@ -180,6 +183,7 @@ impl StateStore {
     async fn release(&self, org: &str, name: &StateName, id: &str, actor: Option<&Actor>) -> Result<(), StateError> {
         let _changing = self.changing.lock().await;
         match locks::find(&self.pool, org, name).await? {
+            None if actor.is_none() => Err(StateError::NoLock(name.as_str().to_owned())),
             None => Ok(()),
             Some(held) if held.info.id == id && actor.is_none_or(|actor| held.holder == *actor) => {
                 Ok(locks::remove(&self.pool, org, name, id).await?)

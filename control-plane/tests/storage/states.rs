@@ -142,6 +142,7 @@ async fn a_person_forces_only_the_exact_lock_of_a_job_that_is_not_at_work() {
     assert_eq!(person.unlock("M", "?force=true").await, 409);
     assert_eq!(job.unlock("M", "?force=true").await, 409);
     assert_eq!(person.unlock("L", "?force=true").await, 200);
+    assert_eq!(person.unlock("L", "?force=true").await, 404, "nobody holds it any more");
     assert_eq!(person.lock("P").await.status(), 200);
     assert_eq!(person.save("?ID=P", 1).await, 200);
 }

@@ -143,6 +143,8 @@ impl Backend {
 pub(crate) struct Prepared {
     pub(crate) init_args: Vec<String>,
     pub(crate) env: Environment,
+    /// What the control plane calls the state, if it keeps it.
+    pub(crate) state: Option<String>,
 }
 
 /// All of it through the environment: nothing of it is in the plan or in `.terraform`.
@@ -166,7 +168,7 @@ fn plane(job: &JobContext, name: &str) -> Result<Prepared, ExecutorError> {
         ("TF_HTTP_RETRY_WAIT_MIN", "1"),
         ("TF_HTTP_RETRY_WAIT_MAX", "30"),
     ];
-    Ok(Prepared { init_args: Vec::new(), env: env.into_iter().collect() })
+    Ok(Prepared { init_args: Vec::new(), env: env.into_iter().collect(), state: Some(name.to_owned()) })
 }
 
 fn address(plane: &PlaneAccess, name: &str) -> String {
@@ -206,7 +208,7 @@ fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorErr
     let text = format!("{text}profile = {}\nshared_credentials_files = [{keys}]\n", quoted(PROFILE));
     let file = job.paths().temp.join("backend.tfbackend");
     write(&file, &text)?;
-    Ok(Prepared { init_args: vec![format!("-backend-config={}", file.display())], env: Environment::default() })
+    Ok(Prepared { init_args: vec![format!("-backend-config={}", file.display())], ..Prepared::default() })
 }
 
 /// The profile that holds the keys of the state, and the file that it is in.

@@ -35,7 +35,7 @@ impl StateLock {
 
 impl fmt::Display for StateLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, operation, who, created, info, .. } = self;
+        let Self { id, path, operation, who, created, info } = self;
         let age = self.age(SystemTime::now()).map(|age| format!(", for {age}")).unwrap_or_default();
         f.write_str("the state is locked")?;
         if !who.is_empty() {
@@ -49,7 +49,7 @@ impl fmt::Display for StateLock {
         f.write_str("; wait for its end, or if that process is dead for certain, unlock it by that id")?;
         // Only our plane says who holds it.
         if info.starts_with("held by ") {
-            write!(f, ": alethia state unlock NAME {id} (NAME is that of the job's backend)")?;
+            write!(f, ": alethia state unlock {path} {id}")?;
         }
         Ok(())
     }
@@ -78,9 +78,11 @@ pub(crate) fn errors(stderr: &str) -> String {
     if lines.is_empty() { stderr.trim().lines().last().unwrap_or_default().to_owned() } else { lines.join("\n") }
 }
 
-/// The lock that terraform met, if that is why it failed.
-pub(crate) fn state_lock(stderr: &str) -> Option<StateLock> {
-    lock_of_http(stderr).or_else(|| lock_info(stderr))
+/// The lock that terraform met, if that is why it failed. `state` is what the plane calls the state, if it is there.
+pub(crate) fn state_lock(stderr: &str, state: Option<&str>) -> Option<StateLock> {
+    let at_the_plane =
+        lock_of_http(stderr).map(|lock| StateLock { path: state.unwrap_or_default().to_owned(), ..lock });
+    at_the_plane.or_else(|| lock_info(stderr))
 }
 
 /// The `http` backend shows only the id of the lock that is held (terraform 1.11); the "Lock Info" below it is
@@ -200,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_lock_in_the_plane_names_its_holder_and_not_us() {
-        let lock = state_lock(LOCKED_HTTP).unwrap();
+        let lock = state_lock(LOCKED_HTTP, Some("net")).unwrap();
         assert_eq!(lock.id, "11111111-2222-3333-4444-555555555555");
         assert_eq!(lock.info, "held by job 0192f0c1-5a5b-7c6d-8e9f-000000000001, attempt 2, on runner r-1");
         assert_eq!((lock.who.as_str(), lock.created.as_str()), ("", "2026-11-20T10:00:00Z"));
@@ -209,14 +211,17 @@ mod tests {
         let text = lock.to_string();
         assert!(text.starts_with("the state is locked with id 11111111-2222-3333-4444-555555555555, held by job"));
         assert!(text.contains("attempt 2, on runner r-1, since 2026-11-20T10:00:00Z, for "), "{text}");
-        assert!(text.contains("alethia state unlock NAME 11111111-2222-3333-4444-555555555555 ("), "{text}");
+        assert!(text.ends_with(": alethia state unlock net 11111111-2222-3333-4444-555555555555"), "{text}");
         let of_another_plane = "already locked:\nID=x-y\n\nLock Info:\n  ID: z\n";
-        assert_eq!(state_lock(of_another_plane), Some(StateLock { id: "x-y".to_owned(), ..StateLock::default() }));
+        assert_eq!(
+            state_lock(of_another_plane, None),
+            Some(StateLock { id: "x-y".to_owned(), ..StateLock::default() })
+        );
     }
 
     #[test]
     fn a_lock_elsewhere_names_its_holder() {
-        let lock = state_lock(LOCKED_S3).unwrap();
+        let lock = state_lock(LOCKED_S3, None).unwrap();
         assert_eq!(lock.id, "6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10");
         assert_eq!((lock.who.as_str(), lock.path.as_str()), ("deploy@build-7", "bucket/key"));
         assert_eq!(lock.operation, "OperationTypeApply");
@@ -226,7 +231,7 @@ mod tests {
         assert!(text.starts_with("the state is locked by deploy@build-7 since 2026-11-20"), "{text}");
         assert!(text.contains("(OperationTypeApply) with id 6a4ce2a1-8a4e-2b0e-7f3c-0d8a5c1f9f10; wait"), "{text}");
         assert!(!text.contains("alethia"), "the lock is not the plane's: {text}");
-        assert_eq!(state_lock("Error: something else"), None);
+        assert_eq!(state_lock("Error: something else", Some("net")), None);
     }
 
     #[test]

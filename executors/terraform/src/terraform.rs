@@ -28,6 +28,8 @@ pub struct Terraform<'a> {
     /// Arguments that plan takes and apply does not.
     plan_args: Vec<String>,
     common_args: Vec<String>,
+    /// What the control plane calls the state, if it keeps it.
+    state: Option<String>,
 }
 
 /// What a plan is for.
@@ -78,6 +80,7 @@ impl<'a> Terraform<'a> {
             init_args: vec![],
             plan_args: options.targets.iter().map(|target| format!("-target={target}")).collect(),
             common_args: common_args.collect(),
+            state: None,
         })
     }
 
@@ -90,6 +93,7 @@ impl<'a> Terraform<'a> {
     /// Adds what a backend needs.
     pub(crate) fn use_backend(&mut self, backend: crate::backend::Prepared) {
         self.init_args.extend(backend.init_args);
+        self.state = backend.state;
         for (name, value) in backend.env.iter() {
             self.env.set(name, value);
         }
@@ -188,18 +192,14 @@ impl<'a> Terraform<'a> {
         let command = self.command("apply", args).args(self.common_args.clone());
         let command = command.args(self.var_file(ephemeral)?).arg(plan);
         let errored = self.dir.join("errored.tfstate");
+        self.take_away(&errored)?;
+        let finished = self.job.run(command).await;
         if errored.exists() {
             kept::errored_state(self.job, &errored).await?;
         }
         self.succeeded("apply", &finished?)
-        self.take_away(&errored)?;
-        let finished = self.job.run(command).await;
     }
 
-    /// `output -json`. Sensitive values are hidden in the log from now on.
-    ///
-    /// # Errors
-    /// If it fails or prints something else.
     /// A state that the source has brought: it would be taken for what this job could not save.
     fn take_away(&self, errored: &Path) -> Result<(), ExecutorError> {
         match fs::remove_file(errored) {
@@ -210,6 +210,10 @@ impl<'a> Terraform<'a> {
         Ok(())
     }
 
+    /// `output -json`. Sensitive values are hidden in the log from now on.
+    ///
+    /// # Errors
+    /// If it fails or prints something else.
     pub async fn outputs(&self) -> Result<Outputs, ExecutorError> {
         let command = self.command("output", ["-json".to_owned(), "-no-color".to_owned()]);
         let finished = self.job.capture(command).await?;
@@ -252,7 +256,7 @@ impl<'a> Terraform<'a> {
     fn failure(&self, verb: &str, finished: &Finished) -> ExecutorError {
         let said = &finished.stderr_tail;
         let mut message = diagnostics::errors(said);
-        if let Some(lock) = diagnostics::state_lock(said) {
+        if let Some(lock) = diagnostics::state_lock(said, self.state.as_deref()) {
             message = lock.to_string();
         } else if let Some(hint) = diagnostics::hint(said) {
             message = format!("{message}\n{hint}");
