@@ -41,7 +41,7 @@ pub use process_supervisor::{Command, Environment, ProcessExit};
 pub use run::Finished;
 pub use settings::{JobSettings, PlaneAccess, StorageSettings};
 pub use stop::{Stop, StopReason, StopSignal, StopTrigger};
-pub use wire::{CloudIdentity, Job, JobId, JobStatus, LogStream, LossPolicy, pointer_of, pointer_to, texts};
+pub use wire::{CloudIdentity, ErrorBody, Job, JobId, JobStatus, LogStream, LossPolicy, pointer_of, pointer_to, texts};
 
 /// For `inventory::submit!` without a dependency of one's own.
 pub use inventory;

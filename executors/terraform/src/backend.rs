@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use executor_api::{Environment, ExecutorError, JobContext, PlaneAccess};
+use executor_api::{Environment, ErrorBody, ExecutorError, JobContext, PlaneAccess};
 use reqwest::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -175,11 +175,14 @@ fn address(plane: &PlaneAccess, name: &str) -> String {
     format!("{}/api/state/{name}", plane.origin)
 }
 
-/// One request; a plane that does not answer is left to terraform, which asks for minutes.
+/// One request, whose answer is not read if it is a state; a plane that does not answer is left to terraform, which asks
+/// for minutes. A 404 without the plane's words is that of somebody who stands before it while it restarts.
 async fn has_no_state(job: &JobContext, plane: &PlaneAccess, name: &str) -> bool {
-    let question = storage::client().head(address(plane, name));
-    let answer = question.basic_auth(&job.job().id, Some(&plane.state_token)).send().await;
-    answer.is_ok_and(|answer| answer.status() == StatusCode::NOT_FOUND)
+    let question = storage::client().get(address(plane, name));
+    match question.basic_auth(&job.job().id, Some(&plane.state_token)).send().await {
+        Ok(answer) if answer.status() == StatusCode::NOT_FOUND => answer.json::<ErrorBody>().await.is_ok(),
+        _ => false,
+    }
 }
 
 fn s3(job: &JobContext, bucket: &str, key: &str) -> Result<Prepared, ExecutorError> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, routing};
+use axum::{Json, Router, routing};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use executor_api::testing::TestJob;
@@ -23,8 +23,8 @@ const STACK: &str = include_str!("forgetful.tf");
 #[derive(Default)]
 struct Kept {
     state: Option<Bytes>,
-    /// It answers our question with an error.
-    is_broken: bool,
+    /// It answers our question with this, and without a word.
+    broken: Option<StatusCode>,
     questions: Vec<String>,
 }
 
@@ -82,21 +82,23 @@ impl StandIn {
 }
 
 fn answer(kept: &mut Kept, method: &Method, headers: &HeaderMap, body: Bytes) -> Response {
-    match *method {
-        Method::HEAD => {
-            kept.questions.push(headers["authorization"].to_str().unwrap().to_owned());
-            match (kept.is_broken, &kept.state) {
-                (true, _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-                (false, Some(_)) => StatusCode::OK.into_response(),
-                (false, None) => StatusCode::NOT_FOUND.into_response(),
-            }
-        }
-        Method::POST => {
+    let is_ours = headers["user-agent"].to_str().unwrap().starts_with("alethia-runner/");
+    if is_ours {
+        assert_eq!(*method, Method::GET);
+        kept.questions.push(headers["authorization"].to_str().unwrap().to_owned());
+    }
+    match (method, kept.broken.filter(|_| is_ours)) {
+        (_, Some(status)) => status.into_response(),
+        (&Method::POST, None) => {
             kept.state = Some(body);
             StatusCode::OK.into_response()
         }
-        _ => kept.state.clone().map_or(StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response),
+        (_, None) => kept.state.clone().map_or_else(no_state, IntoResponse::into_response),
     }
+}
+
+fn no_state() -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such state" }))).into_response()
 }
 
 #[tokio::test]
@@ -118,7 +120,10 @@ async fn a_new_stack_costs_one_question_and_an_old_one_is_read_before_its_plan()
 #[tokio::test]
 async fn a_plane_that_does_not_say_no_may_have_a_state() {
     let plane = StandIn::start().await;
-    plane.kept().is_broken = true;
-    let (_, called) = plane.run("plan", "the-old-password-1").await;
-    assert_eq!(called, ["init", "output", "plan", "show"]);
+    // What stands before a plane that restarts has no words of the plane.
+    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_FOUND] {
+        plane.kept().broken = Some(status);
+        let (_, called) = plane.run("plan", "the-old-password-1").await;
+        assert_eq!(called, ["init", "output", "plan", "show"], "{status}");
+    }
 }
