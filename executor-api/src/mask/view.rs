@@ -1,4 +1,4 @@
-//! How bytes can be read: as they are, and as a terminal shows them. A secret may have a change of colour in its middle.
+//! How bytes can be read: as they are, and without colours. A secret may have a change of colour in its middle.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -57,8 +57,8 @@ impl<'a> View<'a> {
     }
 }
 
-/// How long the sequence is that `bytes` begin with, if it changes only how text looks: a colour (`ESC [ 31 m`) or a set
-/// of characters (`ESC ( B`). One that is cut off is as long as what is there.
+/// How long the sequence is that `bytes` begin with, if it changes only how text looks: a colour (`ESC [ 31 m`) or a
+/// set of characters (`ESC ( B`). One that is cut off is as long as what is there.
 fn colour(bytes: &[u8]) -> usize {
     let (inner, last) = match bytes {
         [ESCAPE, b'[', ..] => (b' '..=b'?', b'@'..=b'~'),
