@@ -1,7 +1,7 @@
 //! The secrets of payloads: kept apart and encrypted, and given to nobody but the runner that claims the job.
 //!
-//! Which fields are secrets the kind's schema says (`writeOnly`). Where a job is shown, [`wire::HIDDEN`] stands in
-//! their place.
+//! Which fields are secrets the kind's schema says (`writeOnly`), and what is one to any of its schemas that the plane knows
+//! is one. Where a job is shown, [`wire::HIDDEN`] stands in their place.
 
 use serde_json::{Map, Value};
 use wire::{HIDDEN, Job, secret_places};
@@ -14,9 +14,18 @@ impl Vault {
     ///
     /// # Errors
     /// [`PlaneError::Invalid`] if a secret is the placeholder of one, or nobody can tell the secrets from the rest.
-    pub(crate) fn hide(&self, job: &mut Job, schema: &Value) -> Result<Option<String>, PlaneError> {
+    pub(crate) fn hide<'s>(
+        &self,
+        job: &mut Job,
+        schemas: impl IntoIterator<Item = &'s Value>,
+    ) -> Result<Option<String>, PlaneError> {
         let mut secrets = Map::new();
-        for place in secret_places(schema, &job.config_snapshot) {
+        let places = schemas.into_iter().flat_map(|schema| secret_places(schema, &job.config_snapshot));
+        let mut places: Vec<_> = places.collect();
+        // What lies within another comes after it, and is not there any more by then.
+        places.sort();
+        places.dedup_by(|one, two| one.pointer == two.pointer);
+        for place in places {
             if place.is_whole_payload() {
                 let error = "it has too many parts to tell its secrets from the rest; put large data into the source";
                 return Err(PlaneError::invalid("/config_snapshot", error));
@@ -74,7 +83,7 @@ mod tests {
     fn secrets_are_out_of_the_payload_until_they_are_put_back() {
         let payload = json!({ "token": "hunter2-hunter2", "auth": { "key": [1, 2] }, "name": "n" });
         let mut job = job(&payload);
-        let sealed = vault(1).hide(&mut job, &schema()).unwrap().unwrap();
+        let sealed = vault(1).hide(&mut job, [&schema()]).unwrap().unwrap();
         assert_eq!(job.config_snapshot, json!({ "token": HIDDEN, "auth": { "key": HIDDEN }, "name": "n" }));
         assert!(!sealed.contains("hunter2"));
         vault(1).reveal(&mut job, &sealed).unwrap();
@@ -82,9 +91,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_a_secret_to_one_schema_is_one() {
+        let payload = json!({ "token": "hunter2-hunter2", "auth": { "key": [1, 2] }, "name": "n" });
+        let token = json!({ "writeOnly": true, "contentMediaType": "application/yaml" });
+        let other = json!({ "properties": { "auth": { "writeOnly": true }, "token": token } });
+        for schemas in [[&schema(), &other], [&other, &schema()]] {
+            let mut job = job(&payload);
+            let sealed = vault(1).hide(&mut job, schemas).unwrap().unwrap();
+            assert_eq!(job.config_snapshot, json!({ "token": HIDDEN, "auth": HIDDEN, "name": "n" }));
+            vault(1).reveal(&mut job, &sealed).unwrap();
+            assert_eq!(job.config_snapshot, payload);
+        }
+    }
+
+    #[test]
     fn secrets_open_for_their_own_job_and_with_the_same_key_only() {
         let mut own = job(&json!({ "token": "hunter2-hunter2" }));
-        let sealed = vault(1).hide(&mut own, &schema()).unwrap().unwrap();
+        let sealed = vault(1).hide(&mut own, [&schema()]).unwrap().unwrap();
         let mut other = job(&own.config_snapshot);
         assert!(vault(1).reveal(&mut other, &sealed).is_err());
         assert!(vault(2).reveal(&mut own, &sealed).is_err());
@@ -97,14 +120,14 @@ mod tests {
         let schema =
             json!({ "properties": { "list": { "items": { "properties": { "token": { "writeOnly": true } } } } } });
         let long: Value = (0..100_001).map(|_| json!({ "token": "hunter2-hunter2" })).collect();
-        let error = vault(1).hide(&mut job(&json!({ "list": long })), &schema).unwrap_err();
+        let error = vault(1).hide(&mut job(&json!({ "list": long })), [&schema]).unwrap_err();
         assert!(matches!(error, PlaneError::Invalid { pointer: Some(at), .. } if at == "/config_snapshot"));
     }
 
     #[test]
     fn a_placeholder_is_no_secret() {
-        let error = vault(1).hide(&mut job(&json!({ "token": HIDDEN })), &schema()).unwrap_err();
+        let error = vault(1).hide(&mut job(&json!({ "token": HIDDEN })), [&schema()]).unwrap_err();
         assert!(matches!(error, PlaneError::Invalid { pointer: Some(at), .. } if at == "/config_snapshot/token"));
-        assert_eq!(vault(1).hide(&mut job(&json!({ "name": "n" })), &schema()).unwrap(), None);
+        assert_eq!(vault(1).hide(&mut job(&json!({ "name": "n" })), [&schema()]).unwrap(), None);
     }
 }

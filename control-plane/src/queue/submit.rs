@@ -1,6 +1,6 @@
 //! New jobs, lists of jobs, and the end that a person asks for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jsonschema::ValidationError;
@@ -95,7 +95,9 @@ impl Queue {
     /// Keeps a job. If a claim waits for it, one commit does for both.
     pub(super) async fn enqueue(&self, mut job: Job, kind: &KindInfo) -> Result<Job, PlaneError> {
         let queue = self.clone();
-        let sealed = self.0.vault.hide(&mut job, &kind.schema)?;
+        let published = self.0.directory.published_kinds(job.org_id.as_deref().unwrap_or_default());
+        let schemas = std::iter::once(&kind.schema).chain(self.schemas(&published, &kind.kind));
+        let sealed = self.0.vault.hide(&mut job, schemas)?;
         if job.concurrency_key.is_none() {
             // Of the payload as it is shown: a key is no place for a secret.
             job.concurrency_key = kind.exclusive.as_ref().and_then(|exclusive| exclusive.key(&job.config_snapshot));
@@ -147,6 +149,13 @@ impl Queue {
     /// any runner.
     fn known<'k>(&'k self, published: &'k [Arc<[KindInfo]>]) -> impl Iterator<Item = &'k KindInfo> {
         published.iter().flat_map(|kinds| kinds.iter()).chain(&self.0.linked)
+    }
+
+    /// All that is said of a kind's payload. Runners of one version say it together.
+    fn schemas<'k>(&'k self, published: &'k [Arc<[KindInfo]>], name: &'k str) -> impl Iterator<Item = &'k Value> {
+        let mut seen = HashSet::new();
+        let schemas = self.known(published).filter(move |kind| kind.kind == name).map(|kind| &kind.schema);
+        schemas.filter(move |schema| seen.insert(std::ptr::from_ref(*schema)))
     }
 
     async fn check_references(

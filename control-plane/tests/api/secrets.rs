@@ -54,6 +54,37 @@ async fn a_secret_of_a_payload_reaches_its_runner_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn what_one_runner_calls_a_secret_is_one_whoever_was_heard_last() {
+    let plane = Plane::start().await;
+    let (old, new) = (plane.register("old").await, plane.register("new").await);
+    let publish = async |runner: &crate::plane::Runner, token: Value| {
+        let schema = json!({ "type": "object", "properties": { "token": token } });
+        let kind = json!({ "kind": "app", "summary": "s", "schema": schema, "loss": "requeue", "timeout_s": 60,
+                           "grace_s": 1 });
+        assert_eq!(runner.heartbeat(json!({ "protocol": 2, "kinds": [kind] })).await["success"], true);
+    };
+    publish(&old, json!({ "type": "string" })).await;
+    publish(&new, json!({ "type": "string", "writeOnly": true })).await;
+    let hidden = json!({ "token": "(hidden)" });
+    for last in [&old, &new] {
+        last.heartbeat(json!({ "protocol": 2 })).await;
+        let job = plane.submit_as(json!({ "job_type": "app", "config_snapshot": { "token": SECRET } })).await;
+        assert_eq!(plane.job(&job).await["config_snapshot"], hidden);
+        let claimed = last.claim(json!({ "request_id": wire::JobId::generate() })).await.job.unwrap();
+        assert_eq!(claimed.config_snapshot["token"], SECRET);
+        assert_eq!(last.status(&job, 1, json!({ "status": "FAILED" })).await, StatusCode::OK);
+        let retry = format!("/api/jobs/{job}/retry");
+        let again = plane.ask(&plane.admin, Method::POST, &retry, &Value::Null).await.1;
+        assert_eq!(again["job"]["config_snapshot"], hidden);
+        last.claim_id().await;
+    }
+    let folder = plane.stop().await;
+    crate::plane::each_file(folder.path(), &mut |file, bytes| {
+        assert!(!bytes.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()), "{} holds the secret", file.display());
+    });
+}
+
+#[tokio::test]
 async fn the_secrets_of_a_job_are_used_again_by_who_submitted_it_alone() {
     let plane = Plane::start().await;
     let bob = plane.add_user("bob", "default").await;
