@@ -171,6 +171,17 @@ pub(crate) fn state_beside(dir: &Path) -> Value {
     json!({ "type": "local", "path": dir.join("terraform.tfstate") })
 }
 
+/// Which state a stack's job works on, for people: folders of the same name share one at the plane, and what a run knows is
+/// not there.
+pub(crate) fn note_of_state(payload: &Map<String, Value>) -> Option<String> {
+    let backend = payload.get("backend")?;
+    match (backend["type"].as_str()?, backend["name"].as_str(), backend["path"].as_str()) {
+        ("plane", Some(name), _) => Some(format!("state: {name}, at the control plane; --state NAME takes another")),
+        ("local", _, Some(path)) => Some(format!("state: {path}; one at the control plane is another")),
+        _ => None,
+    }
+}
+
 /// Adds values to one of the payload's objects.
 fn add(payload: &mut Map<String, Value>, field: &str, values: Vec<(String, String)>) -> anyhow::Result<()> {
     if values.is_empty() {

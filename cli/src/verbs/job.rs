@@ -15,7 +15,7 @@ use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::follow::{follow, until_interrupted};
 use crate::log_printer::LogPrinter;
-use crate::payload::{JobArgs, name_and_value, state_in_plane, state_named, take_plan};
+use crate::payload::{JobArgs, name_and_value, note_of_state, state_in_plane, state_named, take_plan};
 use crate::verbs::artifacts::{self, ArtifactsArgs};
 use crate::verbs::identity;
 use crate::{job_text, output};
@@ -191,12 +191,6 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         output::note(&note);
     }
     submitted(&api, job, args.follow, args.user.json).await
-}
-
-/// Folders of the same name share a state: everybody hears which one it is.
-fn note_of_state(payload: &Map<String, Value>) -> Option<String> {
-    let backend = payload.get("backend").filter(|backend| backend["type"] == "plane")?;
-    Some(format!("state: {}, at the control plane; --state NAME takes another", backend["name"].as_str()?))
 }
 
 /// A job that was just submitted: its id, or all that becomes of it.

@@ -44,7 +44,8 @@ pub(crate) enum Verb {
     /// Run a job here and now, without a control plane
     ///
     /// Its tools live in this process and end with it: if it is killed in the middle of an apply, so is terraform, and
-    /// what it was making may be in no state. An apply that must outlive what starts it is a job of a runner.
+    /// what it was making may be in no state. An apply that must outlive what starts it is a job of a runner. A terraform
+    /// stack has its state in its own folder here (terraform.tfstate); one at the control plane is another.
     Run(Box<run::RunArgs>),
     /// Look after the programs that jobs run: terraform, helm and their like
     #[command(subcommand)]

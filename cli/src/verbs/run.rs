@@ -15,7 +15,7 @@ use crate::ending::{Ending, Misused};
 use crate::identity_args::IdentityArgs;
 use crate::log_printer::LogPrinter;
 use crate::output;
-use crate::payload::{JobArgs, Packed, state_beside, take_plan};
+use crate::payload::{JobArgs, Packed, note_of_state, state_beside, take_plan};
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -41,6 +41,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let mut payload = args.job.payload(packed.as_ref(), state_beside)?;
     if args.plan.is_some() {
         take_plan(&args.job.kind, &mut payload);
+    }
+    if let (Some(note), false) = (note_of_state(&payload), args.json) {
+        output::note(&note);
     }
     let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
     let artifacts = args.artifacts.unwrap_or_else(|| folder.path().join("artifacts"));

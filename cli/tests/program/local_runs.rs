@@ -76,7 +76,10 @@ async fn a_plan_that_one_run_kept_is_applied_by_another_and_by_nobody_if_it_was_
     let Some(_) = tool("terraform") else { return };
     let desk = Desk::new();
     let dir = desk.stack("small", SMALL);
-    desk.run(&["run", "terraform", "--dir", &dir, "--artifacts", "kept"]).await.expect(0);
+    let planned = desk.run(&["run", "terraform", "--dir", &dir, "--artifacts", "kept"]).await.expect(0);
+    let state = fs::canonicalize(&dir).unwrap().join("terraform.tfstate").display().to_string();
+    let note = format!("state: {state}; one at the control plane is another\n");
+    assert!(planned.err.contains(&note), "{}", planned.err);
     for name in ["terraform.plan.out", "job.json"] {
         let mode = fs::metadata(desk.path("kept").join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name} is for nobody else");
