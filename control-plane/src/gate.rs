@@ -22,6 +22,10 @@ use crate::state::Actor;
 /// The runner that calls. A handler that takes this cannot forget to ask.
 pub(crate) struct AuthenticatedRunner(pub(crate) Runner);
 
+/// The runner that calls about the jobs that it holds. It may have been registered again since it was given them: its token of
+/// before is good for them until they have ended.
+pub(crate) struct WorkingRunner(pub(crate) Runner);
+
 /// The user that calls.
 pub(crate) struct AuthenticatedUser(pub(crate) User);
 
@@ -42,6 +46,14 @@ impl FromRequestParts<Plane> for AuthenticatedRunner {
 
     async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
         runner(&plane.directory, &parts.headers).map(Self)
+    }
+}
+
+impl FromRequestParts<Plane> for WorkingRunner {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, plane: &Plane) -> Result<Self, Refusal> {
+        working_runner(&plane.queue, &plane.directory, &parts.headers).await.map(Self)
     }
 }
 
@@ -90,9 +102,25 @@ pub(crate) fn claims_to_be_runner(headers: &HeaderMap) -> bool {
     [paths::WORKER_TOKEN, paths::RUNNER_TOKEN].iter().any(|name| headers.contains_key(*name))
 }
 
+fn named_runner(headers: &HeaderMap) -> (Option<&str>, Option<&str>) {
+    (text(headers, [paths::WORKER_ID, paths::RUNNER_ID]), text(headers, [paths::WORKER_TOKEN, paths::RUNNER_TOKEN]))
+}
+
+async fn working_runner(queue: &Queue, directory: &Directory, headers: &HeaderMap) -> Result<Runner, Refusal> {
+    if let (Some(id), Some(token)) = named_runner(headers)
+        && let Some((runner, jobs)) = directory.runner_by_earlier_token(id, token)
+    {
+        for job in jobs {
+            if queue.holding(&runner, &job).await?.is_held_by(&runner.id) {
+                return Ok(runner);
+            }
+        }
+    }
+    runner(directory, headers)
+}
+
 fn runner(directory: &Directory, headers: &HeaderMap) -> Result<Runner, Refusal> {
-    let id = text(headers, [paths::WORKER_ID, paths::RUNNER_ID]);
-    let token = text(headers, [paths::WORKER_TOKEN, paths::RUNNER_TOKEN]);
+    let (id, token) = named_runner(headers);
     // One text for all of it: which half was wrong is nobody's business.
     id.zip(token).and_then(|(id, token)| directory.runner_by_token(id, token)).ok_or_else(|| {
         // What is no runner's id may be its token, in the wrong header.
@@ -174,7 +202,7 @@ pub(crate) async fn readable(
     job: &JobId,
 ) -> Result<Row, Refusal> {
     if claims_to_be_runner(headers) {
-        let runner = runner(directory, headers)?;
+        let runner = working_runner(plane_queue, directory, headers).await?;
         let row = plane_queue.get(job).await?;
         return match plane_queue.runner_may_read(&runner.id, &row).await? {
             true => Ok(row),
@@ -189,7 +217,7 @@ pub(crate) async fn readable(
 #[async_trait]
 impl Access for Gate {
     async fn writing(&self, headers: &HeaderMap, job: &JobId) -> Result<JobWrite, Refusal> {
-        let runner = runner(&self.directory, headers)?;
+        let runner = working_runner(&self.queue, &self.directory, headers).await?;
         let attempt = attempt(headers)?;
         let mut holding = self.queue.holding(&runner, job).await?;
         holding.check(&runner.id, attempt)?;
@@ -226,7 +254,7 @@ impl Access for Gate {
         if !claims_to_be_runner(headers) {
             return Ok(user(&self.directory, headers)?.org);
         }
-        let runner = runner(&self.directory, headers)?;
+        let runner = working_runner(&self.queue, &self.directory, headers).await?;
         self.holds_a_job_naming(&runner, digest).await?.ok_or_else(|| Refusal::not_found("source"))
     }
 

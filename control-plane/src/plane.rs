@@ -30,15 +30,18 @@ pub(crate) struct Plane {
 
 impl Plane {
     /// Changes what was said of a runner, and tells it, even if whoever asked goes away.
-    pub(crate) async fn update_runner(
+    pub(crate) async fn change_runner<Changing>(
         &self,
         id: &RunnerId,
-        change: impl FnOnce(&mut Runner) + Send + 'static,
-    ) -> Result<Runner, PlaneError> {
-        let (plane, id) = (self.clone(), id.clone());
+        change: impl FnOnce(Directory, RunnerId) -> Changing,
+    ) -> Result<Runner, PlaneError>
+    where
+        Changing: Future<Output = Result<Runner, PlaneError>> + Send + 'static,
+    {
+        let (wake, id, change) = (self.wake.clone(), id.clone(), change(self.directory.clone(), id.clone()));
         detached(async move {
-            let runner = plane.directory.update(&id, change).await?;
-            plane.wake.runner_has_orders(&id);
+            let runner = change.await?;
+            wake.runner_has_orders(&id);
             Ok(runner)
         })
         .await

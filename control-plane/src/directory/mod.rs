@@ -1,5 +1,6 @@
 //! Who there is: runners and users. Held in memory, because every request asks; written through to the database.
 
+mod earlier_token;
 mod runner;
 pub(crate) mod runner_rows;
 mod user_rows;
@@ -10,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, watch};
-use wire::{KindInfo, RunnerId, RunnerMode};
+use wire::{JobId, KindInfo, RunnerId, RunnerMode};
 
 use crate::access::User;
 use crate::database::Database;
@@ -18,6 +19,7 @@ use crate::detached::detached;
 use crate::error::PlaneError;
 use crate::tokens;
 
+pub(crate) use earlier_token::{EarlierToken, OldToken};
 pub use runner::Runner;
 
 /// Runners and users. Cheap to clone.
@@ -59,6 +61,15 @@ impl Directory {
         // A runner that does not exist takes as long as one that does.
         let matches = tokens::matches(token, runner.map_or("", |runner| &runner.token_hash));
         runner.filter(|_| matches).cloned()
+    }
+
+    /// The runner of that id, known by a token that a registration has replaced, and the jobs that this one may finish.
+    pub(crate) fn runner_by_earlier_token(&self, id: &str, token: &str) -> Option<(Runner, Vec<JobId>)> {
+        let runner = self.runner(&id.parse().ok()?)?;
+        let EarlierToken { hash, jobs } =
+            runner.earlier_tokens.iter().find(|earlier| tokens::matches(token, &earlier.hash)).cloned()?;
+        // As who it came: so it is given no other job.
+        Some((Runner { token_hash: hash, ..runner }, jobs))
     }
 
     /// The user whose token it is.
@@ -134,7 +145,7 @@ impl Directory {
         .await
     }
 
-    /// Changes what was said of a runner, not by it: token, labels, drain, metadata. In the database first, so that what
+    /// Changes what was said of a runner, not by it: labels, drain, metadata. In the database first, so that what
     /// fails there has changed nothing.
     pub(crate) async fn update(
         &self,
@@ -147,7 +158,26 @@ impl Directory {
             change(&mut changed);
             let new = changed.clone();
             directory.0.database.writer.change(|connection| Box::pin(runner_rows::update(connection, new))).await?;
-            directory.publish(changed)
+            directory.publish(&id, |runner| {
+                // What it has said of itself meanwhile stays.
+                (runner.labels, runner.drain, runner.metadata) = (changed.labels, changed.drain, changed.metadata);
+            })
+        })
+        .await
+    }
+
+    /// Gives a runner another token.
+    pub(crate) async fn replace_token(&self, id: &RunnerId, token: &str, old: OldToken) -> Result<Runner, PlaneError> {
+        let (id, hash) = (id.clone(), tokens::digest(token));
+        self.alone(|directory| async move {
+            let (of, new) = (id.clone(), hash.clone());
+            let writer = &directory.0.database.writer;
+            let earlier =
+                writer.change(move |connection| Box::pin(runner_rows::replace_token(connection, of, new, old))).await?;
+            let replaced =
+                directory.publish(&id, |runner| (runner.token_hash, runner.earlier_tokens) = (hash, earlier));
+            directory.0.departures.send_replace(());
+            replaced
         })
         .await
     }
@@ -167,16 +197,10 @@ impl Directory {
         .await
     }
 
-    fn publish(&self, changed: Runner) -> Result<Runner, PlaneError> {
+    fn publish(&self, id: &RunnerId, change: impl FnOnce(&mut Runner)) -> Result<Runner, PlaneError> {
         let mut runners = write(&self.0.runners);
-        let runner = runners.get_mut(&changed.id).ok_or(PlaneError::NotFound("runner"))?;
-        let has_new_token = runner.token_hash != changed.token_hash;
-        // What it has said of itself meanwhile stays.
-        (runner.token_hash, runner.labels) = (changed.token_hash, changed.labels);
-        (runner.drain, runner.metadata) = (changed.drain, changed.metadata);
-        if has_new_token {
-            self.0.departures.send_replace(());
-        }
+        let runner = runners.get_mut(id).ok_or(PlaneError::NotFound("runner"))?;
+        change(runner);
         Ok(runner.clone())
     }
 
@@ -207,12 +231,17 @@ impl Directory {
         runners.values().find(|runner| runner.mode == RunnerMode::CloudHosted && runner.name == name).cloned()
     }
 
-    /// What waits for it alone may be taken by any other from then on.
+    /// Removes a runner that holds no job. What waits for it alone may be taken by any other from then on.
     pub(crate) async fn remove_runner(&self, id: &RunnerId) -> Result<(), PlaneError> {
         let id = id.clone();
         self.alone(|directory| async move {
             let gone = id.clone();
-            directory.0.database.writer.change(|connection| Box::pin(runner_rows::delete(connection, gone))).await?;
+            directory
+                .0
+                .database
+                .writer
+                .change(|connection| Box::pin(runner_rows::delete_idle(connection, gone)))
+                .await?;
             directory.forget(&id);
             Ok(())
         })
@@ -313,7 +342,7 @@ mod tests {
         let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON runners BEGIN SELECT RAISE(ABORT, 'no'); END";
         sqlx::query(refuse).execute(&directory.0.database.pool).await.unwrap();
         let departures = directory.departures();
-        let changed = directory.update(&id, |runner| runner.token_hash = tokens::digest("new")).await;
+        let changed = directory.replace_token(&id, "new", OldToken::Ends).await;
         assert!(matches!(changed, Err(PlaneError::Database(_))), "{changed:?}");
         assert!(directory.runner_by_token(id.as_str(), "old").is_some(), "its token is what it was");
         assert!(!departures.has_changed().unwrap());
@@ -368,7 +397,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (directory, id) = open(&folder).await;
         let (token, drain, said) = tokio::join!(
-            directory.update(&id, |runner| runner.token_hash = tokens::digest("new")),
+            directory.replace_token(&id, "new", OldToken::Ends),
             directory.update(&id, |runner| runner.drain = true),
             directory.heard(&id, |runner| runner.version = Some("2".to_owned()), |_, _| true),
         );

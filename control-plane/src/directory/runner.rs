@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use wire::{KindInfo, RunnerId, RunnerInfo, RunnerMode, RunnerStatus, Timestamp};
 
+use super::EarlierToken;
 use crate::tokens;
 
 /// A runner that was registered.
@@ -21,6 +22,8 @@ pub struct Runner {
     pub mode: RunnerMode,
     /// SHA-256 of its token.
     pub(crate) token_hash: String,
+    /// What its token was before, while jobs are held that were given to it then.
+    pub(crate) earlier_tokens: Vec<EarlierToken>,
     /// What it offers.
     pub labels: Map<String, Value>,
     /// The kinds that it links. Shared: every request of a runner copies what is known of it.
@@ -57,6 +60,7 @@ impl Runner {
             name,
             mode,
             token_hash: tokens::digest(token),
+            earlier_tokens: Vec::new(),
             labels: Map::new(),
             kinds: Arc::default(),
             version: None,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use wire::{KindInfo, RunnerId, Timestamp};
+use wire::{JobId, KindInfo, RunnerId, Timestamp};
 
 use super::Runner;
+use super::earlier_token::{self, EarlierToken, OldToken};
 use crate::error::PlaneError;
 use crate::queue::columns;
 
@@ -45,6 +46,12 @@ pub(super) async fn insert(connection: &mut SqliteConnection, runner: Runner) ->
     }
 }
 
+/// Removes a runner that holds no job.
+pub(super) async fn delete_idle(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), PlaneError> {
+    refuse_if_busy(connection, &id).await?;
+    delete(connection, id).await
+}
+
 /// Removes a runner. What waits for it alone would wait for ever: any other may take that, and its metadata says so.
 pub(crate) async fn delete(connection: &mut SqliteConnection, id: RunnerId) -> Result<(), PlaneError> {
     sqlx::query(
@@ -58,6 +65,46 @@ pub(crate) async fn delete(connection: &mut SqliteConnection, id: RunnerId) -> R
     .await?;
     sqlx::query("DELETE FROM runners WHERE id = ?").bind(id.as_str()).execute(connection).await?;
     Ok(())
+}
+
+/// Ending a runner, or its token, would end what it does.
+pub(crate) async fn refuse_if_busy(connection: &mut SqliteConnection, id: &RunnerId) -> Result<(), PlaneError> {
+    match held_by(connection, id).await?.first() {
+        Some(job) => Err(PlaneError::Conflict(format!("runner {id} holds job {job}"))),
+        None => Ok(()),
+    }
+}
+
+async fn held_by(connection: &mut SqliteConnection, id: &RunnerId) -> Result<Vec<JobId>, PlaneError> {
+    let sql = "SELECT id FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') ORDER BY claimed_at";
+    let held: Vec<String> = sqlx::query_scalar(sql).bind(id.as_str()).fetch_all(connection).await?;
+    held.iter().map(|id| columns::parsed(id)).collect()
+}
+
+/// Gives it another token, and returns what it may be known by until its jobs have ended.
+pub(super) async fn replace_token(
+    connection: &mut SqliteConnection,
+    id: RunnerId,
+    hash: String,
+    old: OldToken,
+) -> Result<Vec<EarlierToken>, PlaneError> {
+    let found = sqlx::query("SELECT * FROM runners WHERE id = ?").bind(id.as_str());
+    let before = read(&found.fetch_optional(&mut *connection).await?.ok_or(PlaneError::NotFound("runner"))?)?;
+    let earlier = match old {
+        OldToken::FinishesItsJobs => {
+            let held = held_by(connection, &id).await?;
+            earlier_token::with_replaced(before.earlier_tokens, before.token_hash, held)
+        }
+        OldToken::Stays => {
+            refuse_if_busy(connection, &id).await?;
+            Vec::new()
+        }
+        OldToken::Ends => Vec::new(),
+    };
+    let update = sqlx::query("UPDATE runners SET token_hash = ?, earlier_tokens = ? WHERE id = ?");
+    let kept = serde_json::to_string(&earlier).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    update.bind(hash).bind(kept).bind(id.as_str()).execute(connection).await?;
+    Ok(earlier)
 }
 
 /// How a job has deployed it. Apart from [`update`], which knows only what the directory knew before.
@@ -83,10 +130,9 @@ pub(super) async fn publish(
     Ok(())
 }
 
-/// What was said of it.
+/// What was said of it, but for its token.
 pub(super) async fn update(connection: &mut SqliteConnection, runner: Runner) -> Result<(), PlaneError> {
-    sqlx::query("UPDATE runners SET token_hash = ?, labels = ?, drain = ?, metadata = ? WHERE id = ?")
-        .bind(&runner.token_hash)
+    sqlx::query("UPDATE runners SET labels = ?, drain = ?, metadata = ? WHERE id = ?")
         .bind(Value::Object(runner.labels).to_string())
         .bind(runner.drain)
         .bind(runner.metadata.as_ref().map(Value::to_string))
@@ -112,12 +158,14 @@ pub(super) async fn heard(connection: &mut SqliteConnection, runner: &Runner) ->
 pub(super) fn read(found: &SqliteRow) -> Result<Runner, PlaneError> {
     let labels = columns::json(found, "labels")?.unwrap_or_default();
     let kinds = columns::json(found, "kinds")?.unwrap_or_default();
+    let earlier_tokens = columns::json(found, "earlier_tokens")?.map(serde_json::from_value).transpose();
     Ok(Runner {
         id: columns::parsed(found.try_get("id")?)?,
         org: found.try_get("org_id")?,
         name: found.try_get("name")?,
         mode: columns::worded(found, "mode")?,
         token_hash: found.try_get("token_hash")?,
+        earlier_tokens: earlier_tokens.map_err(|error| sqlx::Error::Decode(error.into()))?.unwrap_or_default(),
         labels: labels.as_object().cloned().unwrap_or_default(),
         // Kinds of an older form are published again with the next heartbeat.
         kinds: serde_json::from_value::<Vec<KindInfo>>(kinds).unwrap_or_default().into(),

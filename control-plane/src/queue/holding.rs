@@ -39,6 +39,10 @@ impl Holding {
         }
     }
 
+    pub(crate) fn is_held_by(&self, runner: &RunnerId) -> bool {
+        self.is_held() && self.runner.as_ref() == Some(runner)
+    }
+
     fn is_held(&self) -> bool {
         matches!(self.status, JobStatus::Claimed | JobStatus::Processing)
     }

@@ -7,7 +7,7 @@ use wire::{ClaimRequest, LossPolicy};
 use super::transitions::Event;
 use super::*;
 use crate::database::Database;
-use crate::directory::Runner;
+use crate::directory::{OldToken, Runner};
 use crate::logs::LogLimits;
 
 struct Opened {
@@ -48,7 +48,12 @@ fn job(id: &str, more: &Value) -> Job {
 
 impl Opened {
     async fn runner(&self) -> Runner {
-        let runner = Runner::new("o".to_owned(), "one".to_owned(), RunnerMode::SelfHosted, "t");
+        self.online("one").await
+    }
+
+    async fn online(&self, name: &str) -> Runner {
+        let mut runner = Runner::new("o".to_owned(), name.to_owned(), RunnerMode::SelfHosted, name);
+        runner.said = wire::RunnerStatus::Online;
         self.queue.0.directory.add_runner(runner.clone()).await.unwrap();
         runner
     }
@@ -70,18 +75,21 @@ impl Opened {
     }
 }
 
+fn claim_request() -> ClaimRequest {
+    ClaimRequest { request_id: Some("q".to_owned()), ..ClaimRequest::default() }
+}
+
 fn claimant(runner: &Runner) -> Claimant {
-    Claimant::new(runner, &ClaimRequest { request_id: Some("q".to_owned()), ..ClaimRequest::default() })
+    Claimant::new(runner, &claim_request())
 }
 
 #[tokio::test]
 async fn a_job_is_not_given_to_a_token_that_was_replaced_in_that_moment() {
     let plane = open().await;
     let (queue, directory) = (plane.queue.clone(), &plane.queue.0.directory);
-    let id = plane.runner().await.id;
-    let online = |runner: &mut Runner| runner.said = wire::RunnerStatus::Online;
-    let runner = directory.heard(&id, online, |_, _| true).await.unwrap();
-    let request = ClaimRequest { request_id: Some("q".to_owned()), wait_s: 60, ..ClaimRequest::default() };
+    let runner = plane.online("one").await;
+    let id = runner.id.clone();
+    let request = ClaimRequest { wait_s: 60, ..claim_request() };
     let claim = tokio::spawn(async move { queue.claim(&runner, &request).await });
     let row = Row::new(job("j", &json!({})), LossPolicy::Requeue);
     let reserved = loop {
@@ -90,13 +98,41 @@ async fn a_job_is_not_given_to_a_token_that_was_replaced_in_that_moment() {
             None => tokio::task::yield_now().await,
         }
     };
-    let replaced = |runner: &mut Runner| runner.token_hash = crate::tokens::digest("new");
-    directory.update(&id, replaced).await.unwrap();
+    directory.replace_token(&id, "new", OldToken::Ends).await.unwrap();
     let take = plane.queue.request(reserved.claimant(), reserved.request_id());
     let row = plane.queue.0.store.insert(row, Some(take)).await.unwrap();
     assert_eq!(row.job.status, JobStatus::Claimed);
     reserved.deliver(row);
     assert_eq!(claim.await.unwrap().unwrap().job, None);
+}
+
+#[tokio::test]
+async fn a_claim_that_took_too_long_is_not_given_the_attempt_of_another() {
+    let plane = open().await;
+    let queue = &plane.queue;
+    let row = Row::new(job("j", &json!({})), LossPolicy::Requeue);
+    let id = queue.0.store.insert(row, None).await.unwrap().job.id;
+    let claim = async |runner: &Runner| queue.claim(runner, &claim_request()).await.unwrap().job;
+    let lose = async |seconds: i64| {
+        queue.reap(in_seconds(seconds)).await.unwrap();
+        queue.reap(in_seconds(seconds + 3)).await.unwrap();
+    };
+    let [first, slow, quick] = [plane.online("a").await, plane.online("b").await, plane.online("c").await];
+    assert_eq!(claim(&first).await.unwrap().attempt, 1);
+    lose(0).await;
+    let turn = queue.turn_to_begin(&id);
+    let held = turn.lock().await;
+    let (claim_of_slow, claim_of_quick) = tokio::join!(claim(&slow), async {
+        let attempt = async || queue.get(&id).await.unwrap().job.attempt;
+        while attempt().await != 2 {}
+        lose(600).await;
+        let take = queue.request(&claimant(&quick), Some("q"));
+        assert_eq!(queue.0.store.take(take).await.unwrap().unwrap().job.attempt, 3);
+        drop(held);
+        claim(&quick).await
+    });
+    assert_eq!(claim_of_slow, None);
+    assert_eq!(claim_of_quick.unwrap().attempt, 3);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use super::body::{self, Asked};
 use crate::access::Refusal;
 use crate::directory::Runner;
 use crate::error::PlaneError;
-use crate::gate::{Attempt, AuthenticatedRunner};
+use crate::gate::{Attempt, AuthenticatedRunner, WorkingRunner};
 use crate::plane::Plane;
 use crate::queue::Reported;
 
@@ -51,7 +51,7 @@ pub(crate) async fn claim(
 /// `POST /api/workers/heartbeat`
 pub(crate) async fn heartbeat(
     State(plane): State<Plane>,
-    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
+    Asked(WorkingRunner(runner), said): Asked<WorkingRunner, JSON_BYTES>,
 ) -> Result<Json<HeartbeatAnswer>, Refusal> {
     let mut heartbeat: Heartbeat = body::json_or_default(&said)?;
     refuse_twin(&plane, &runner, &heartbeat)?;
@@ -110,7 +110,7 @@ pub(crate) async fn status(
     State(plane): State<Plane>,
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
-    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, STATUS_BYTES>,
+    Asked(WorkingRunner(runner), said): Asked<WorkingRunner, STATUS_BYTES>,
 ) -> Result<Response, Refusal> {
     let job = body::job_id(&job)?;
     let report: StatusReport = body::json(&said)?;
@@ -151,7 +151,7 @@ pub(crate) async fn git_token(
     State(plane): State<Plane>,
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
-    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
+    Asked(WorkingRunner(runner), said): Asked<WorkingRunner, JSON_BYTES>,
 ) -> Result<Json<GitTokenAnswer>, Refusal> {
     let request: GitTokenRequest = body::json_or_default(&said)?;
     let holding = plane.queue.holding(&runner, &body::job_id(&job)?).await?;
@@ -168,7 +168,7 @@ pub(crate) async fn oidc_token(
     State(plane): State<Plane>,
     Attempt(attempt): Attempt,
     Path(job): Path<String>,
-    Asked(AuthenticatedRunner(runner), said): Asked<AuthenticatedRunner, JSON_BYTES>,
+    Asked(WorkingRunner(runner), said): Asked<WorkingRunner, JSON_BYTES>,
 ) -> Result<Json<OidcTokenAnswer>, Refusal> {
     let request: OidcTokenRequest = body::json(&said)?;
     let holding = plane.queue.holding(&runner, &body::job_id(&job)?).await?;

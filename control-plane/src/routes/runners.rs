@@ -10,7 +10,7 @@ use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
 use super::body::{self, Asked};
 use crate::access::{Refusal, User};
 use crate::detached::detached;
-use crate::directory::Runner;
+use crate::directory::{Directory, OldToken, Runner};
 use crate::error::PlaneError;
 use crate::gate::{self, AuthenticatedUser};
 use crate::plane::Plane;
@@ -49,9 +49,12 @@ pub(crate) async fn register(
     // The contract's platform registers its own again and again, under the same name.
     let known = plane.directory.cloud_hosted(&request.name).filter(|_| request.mode == RunnerMode::CloudHosted);
     if let Some(known) = known {
-        let (hash, labels) = (tokens::digest(&token), request.labels);
-        let change = |runner: &mut Runner| (runner.token_hash, runner.labels) = (hash, labels);
-        let runner = plane.update_runner(&known.id, change).await?;
+        let (new, labels) = (token.clone(), request.labels);
+        let change = |directory: Directory, id| async move {
+            directory.update(&id, |runner| runner.labels = labels).await?;
+            directory.replace_token(&id, &new, OldToken::FinishesItsJobs).await
+        };
+        let runner = plane.change_runner(&known.id, change).await?;
         return Ok((StatusCode::OK, Json(answer(&plane, &runner, token).await?)));
     }
     let mut runner = Runner::new(user.org, request.name, request.mode, &token);
@@ -110,27 +113,27 @@ pub(crate) async fn remove(
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
     let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
-    check_idle(&plane, &runner, "drain it first").await?;
     let is_deployed = runner.deploy_config.is_some() && !gate::claims_to_be_runner(&headers);
     if is_deployed && !query.force {
         let error = "a job has deployed this runner, and what it made still runs; let `DESTROY_RUNNER` take that away \
                      (`alethia runner destroy`), or forget the runner only, by ?force=true (`alethia runner remove --force`)";
         return Err(PlaneError::Conflict(error.to_owned()).into());
     }
-    detached(async move {
+    let removed = detached(async move {
         plane.directory.remove_runner(&runner.id).await?;
         plane.queue.runner_is_gone(&runner.id).await;
         Ok(())
-    })
-    .await?;
+    });
+    removed.await.map_err(|error| with_remedy(error, "drain it first"))?;
     Ok(Json(json!({ "success": true })))
 }
 
-/// Refuses what would cut a runner off from the plane before it has said how its jobs end.
-async fn check_idle(plane: &Plane, runner: &Runner, remedy: &str) -> Result<(), PlaneError> {
-    let held = plane.queue.held_by(&runner.id).await?;
-    let Some(row) = held.first() else { return Ok(()) };
-    Err(PlaneError::Conflict(format!("the runner holds job {}; {remedy}", row.job.id)))
+/// A busy runner is not cut off from the plane before it has said how its jobs end.
+fn with_remedy(error: PlaneError, remedy: &str) -> PlaneError {
+    match error {
+        PlaneError::Conflict(busy) => PlaneError::Conflict(format!("{busy}; {remedy}")),
+        other => other,
+    }
 }
 
 /// `POST /api/runners/{id}/drain`
@@ -140,7 +143,8 @@ pub(crate) async fn drain(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let runner = own_runner(&plane, &user, &id)?;
-    plane.update_runner(&runner.id, |runner| runner.drain = true).await?;
+    let drain = |directory: Directory, id| async move { directory.update(&id, |runner| runner.drain = true).await };
+    plane.change_runner(&runner.id, drain).await?;
     Ok(Json(json!({ "success": true })))
 }
 
@@ -152,13 +156,11 @@ pub(crate) async fn rotate_token(
     headers: HeaderMap,
 ) -> Result<Json<RegisterAnswer>, Refusal> {
     let runner = gate::runner_of_caller(&plane.directory, &headers, &id)?;
-    if !query.force {
-        let remedy = "with its old token it could not say how that ends: drain it first, or end a token that leaked at \
-                      once, by ?force=true (`alethia runner rotate-token --force`), and start the runner with the new one";
-        check_idle(&plane, &runner, remedy).await?;
-    }
     let token = tokens::generate().map_err(|error| Refusal::internal(&error))?;
-    let hash = tokens::digest(&token);
-    let runner = plane.update_runner(&runner.id, |runner| runner.token_hash = hash).await?;
+    let (new, old) = (token.clone(), if query.force { OldToken::Ends } else { OldToken::Stays });
+    let replace = |directory: Directory, id| async move { directory.replace_token(&id, &new, old).await };
+    let remedy = "with its old token it could not say how that ends: drain it first, or end a token that leaked at once, by \
+                  ?force=true (`alethia runner rotate-token --force`), and start the runner with the new one";
+    let runner = plane.change_runner(&runner.id, replace).await.map_err(|error| with_remedy(error, remedy))?;
     Ok(Json(answer(&plane, &runner, token).await?))
 }

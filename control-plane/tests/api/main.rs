@@ -11,6 +11,7 @@ mod loss;
 mod matrix;
 mod plane;
 mod platform;
+mod registered_again;
 mod runner_update;
 mod runner_work;
 mod runners;
