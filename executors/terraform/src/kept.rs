@@ -4,8 +4,11 @@ use std::path::Path;
 
 use executor_api::{Artifact, ArtifactBody, ExecutorError, JobContext};
 
-/// The plan, as the program prints it.
+/// The plan, as the program prints it. Of one that failed at once there is nothing.
 pub(crate) async fn plan_text(job: &JobContext, text: &[u8]) -> Result<(), ExecutorError> {
+    if text.is_empty() {
+        return Ok(());
+    }
     let text = job.log().masked(&String::from_utf8_lossy(text));
     artifact(job, "plan.txt", "text/plain; charset=utf-8", ArtifactBody::Bytes(text.into_bytes())).await
 }

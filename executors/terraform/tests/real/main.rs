@@ -206,6 +206,8 @@ async fn failures_say_where_and_what_to_do() {
         let job = builder(&payload("plan", &state, &more)).build().unwrap();
         let error = run(&job).await.expect_err(expected).to_string();
         assert!(error.contains(expected), "{expected:?} is not in {error:?}");
+        // The plane takes no artifact without bytes.
+        assert_ne!(job.artifact("plan.txt"), Some(vec![]), "{expected}");
     }
     let nowhere = builder(&payload("plan", &state, &json!({}))).settings(|settings| {
         settings.env.insert("PATH".to_owned(), "/nonexistent".to_owned());
