@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use runner_host::origin;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -52,12 +53,15 @@ pub(crate) enum ApiError {
     },
     /// There was no answer.
     #[error(
-        "the control plane at {origin} does not answer; is it running? start one with `alethia server`, or name \
-         another with --origin or ALETHIA_WEB_ORIGIN"
+        "the control plane at {origin} does not answer{}; is it running? start one with `alethia server`, or name \
+         another with --origin or ALETHIA_WEB_ORIGIN",
+        proxy.as_ref().map(|proxy| format!(" through {proxy}")).unwrap_or_default()
     )]
     Unreachable {
         /// The control plane.
         origin: String,
+        /// Who stands between.
+        proxy: Option<String>,
         /// What the network says.
         #[source]
         source: reqwest::Error,
@@ -131,11 +135,7 @@ pub(crate) struct Verdict {
 impl Api {
     /// A client.
     pub(crate) fn new(origin: String, token: SecretString) -> anyhow::Result<Self> {
-        let http = Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("alethia/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let http = origin::client(&origin).user_agent(concat!("alethia/", env!("CARGO_PKG_VERSION"))).build()?;
         Ok(Self { http, origin, token })
     }
 
@@ -288,7 +288,7 @@ impl Api {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> ApiError {
-        ApiError::Unreachable { origin: self.origin.clone(), source }
+        ApiError::Unreachable { origin: self.origin.clone(), proxy: origin::proxy(&self.origin), source }
     }
 }
 

@@ -22,11 +22,12 @@ use wire::{
     StatusReport, Timestamp, paths,
 };
 
+use crate::origin;
+
 pub(crate) use error::{ClientError, Verdict};
 
 const EVENT_STREAM: &str = "text/event-stream";
 
-const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(30);
 /// Jobs depend on it. On a way that swallows what is sent the next one may be the one that arrives.
 const HEARTBEAT: Duration = Duration::from_secs(6);
@@ -52,11 +53,7 @@ type Answer<T> = Result<T, ClientError>;
 
 impl Client {
     pub(crate) fn new(origin: &str, runner_id: &RunnerId, token: &SecretString) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("alethia-runner/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let http = origin::client(origin).user_agent(concat!("alethia-runner/", env!("CARGO_PKG_VERSION"))).build()?;
         let mut headers = HeaderMap::new();
         let id = HeaderValue::from_str(runner_id.as_str());
         let token = HeaderValue::from_str(token.expose_secret()).map(|mut value| {
@@ -92,9 +89,7 @@ impl Client {
         let call = |path| self.request(Method::POST, path).timeout(patience).json(heartbeat);
         let first = json(call(paths::HEARTBEAT)).await;
         let answer: HeartbeatAnswer = match first {
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
-                json(call(paths::HEARTBEAT_RUNNERS)).await?
-            }
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => json(call(paths::HEARTBEAT_RUNNERS)).await?,
             answer => answer?,
         };
         if answer.success { Ok(answer) } else { Err(no_success()) }

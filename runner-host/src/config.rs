@@ -158,6 +158,18 @@ impl Variables {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether a switch is set, and not to `false`.
+    ///
+    /// # Errors
+    /// What is wrong, with the variable's name.
+    pub fn switch(&self, name: &str) -> Result<bool, String> {
+        match self.get(name) {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => Err(format!("{name} is true or false, not {other:?}")),
+        }
+    }
+
     /// Where what can be fetched again is kept: the operator's choice, else the XDG cache folder of this user.
     fn cache_dir(&self) -> Option<PathBuf> {
         let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());

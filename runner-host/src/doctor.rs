@@ -14,7 +14,7 @@ use crate::command::{EXIT_CONFIG, StartArgs};
 use crate::config::{Config, Variables};
 use crate::known_versions::KnownVersions;
 use crate::registry::{Capabilities, KindHere};
-use crate::{remedy, state_directory};
+use crate::{origin, remedy, state_directory};
 
 /// No job has this id. Who asks for it hears whether he is known, and has changed nothing.
 const NO_JOB: &str = "00000000-0000-0000-0000-000000000000";
@@ -69,7 +69,8 @@ async fn about_plane(config: &Config) -> (Finding, String) {
             (Finding::Warning, format!("it is there, and not well: {}", crate::chain(&error)))
         }
         Err(error @ ClientError::Unreachable(_)) => {
-            (Finding::Failure, format!("{}; check ALETHIA_WEB_ORIGIN and the way there", crate::chain(&error)))
+            let way = origin::proxy(&config.origin).unwrap_or_else(|| "the way there".to_owned());
+            (Finding::Failure, format!("{}; check ALETHIA_WEB_ORIGIN and {way}", crate::chain(&error)))
         }
         Err(error) => {
             let why = crate::chain(&error);

@@ -37,6 +37,7 @@ mod life;
 pub mod local;
 mod main_loop;
 mod oidc_token;
+pub mod origin;
 mod pauses;
 mod registry;
 mod remedy;
@@ -48,6 +49,7 @@ mod stand_in_outcome;
 mod state_directory;
 mod task_protection;
 mod time_limit;
+pub mod token;
 mod tool_probe;
 
 pub use command::{main, run_if_job_process};

@@ -11,6 +11,7 @@ mod jobs;
 mod kinds;
 mod local_runs;
 mod people;
+mod proxies;
 mod runners;
 mod stand_in;
 mod states;

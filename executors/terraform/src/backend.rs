@@ -178,7 +178,7 @@ fn address(plane: &PlaneAccess, name: &str) -> String {
 /// One request, whose answer is not read if it is a state; a plane that does not answer is left to terraform, which asks
 /// for minutes. A 404 without the plane's words is that of somebody who stands before it while it restarts.
 async fn has_no_state(job: &JobContext, plane: &PlaneAccess, name: &str) -> bool {
-    let question = storage::client().get(address(plane, name));
+    let question = storage::client(&plane.origin).get(address(plane, name));
     match question.basic_auth(&job.job().id, Some(&plane.state_token)).send().await {
         Ok(answer) if answer.status() == StatusCode::NOT_FOUND => answer.json::<ErrorBody>().await.is_ok(),
         _ => false,

@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use backon::{ExponentialBuilder, Retryable};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use executor_api::StorageSettings;
+use executor_api::{StorageSettings, goes_to_loopback};
 use md5::{Digest, Md5};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, Response, StatusCode};
@@ -58,7 +58,7 @@ impl<'a> Bucket<'a> {
         let parsed = Url::parse(&url).map_err(|_| StorageError::Address)?;
         let host = parsed.host_str().ok_or(StorageError::Address)?;
         let host = parsed.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        Ok(Self { http: client(), settings, url, host })
+        Ok(Self { http: client(&url), settings, url, host })
     }
 
     /// Asks until there is an answer, or for a few seconds: all requests about a bucket may be sent twice.
@@ -163,9 +163,12 @@ fn said(xml: &str) -> Option<String> {
     is_word.then_some(code)
 }
 
-/// A client for short questions, with no patience and no redirects.
-pub(crate) fn client() -> Client {
-    Client::builder()
+/// A client for short questions to this address, with no patience and no redirects. What stays on this machine, as the
+/// token of a state may, is no proxy's business; terraform thinks so, too.
+pub(crate) fn client(address: &str) -> Client {
+    let client = Client::builder();
+    let client = if goes_to_loopback(address) { client.no_proxy() } else { client };
+    client
         // A redirect would carry the signature to whoever is named in it.
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))

@@ -1,18 +1,16 @@
 //! Turns flags and variables into a [`Config`] and gathers everything that is wrong with them.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use url::{Host, Url};
 use wire::{RunnerId, RunnerMode};
 
 use super::{Config, ConfigError, DEFAULT_LOG_LIMIT, TOOLS, Variables};
 use crate::command::StartArgs;
+use crate::{origin, token};
 
 /// A timer beyond this is a typing error.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -72,11 +70,11 @@ impl<'a> Reader<'a> {
 
     fn origin(&mut self) -> Option<String> {
         let text = self.args.origin.as_deref().or_else(|| self.variables.get("ALETHIA_WEB_ORIGIN"));
-        let Some(text) = text.map(str::trim) else {
+        let Some(text) = text else {
             return self.problem("ALETHIA_WEB_ORIGIN is not set; set it to the control plane's address, for example https://alethia.example.com");
         };
         let allow_http = self.switch("ALETHIA_ALLOW_HTTP", false);
-        match check_origin(text, allow_http) {
+        match origin::checked(text, allow_http) {
             Ok(origin) => Some(origin),
             Err(why) => self.problem(format!("ALETHIA_WEB_ORIGIN {why}")),
         }
@@ -99,8 +97,8 @@ impl<'a> Reader<'a> {
         let direct = self.either("ALETHIA_WORKER_TOKEN", "ALETHIA_RUNNER_TOKEN").map(str::to_owned);
         let read = match (file, direct) {
             (Some(_), Some(_)) => Err("ALETHIA_WORKER_TOKEN and ALETHIA_WORKER_TOKEN_FILE are both set; keep one".to_owned()),
-            (Some(file), None) => read_token_file(&file).map_err(|why| format!("ALETHIA_WORKER_TOKEN_FILE: {} {why}", file.display())),
-            (None, Some(token)) => check_token(&token).map_err(|why| format!("ALETHIA_WORKER_TOKEN {why}")),
+            (Some(file), None) => token::in_file(&file).map_err(|why| format!("ALETHIA_WORKER_TOKEN_FILE: {} {why}", file.display())),
+            (None, Some(token)) => token::checked(&token).map_err(|why| format!("ALETHIA_WORKER_TOKEN {why}")),
             (None, None) => Err("ALETHIA_WORKER_TOKEN is not set; set it or ALETHIA_WORKER_TOKEN_FILE to what `alethia runner register` printed".to_owned()),
         };
         match read {
@@ -160,10 +158,9 @@ impl<'a> Reader<'a> {
     }
 
     fn switch(&mut self, name: &str, flag: bool) -> bool {
-        match self.variables.get(name) {
-            None | Some("false" | "0") => flag,
-            Some("true" | "1") => true,
-            Some(other) => self.problem::<bool>(format!("{name} is true or false, not {other:?}")).unwrap_or(flag),
+        match self.variables.switch(name) {
+            Ok(said) => said || flag,
+            Err(why) => self.problem::<bool>(why).unwrap_or(flag),
         }
     }
 
@@ -216,55 +213,4 @@ impl<'a> Reader<'a> {
     fn either(&self, seed: &str, later: &str) -> Option<&'a str> {
         self.variables.get(seed).or_else(|| self.variables.get(later))
     }
-}
-
-fn check_origin(text: &str, allow_http: bool) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); it looks like https://host:port"))?;
-    let loopback = match url.host() {
-        None => return Err("has no host; it looks like https://host:port".to_owned()),
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback || allow_http => {}
-        "http" => return Err("is http:// to another machine, which shows the token to the network; use https:// or set ALETHIA_ALLOW_HTTP=true".to_owned()),
-        other => return Err(format!("has the scheme {other:?}; use https://")),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user name or password; take it out".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("has a query or fragment; take it out".to_owned());
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn read_token_file(file: &Path) -> Result<SecretString, String> {
-    let metadata = std::fs::metadata(file).map_err(|error| format!("cannot be read: {error}"))?;
-    check_owner(&metadata)?;
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
-    check_token(text.strip_suffix('\n').unwrap_or(&text))
-}
-
-fn check_owner(metadata: &Metadata) -> Result<(), String> {
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.mode() & 0o077 != 0 {
-        return Err(format!("can be read by others (mode {:03o}); run chmod 600 on it", metadata.mode() & 0o777));
-    }
-    if metadata.uid() != own && metadata.uid() != 0 {
-        return Err("belongs to another user".to_owned());
-    }
-    Ok(())
-}
-
-fn check_token(token: &str) -> Result<SecretString, String> {
-    if token.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("holds blanks, line ends or other characters that no token has".to_owned());
-    }
-    Ok(SecretString::from(token.to_owned()))
 }

@@ -1,0 +1,38 @@
+//! What stays on this machine for certain: no network sees it, and no proxy need.
+
+use url::{Host, Url};
+
+/// Whether this address is on this machine for certain. Names below `localhost` are not: who resolves them may ask the
+/// network.
+#[must_use]
+pub fn goes_to_loopback(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_certain_counts() {
+        for local in [
+            "http://localhost:1/x",
+            "https://127.1",
+            "http://127.0.0.2",
+            "http://[::1]:80",
+            "http://[::ffff:127.0.0.1]",
+        ] {
+            assert!(goes_to_loopback(local), "{local}");
+        }
+        for other in
+            ["http://a.localhost", "http://127.0.0.1.example", "http://10.0.0.1", "http://0.0.0.0", "localhost", ""]
+        {
+            assert!(!goes_to_loopback(other), "{other}");
+        }
+    }
+}
