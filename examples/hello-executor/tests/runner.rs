@@ -80,3 +80,22 @@ async fn a_team_brings_its_kind_with_its_runner() {
     close.cancel();
     serving.await.unwrap().unwrap();
 }
+
+/// What the README says of this crate beside its code.
+#[tokio::test]
+async fn the_readme_shows_what_it_depends_on_and_how_it_is_asked() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (readme, manifest) = (read("../../README.md"), read("Cargo.toml"));
+    let (_, shown) = readme.split_once("```toml\n[dependencies]\n").expect("the README shows dependencies");
+    let shown = shown.split("```").next().unwrap();
+    let (_, needed) = manifest.split_once("[dependencies]\n").unwrap();
+    let needed = needed.lines().take_while(|line| !line.is_empty()).map(|line| line.split('.').next().unwrap());
+    let names: Vec<_> = shown.lines().map(|line| line.split(" = ").next().unwrap()).collect();
+    assert_eq!(names, needed.collect::<Vec<_>>());
+
+    let (_, verb) = readme.split_once("$ target/release/hello-executor ").expect("the README asks it for its kinds");
+    let verb = verb.lines().next().unwrap().to_owned();
+    let mut asked = Process::start(Path::new(env!("CARGO_BIN_EXE_hello-executor")), &[verb], &[]);
+    assert!(asked.ended().await.success());
+    asked.until_said("hello").await;
+}
