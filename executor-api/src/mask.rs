@@ -8,7 +8,6 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use wire::LogStream;
 
 use self::forms::forms;
 use self::view::View;
@@ -23,7 +22,6 @@ pub(crate) struct Masker {
     patterns: BTreeSet<Vec<u8>>,
     /// Built when a text comes: secrets become known one by one, and many a job prints nothing.
     search: OnceCell<AhoCorasick>,
-    held: [Vec<u8>; 3],
 }
 
 impl Masker {
@@ -42,12 +40,11 @@ impl Masker {
         }
     }
 
-    /// Takes bytes of `stream` and gives out what is safe to show.
+    /// Takes bytes of a stream and gives out what is safe to show.
     ///
     /// Held back is only the end of an unfinished line that may be the beginning of a secret.
-    pub(crate) fn feed(&mut self, stream: LogStream, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
+    pub(crate) fn feed(&self, held: &mut Vec<u8>, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
         let Some(search) = search(&self.search, &self.patterns) else { return out(bytes) };
-        let held = &mut self.held[stream as usize];
         held.extend_from_slice(bytes);
         let views = View::all(held);
         let open =
@@ -62,12 +59,10 @@ impl Masker {
 
     /// Gives out what is held back. Nothing follows: what could have been the beginning of a longer secret may still be
     /// a whole one.
-    pub(crate) fn finish(&mut self, out: &mut dyn FnMut(LogStream, &[u8])) {
-        for stream in [LogStream::Stdout, LogStream::Stderr, LogStream::System] {
-            let held = std::mem::take(&mut self.held[stream as usize]);
-            if !held.is_empty() {
-                out(stream, &self.whole(&held));
-            }
+    pub(crate) fn finish(&self, held: &mut Vec<u8>, out: &mut dyn FnMut(&[u8])) {
+        let held = std::mem::take(held);
+        if !held.is_empty() {
+            out(&self.whole(&held));
         }
     }
 
@@ -138,11 +133,11 @@ mod tests {
         for secret in secrets {
             masker.add(secret);
         }
-        let mut out = Vec::new();
+        let (mut held, mut out) = (Vec::new(), Vec::new());
         for piece in pieces {
-            masker.feed(LogStream::Stdout, piece, &mut |bytes| out.extend_from_slice(bytes));
+            masker.feed(&mut held, piece, &mut |bytes| out.extend_from_slice(bytes));
         }
-        masker.finish(&mut |_, bytes| out.extend_from_slice(bytes));
+        masker.finish(&mut held, &mut |bytes| out.extend_from_slice(bytes));
         out
     }
 
@@ -219,7 +214,7 @@ mod tests {
         let mut masker = Masker::default();
         masker.add("s3cr3t-value");
         let mut out = Vec::new();
-        masker.feed(LogStream::Stdout, b"Enter a value: ", &mut |bytes| out.extend_from_slice(bytes));
+        masker.feed(&mut Vec::new(), b"Enter a value: ", &mut |bytes| out.extend_from_slice(bytes));
         assert_eq!(out, b"Enter a value: ");
     }
 

@@ -6,7 +6,8 @@ use process_supervisor::{Command, Output, OutputStream, ProcessExit, StopOrder, 
 use tokio::sync::{mpsc, watch};
 use wire::{LogStream, Timestamp};
 
-use crate::{ExecutorError, JobContext, Stop};
+use crate::log_sink::ToolStream;
+use crate::{ExecutorError, JobContext, LogSink, Stop};
 
 /// Between SIGTERM and SIGKILL.
 const FIRM: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ pub struct Finished {
     pub exit: ProcessExit,
     /// Its standard output, where it was captured.
     pub stdout: Vec<u8>,
-    /// The end of its standard error, masked.
+    /// The end of its standard error, as the log shows it.
     pub stderr_tail: String,
 }
 
@@ -96,20 +97,20 @@ impl JobContext {
         }
         let (output, mut received) = mpsc::channel(OUTPUT_QUEUE);
         let (order, ordered) = watch::channel(None);
-        let mut heard = Heard::default();
+        let mut heard = Heard::new(&self.0.log);
         let mut ended = std::pin::pin!(supervise(&command, output, ordered));
         let mut stop = std::pin::pin!(self.pass_on_stop(stopping, order));
         let exit = loop {
             tokio::select! {
-                Some(output) = received.recv() => self.hear(&output, stdout, &mut heard),
+                Some(output) = received.recv() => heard.take(&output, stdout),
                 exit = &mut ended => break exit?,
                 () = &mut stop => {}
             }
         };
         while let Some(output) = received.recv().await {
-            self.hear(&output, stdout, &mut heard);
+            heard.take(&output, stdout);
         }
-        self.0.log.flush();
+        heard.end();
         if let (Stopping::Obey, true, Some(stop)) = (stopping, exit.stopped, self.0.stop.requested()) {
             return Err(ExecutorError::Stopped(stop.reason));
         }
@@ -117,24 +118,8 @@ impl JobContext {
             let limit = CAPTURE_BYTES / (1024 * 1024);
             return Err(ExecutorError::Other(format!("{} printed more than {limit} MiB", command.name())));
         }
-        let stderr_tail = self.0.log.masked(&String::from_utf8_lossy(&heard.stderr));
-        Ok(Finished { exit, stdout: heard.stdout, stderr_tail })
-    }
-
-    fn hear(&self, output: &Output, stdout: Stdout, heard: &mut Heard) {
-        let at = Timestamp::from(output.at);
-        if output.stream == OutputStream::Stderr {
-            heard.stderr.extend_from_slice(&output.bytes);
-            let surplus = heard.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
-            heard.stderr.drain(..surplus);
-            return self.0.log.write(LogStream::Stderr, at, &output.bytes);
-        }
-        if stdout != Stdout::Log {
-            heard.capture(&output.bytes);
-        }
-        if stdout != Stdout::Capture {
-            self.0.log.write(LogStream::Stdout, at, &output.bytes);
-        }
+        let stderr_tail = String::from_utf8_lossy(&heard.stderr_tail).into_owned();
+        Ok(Finished { exit, stdout: heard.captured, stderr_tail })
     }
 
     /// Turns requests to stop into orders for the process. Never returns: the process's end drops it.
@@ -156,22 +141,59 @@ impl JobContext {
     }
 }
 
-#[derive(Default)]
+/// What a tool has said so far.
 struct Heard {
-    stdout: Vec<u8>,
+    stdout: ToolStream,
+    stderr: ToolStream,
+    captured: Vec<u8>,
     /// A part of a document is worse than none.
     too_much: bool,
-    stderr: Vec<u8>,
+    /// Of what the log shows: a part of a secret could not be told from other text.
+    stderr_tail: Vec<u8>,
 }
 
 impl Heard {
-    fn capture(&mut self, bytes: &[u8]) {
-        if self.stdout.len() + bytes.len() > CAPTURE_BYTES {
-            self.too_much = true;
-        } else {
-            self.stdout.extend_from_slice(bytes);
+    fn new(log: &LogSink) -> Self {
+        Self {
+            stdout: ToolStream::new(log, LogStream::Stdout),
+            stderr: ToolStream::new(log, LogStream::Stderr),
+            captured: Vec::new(),
+            too_much: false,
+            stderr_tail: Vec::new(),
         }
     }
+
+    fn take(&mut self, output: &Output, stdout: Stdout) {
+        let at = Timestamp::from(output.at);
+        if output.stream == OutputStream::Stderr {
+            return self.stderr.write(at, &output.bytes, &mut |shown| keep_tail(&mut self.stderr_tail, shown));
+        }
+        if stdout != Stdout::Log {
+            self.capture(&output.bytes);
+        }
+        if stdout != Stdout::Capture {
+            self.stdout.write(at, &output.bytes, &mut |_| {});
+        }
+    }
+
+    fn end(&mut self) {
+        self.stdout.end(&mut |_| {});
+        self.stderr.end(&mut |shown| keep_tail(&mut self.stderr_tail, shown));
+    }
+
+    fn capture(&mut self, bytes: &[u8]) {
+        if self.captured.len() + bytes.len() > CAPTURE_BYTES {
+            self.too_much = true;
+        } else {
+            self.captured.extend_from_slice(bytes);
+        }
+    }
+}
+
+fn keep_tail(tail: &mut Vec<u8>, bytes: &[u8]) {
+    tail.extend_from_slice(bytes);
+    let surplus = tail.len().saturating_sub(STDERR_TAIL_BYTES);
+    tail.drain(..surplus);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

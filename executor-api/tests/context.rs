@@ -80,6 +80,51 @@ async fn a_secret_is_hidden_from_log_error_text_and_metadata() {
 }
 
 #[tokio::test]
+async fn an_error_text_does_not_begin_in_the_middle_of_a_secret() {
+    let job = job(&json!({}));
+    let secret = "long and secret ".repeat(2000);
+    job.context.mask(&secret);
+    std::fs::write(job.context.work_dir().join("secret"), &secret).unwrap();
+    let failed = job.context.run(sh(&job, "cat secret >&2; exit 1")).await.unwrap();
+    assert_eq!(failed.succeeded("sh").unwrap_err().to_string(), "sh failed with exit code 1: ***");
+    assert_eq!(job.log(), "***");
+}
+
+#[tokio::test]
+async fn the_end_of_one_tool_does_not_show_the_half_of_a_secret_of_another() {
+    let job = job(&json!({}));
+    job.context.mask("s3cr3t-value");
+    let slow = job.context.run(sh(&job, "mkfifo go; printf 'up s3cr'; read line <go; printf 3t-value"));
+    let quick = async {
+        while !job.log().contains("up ") {
+            tokio::task::yield_now().await;
+        }
+        job.context.run(sh(&job, "echo quick")).await.unwrap().succeeded("sh").unwrap();
+        std::fs::write(job.context.work_dir().join("go"), "\n").unwrap();
+    };
+    let (finished, ()) = tokio::join!(slow, quick);
+    finished.unwrap().succeeded("sh").unwrap();
+    assert_eq!(job.log(), "up quick\n***");
+}
+
+#[tokio::test]
+async fn what_a_tool_has_said_is_in_the_log_when_nobody_waits_for_its_end() {
+    let job = job(&json!({}));
+    job.context.mask("s3cr3t-value");
+    let command = sh(&job, "printf 'up s3cr'; while :; do sleep 0.1; done");
+    let up = async {
+        while !job.log().contains("up ") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = job.context.run(command) => unreachable!("it does not end by itself"),
+        () = up => {}
+    }
+    assert_eq!(job.log(), "up s3cr");
+}
+
+#[tokio::test]
 async fn a_child_sees_its_own_folders_and_nothing_of_ours() {
     let job = job(&json!({}));
     let finished = job.context.capture(sh(&job, "/usr/bin/env; pwd")).await.unwrap();
