@@ -13,7 +13,7 @@ use wire::{Claim, JobId, Phase, Reason, RunnerStatus};
 
 use crate::delivery::{self, Delivered, Taken};
 use crate::held_jobs::Order;
-use crate::job_directory::{Claimed, FORMAT, JobDirectory, PROCESS_OUTPUT, STOP};
+use crate::job_directory::{Claimed, FORMAT, JobDirectory, PROCESS_OUTPUT};
 use crate::life::Life;
 use crate::oidc_token::{self, Renewal};
 use crate::runner::Runner;
@@ -207,7 +207,7 @@ async fn pass_on(
     process: Option<&DetachedProcess>,
 ) -> Infallible {
     // What was wanted of an earlier start may not have been passed on.
-    let mut stop: Option<Stop> = directory.read(STOP).ok().flatten();
+    let mut stop: Option<Stop> = directory.stop().ok().flatten();
     let mut told = None;
     loop {
         if let Some(stop) = stop.filter(|_| told != stop) {
@@ -231,7 +231,7 @@ async fn pass_on(
 /// A process that has not said who it is may not listen yet, and the signal would end it. It listens, says who it is, and
 /// then looks for a stop by itself.
 fn ask_to_stop(stop: &Stop, directory: &JobDirectory, process: Option<&DetachedProcess>) -> io::Result<()> {
-    directory.place(STOP, stop)?;
+    directory.ask_to_stop(stop)?;
     match process {
         Some(process) if directory.process()?.is_some() => process.terminate(),
         _ => Ok(()),
@@ -294,7 +294,7 @@ mod tests {
             }
             let wanted = Stop { reason: StopReason::CancelledByUser, force: false };
             ask_to_stop(&wanted, &directory, Some(&process)).unwrap();
-            assert_eq!(directory.read(STOP).unwrap(), Some(wanted), "it finds that by itself");
+            assert_eq!(directory.stop().unwrap(), Some(wanted), "it finds that by itself");
             // For reading, too: then this waits for nobody.
             let mut gate = OpenOptions::new().read(true).write(true).open(directory.file("gate")).unwrap();
             gate.write_all(b"go\n").unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use executor_api::{
     AMBIENT_SECRETS, Ambient, ExecutorError, ExecutorPlugin, ExecutorRegistry, JobContext, JobContextParts, LogSink,
-    Outcome, RunAs, Stop, StopSignal, StopTrigger, run_as,
+    Outcome, RunAs, StopSignal, StopTrigger, run_as,
 };
 use futures_util::FutureExt;
 use process_supervisor::{become_subreaper, kill_descendants};
@@ -82,7 +82,7 @@ async fn run_to_outcome(directory: &JobDirectory, ambient: Ambient) -> io::Resul
 }
 
 fn pass_on_stop(directory: &JobDirectory, stop: &StopTrigger) {
-    match directory.read::<Stop>(STOP) {
+    match directory.stop() {
         Ok(Some(wanted)) => stop.stop(wanted),
         // Not ours: somebody else wants this machine to go down.
         Ok(None) => {}

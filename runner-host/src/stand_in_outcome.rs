@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use wire::{JobId, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
 
 use crate::client::ClientError;
-use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP};
+use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT};
 use crate::job_log::{FrameReader, FrameWriter};
 use crate::runner::Runner;
 use crate::{delivery, dispatch};
@@ -37,7 +37,7 @@ pub(crate) fn stop_reason(directory: &JobDirectory) -> Option<Reason> {
 }
 
 fn stop_of(directory: &JobDirectory) -> Option<Stop> {
-    directory.read(STOP).ok().flatten()
+    directory.stop().ok().flatten()
 }
 
 /// A job that cannot be started ends like any other: with a line of log and an outcome.

@@ -13,5 +13,6 @@ pub mod runner;
 pub mod scene;
 pub mod seed_client;
 pub mod seed_plane;
+pub mod small_disk;
 pub mod steps;
 mod vouched;

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use system_tests::fake_terraform::{DEAF, FORKING, FORKING_OBEDIENT, FakeTerraform, OBEDIENT};
 use system_tests::process::eventually;
 use system_tests::rig::Rig;
+use system_tests::runner::RunnerHome;
+use system_tests::small_disk::SmallDisk;
 
 /// An apply of a stack that the fake terraform never reads.
 fn apply() -> Value {
@@ -85,6 +87,23 @@ async fn force_ends_what_a_cancel_waits_for() {
     assert_eq!(end(&rig.ended(&job).await), ["CANCELLED", "cancelled_by_user"]);
     assert_eq!(fake.signals(), ["INT"]);
     assert!(!rig.log(&job).await.contains("State saved."));
+}
+
+#[tokio::test]
+async fn on_a_full_disk_every_order_reaches_its_job() {
+    let Some(disk) = SmallDisk::of("4m").await else { return };
+    let fake = FakeTerraform::new(DEAF);
+    let (terraform, state) = (fake.path().display().to_string(), disk.path().join("state"));
+    let home = |home: RunnerHome| home.with_env("ALETHIA_TERRAFORM", terraform).with_state_dir(&state);
+    let rig = Rig::with(home).await.started().await;
+    let job = rig.user.submit("terraform", &apply()).await;
+    rig.log_has(&job, "applying").await;
+    let _filler = disk.fill();
+    rig.user.cancel(&job).await;
+    eventually("it is interrupted", async || (!fake.signals().is_empty()).then_some(())).await;
+    rig.force(&job).await;
+    assert_eq!(end(&rig.ended(&job).await), ["CANCELLED", "cancelled_by_user"]);
+    assert_eq!(fake.signals(), ["INT"]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use system_tests::process::Process;
 use system_tests::proxy::{Call, Weather};
 use system_tests::runner::RunnerHome;
 use system_tests::scene::Scene;
+use system_tests::small_disk::SmallDisk;
 use system_tests::steps::Step::{self, Emit, Flow, Mark, Wait};
 use system_tests::steps::records;
 use wire::JobStatus;
@@ -173,26 +174,6 @@ async fn a_kind_that_panics_fails_its_job_alone() {
     leaves(&mut runner).await;
 }
 
-/// A small disk of its own. Only root may make one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    async fn of(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mount = system_tests::process::find("mount")?;
-        let args = ["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"].map(str::to_owned);
-        let args: Vec<_> = args.into_iter().chain([folder.path().display().to_string()]).collect();
-        let mounted = Process::start(&mount, &args, &[]).ended().await;
-        mounted.success().then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = rustix::mount::unmount(self.0.path(), rustix::mount::UnmountFlags::DETACH);
-    }
-}
-
 /// Where the log says that bytes could not be kept, so many are missing, and nowhere else.
 fn assert_every_byte_is_there_or_counted(log: &[u8], written: &[u8]) {
     let (mut at, mut gaps) = (0, 0);
@@ -212,11 +193,9 @@ fn assert_every_byte_is_there_or_counted(log: &[u8], written: &[u8]) {
 /// The tool goes on, the job ends as it ends, and says what of its log is missing.
 #[tokio::test]
 async fn a_disk_that_is_full_costs_log_and_nothing_else() {
-    let Some(disk) = SmallDisk::of("1m").await else {
-        return system_tests::process::missing("a small disk cannot be mounted here; root may");
-    };
+    let Some(disk) = SmallDisk::of("1m").await else { return };
     let mut scene = Scene::new().await;
-    scene.home = scene.home.with_state_dir(&disk.0.path().join("state"));
+    scene.home = scene.home.with_state_dir(&disk.path().join("state"));
     let mut runner = scene.home.started().await;
     let lines = Step::Lines(50_000);
     let job = scene.user.submit("ledger", &scene.ledger.job(std::slice::from_ref(&lines), &[])).await;
@@ -238,17 +217,14 @@ async fn a_disk_that_is_full_costs_log_and_nothing_else() {
 /// Each that it took would fail.
 #[tokio::test]
 async fn a_runner_without_room_takes_no_job() {
-    let Some(disk) = SmallDisk::of("1m").await else {
-        return system_tests::process::missing("a small disk cannot be mounted here; root may");
-    };
+    let Some(disk) = SmallDisk::of("1m").await else { return };
     let mut scene = Scene::new().await;
-    scene.home = scene.home.with_state_dir(&disk.0.path().join("state"));
+    scene.home = scene.home.with_state_dir(&disk.path().join("state"));
     // What a state directory has, it has before the disk is full.
     leaves(&mut scene.home.started().await).await;
     let claims = || scene.proxy.calls().iter().filter(|call| call.is_claim()).count();
     let before = claims();
-    let filler = disk.0.path().join("filler");
-    std::fs::write(&filler, vec![0; 2 << 20]).unwrap_err();
+    let filler = disk.fill();
     let mut runner = scene.home.started().await;
     runner.until_said("there is no room for a job; none is taken until there is").await;
     let job = scene.user.submit("reads-only", &scene.ledger.reading(&[Emit(3)])).await;

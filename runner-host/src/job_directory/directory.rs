@@ -45,7 +45,7 @@ impl JobDirectory {
             DirBuilder::new().mode(0o700).create(dir)?;
         }
         new_file(&self.file(LOG))?;
-        self.keep_room_for_the_outcome()?;
+        self.keep_room()?;
         self.place(CLAIM, claimed)
     }
 
@@ -70,9 +70,10 @@ impl JobDirectory {
         Ok(inputs)
     }
 
-    /// In the file that it will be written to.
-    pub(super) fn keep_room_for_the_outcome(&self) -> io::Result<()> {
-        take_room(&new_file(&self.hidden(OUTCOME))?, OUTCOME_BYTES)
+    /// For what must be said on a full disk, too: in the files that it will be written to.
+    pub(super) fn keep_room(&self) -> io::Result<()> {
+        take_room(&new_file(&self.hidden(OUTCOME))?, OUTCOME_BYTES)?;
+        self.keep_room_for_a_stop()
     }
 
     pub(crate) fn at(root: PathBuf) -> Self {

@@ -25,7 +25,7 @@ pub(crate) const COMMITTED: &str = "committed.json";
 pub(crate) const OUTCOME: &str = "outcome.json";
 /// Who runs it; locked while it lives.
 pub(super) const PROCESS: &str = "process.json";
-/// Why and how to stop.
+/// Why and how to stop; nothing, until somebody asks for it.
 pub(crate) const STOP: &str = "stop.json";
 /// What the job process itself prints: a panic, for example.
 pub(crate) const PROCESS_OUTPUT: &str = "process-output";
@@ -98,7 +98,7 @@ impl JobDirectory {
     }
 
     /// Nothing is truncated before it is written over: what the file holds already, on a full disk it must not lose.
-    fn fill(&self, name: &str, document: &impl Serialize) -> io::Result<File> {
+    pub(super) fn fill(&self, name: &str, document: &impl Serialize) -> io::Result<File> {
         let text = serde_json::to_vec(document)?;
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(false).mode(0o600).open(self.hidden(name))?;

@@ -81,7 +81,7 @@ impl JobDirectory {
         self.free_former_reserve();
         let claimed = Claimed { format: FORMAT, boot_id: boot_id()?, ..claimed };
         self.place(CLAIM, &claimed)?;
-        self.keep_room_for_the_outcome()?;
+        self.keep_room()?;
         Ok(claimed)
     }
 

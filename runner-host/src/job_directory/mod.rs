@@ -7,6 +7,7 @@ mod kept;
 mod outbox;
 mod process;
 mod room;
+mod stop;
 #[cfg(test)]
 mod tests;
 

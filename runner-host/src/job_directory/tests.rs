@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use executor_api::JobPaths;
+use executor_api::{JobPaths, Stop, StopReason};
 use serde_json::{Map, json};
 use wire::{JobStatus, LogSummary, Phase, Reason, Timestamp};
 
@@ -172,6 +172,31 @@ fn the_room_for_the_outcome_is_the_outcomes_own() {
     directory.write(OUTCOME, &"x".repeat(100)).unwrap();
     let written = fs::metadata(directory.file(OUTCOME)).unwrap();
     assert_eq!((written.ino(), written.len()), (kept.ino(), 102));
+}
+
+#[test]
+fn a_stop_has_the_room_of_the_one_before() {
+    use std::os::unix::fs::MetadataExt;
+    let (_folder, directory) = directory();
+    let files = || {
+        let files = [directory.file(STOP), directory.hidden(STOP)].map(|file| fs::metadata(file).unwrap());
+        assert!(files.iter().all(|file| file.blocks() > 0), "each has room");
+        let mut numbers = files.map(|file| file.ino());
+        numbers.sort_unstable();
+        numbers
+    };
+    let before = files();
+    assert_eq!(directory.stop().unwrap(), None);
+    for (reason, force) in [(StopReason::RunnerShutdown, false), (StopReason::CancelledByUser, true)] {
+        let stop = Stop { reason, force };
+        directory.ask_to_stop(&stop).unwrap();
+        assert_eq!((directory.stop().unwrap(), files()), (Some(stop), before));
+    }
+    fs::remove_file(directory.file(STOP)).unwrap();
+    assert_eq!(directory.stop().unwrap(), None, "an earlier version made none");
+    let stop = Stop { reason: StopReason::TimedOut, force: false };
+    directory.ask_to_stop(&stop).unwrap();
+    assert_eq!(directory.stop().unwrap(), Some(stop));
 }
 
 #[test]

@@ -89,3 +89,18 @@ fn a_reader_goes_to_where_the_plane_wants_it() {
     assert_eq!(reader.next(1).unwrap().unwrap().offset, 0);
     assert!(reader.seek(5).is_err(), "the plane stores whole frames only");
 }
+
+#[test]
+fn somebody_else_goes_on_where_a_killed_writer_left_half_a_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (mut writer, _) = FrameWriter::open(&file, u64::MAX).unwrap();
+    write(&mut writer, b"one\n");
+    write(&mut writer, b"two, of which half is there\n");
+    let length = file.metadata().unwrap().len();
+    OpenOptions::new().write(true).open(&file).unwrap().set_len(length - 8).unwrap();
+    write(&mut FrameWriter::go_on(&file).unwrap(), b"3\n");
+    assert_eq!(read(&file), b"one\n3\n");
+    assert_eq!(FrameReader::summarize(&file).unwrap().length, 6);
+}
