@@ -1,9 +1,10 @@
 //! A runner takes a job: QUEUED to CLAIMED under a lease, as a new attempt.
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use wire::{
     AttemptNo, Claim, ClaimRequest, CloudIdentity, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
@@ -20,6 +21,8 @@ use crate::wake::{Baton, Parking, Woken};
 pub struct Claimant {
     /// Which runner.
     pub runner: RunnerId,
+    /// SHA-256 of the token that it came with.
+    pub token_hash: String,
     /// Whose jobs it runs; none for a runner that works for all organisations.
     pub org: Option<String>,
     /// The kinds that it runs; none for all.
@@ -60,6 +63,7 @@ impl Claimant {
         let names_attempts = request.request_id.is_some();
         Self {
             runner: runner.id.clone(),
+            token_hash: runner.token_hash.clone(),
             org,
             kinds: request.kinds.clone(),
             labels,
@@ -229,7 +233,7 @@ impl Queue {
     }
 
     async fn answer(&self, asked: &Runner, row: Row) -> Result<Claim, PlaneError> {
-        let mut row = self.with_log_base(row).await?;
+        let Some(mut row) = self.with_log_base(row).await? else { return Ok(Claim::default()) };
         if let Some(sealed) = &row.sealed {
             self.0.vault.reveal(&mut row.job, sealed)?;
         }
@@ -251,16 +255,22 @@ impl Queue {
         Ok(Claim { job: Some(row.job), cloud_identity, access: Some(access) })
     }
 
-    /// A later attempt's log begins after what the earlier ones wrote, and after a line that says why there is one.
-    async fn with_log_base(&self, row: Row) -> Result<Row, PlaneError> {
-        if row.log_base.is_some() {
-            return Ok(row);
+    /// A later attempt's log begins after what the earlier ones wrote, and after a line that says why there is one. None if
+    /// that took so long that the attempt is over.
+    async fn with_log_base(&self, taken: Row) -> Result<Option<Row>, PlaneError> {
+        if taken.log_base.is_some() {
+            return Ok(Some(taken));
         }
+        let is_the_same = |row: &Row| {
+            let attempt = |row: &Row| (row.job.attempt, row.job.runner_id.clone());
+            attempt(row) == attempt(&taken) && !row.job.status.is_terminal()
+        };
         // The same request may be here twice; only one may write that line.
-        let _alone = self.0.beginning.lock().await;
-        let row = self.get(&row.job.id).await?;
-        if row.log_base.is_some() {
-            return Ok(row);
+        let turn = self.turn_to_begin(&taken.job.id);
+        let _alone = turn.lock().await;
+        let row = self.get(&taken.job.id).await?;
+        if row.log_base.is_some() || !is_the_same(&row) {
+            return Ok(Some(row).filter(is_the_same));
         }
         let why = format!("attempt {} begins: the runner of the attempt before was lost", row.job.attempt);
         let base = self.0.logs.begin_attempt(&row.job.id, Some(&why)).await?;
@@ -271,7 +281,13 @@ impl Queue {
             }
             Ok(())
         };
-        Ok(self.change(&row.job.id, begin).await?.0)
+        Ok(Some(self.change(&row.job.id, begin).await?.0).filter(is_the_same))
+    }
+
+    pub(super) fn turn_to_begin(&self, id: &JobId) -> Arc<Mutex<()>> {
+        let mut turns = self.0.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(id.clone()).or_default())
     }
 
     /// The state token of a job's attempt, if `token` is one: the current attempt is tried first.

@@ -101,8 +101,8 @@ struct Shared {
     seen: Mutex<HashMap<JobId, Timestamp>>,
     /// When lost runners were looked for last, which one does at a time; before the first look, long ago.
     looked: tokio::sync::Mutex<Timestamp>,
-    /// Held while a later attempt's place in the log is fixed.
-    beginning: tokio::sync::Mutex<()>,
+    /// One is held while the place of a later attempt in its job's log is fixed.
+    beginning: Mutex<HashMap<JobId, Arc<tokio::sync::Mutex<()>>>>,
     /// Held while work on a runner is taken.
     runner_work: tokio::sync::Mutex<()>,
 }

@@ -98,10 +98,10 @@ async fn a_job_is_not_given_to_a_token_that_was_replaced_in_that_moment() {
             None => tokio::task::yield_now().await,
         }
     };
-    directory.replace_token(&id, "new", OldToken::Ends).await.unwrap();
     let take = plane.queue.request(reserved.claimant(), reserved.request_id());
     let row = plane.queue.0.store.insert(row, Some(take)).await.unwrap();
     assert_eq!(row.job.status, JobStatus::Claimed);
+    directory.replace_token(&id, "new", OldToken::Ends).await.unwrap();
     reserved.deliver(row);
     assert_eq!(claim.await.unwrap().unwrap().job, None);
 }
