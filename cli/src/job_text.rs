@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstream::println;
+use serde_json::Value;
 use wire::{Job, JobStatus, Timestamp};
 
 use crate::output;
@@ -52,6 +53,9 @@ pub(crate) fn whole(job: &Job) {
     };
     println!("log        {} bytes{complete}", job.log_length);
     let metadata = job.execution_metadata.clone().unwrap_or_default();
+    for (name, why) in refused(&metadata) {
+        println!("missing    {name}: {why}");
+    }
     output::plan_summary(&metadata);
     output::outputs(&metadata);
 }
@@ -68,9 +72,20 @@ pub(crate) fn ended(job: &Job) {
     if job.log_complete == Some(false) {
         output::note("its log is not complete");
     }
-    if is_plan && job.status == JobStatus::Success && metadata["has_changes"] == true {
+    let mut all_is_there = true;
+    for (name, why) in refused(&metadata) {
+        all_is_there = false;
+        output::note(&format!("the control plane does not have {name}: {why}"));
+    }
+    if is_plan && all_is_there && job.status == JobStatus::Success && metadata["has_changes"] == true {
         output::note(&format!("apply exactly this plan: alethia job submit {}", what_applies(job)));
     }
+}
+
+/// The artifacts that the job's runner could not deliver, and why.
+fn refused(metadata: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let all = metadata.as_object().into_iter().flatten();
+    all.filter_map(|(key, why)| Some((key.strip_prefix("artifact_refused:")?, why.as_str()?)))
 }
 
 /// An environment's plan is applied by another kind, which wants the plan's payload, too.

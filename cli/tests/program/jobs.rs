@@ -201,6 +201,29 @@ async fn the_plan_of_an_environment_is_applied_by_another_kind() {
 }
 
 #[tokio::test]
+async fn a_plan_whose_file_is_not_there_says_so_in_place_of_how_to_apply_it() {
+    let mut desk = Desk::new();
+    let server = desk.serve().await;
+    let runner = StandIn::hire_for(&desk, &["PLAN"]).await;
+    fs::write(desk.path("env.json"), "{}").unwrap();
+    let ended = async {
+        let why = "413: too large; the runner keeps it";
+        let metadata =
+            json!({ "plan_completed": true, "has_changes": true, "artifact_refused:terraform.plan.out": why });
+        let job = runner.claim().await;
+        runner.end(&job, "planned", &json!({ "status": "SUCCESS", "execution_metadata": metadata })).await;
+        job.id
+    };
+    let (said, id) = tokio::join!(desk.run(&["job", "submit", "PLAN", "--payload", "env.json", "--follow"]), ended);
+    let said = said.expect(0);
+    assert!(said.err.contains("terraform.plan.out: 413: too large; the runner keeps it"), "{}{}", said.out, said.err);
+    assert!(!said.err.contains("apply exactly this plan"), "{}", said.err);
+    let shown = desk.run(&["job", "show", id.as_str()]).await.expect(0);
+    assert!(shown.out.contains("missing    terraform.plan.out: 413: too large"), "{}", shown.out);
+    leaves(server).await;
+}
+
+#[tokio::test]
 async fn what_is_no_control_plane_is_never_taken_for_one() {
     // A stand-in for a portal that answers everything with a page of its own.
     let portal = axum::Router::new().fallback(async || axum::response::Html("<html>please log in</html>"));
