@@ -11,7 +11,11 @@ use wire::{AttemptNo, JobId, Phase, Reason};
 
 use crate::short_name;
 
-use super::documents::{CLAIM, COMMITTED, Claimed, Committed, LOG, OUTCOME, OutcomeRecord};
+use super::documents::{
+    CLAIM, COMMIT, COMMITTED, Claimed, Committed, LOG, OUTCOME, OutcomeRecord, PROCESS, PROCESS_OUTPUT, STOP,
+};
+use super::format::FORMER_OUTBOX;
+use super::kept::KEPT;
 use super::room::{OUTCOME_BYTES, take_room};
 
 /// What the name of a run that was lost ends with.
@@ -147,7 +151,8 @@ impl JobDirectory {
 
     /// Removes what has left its name.
     pub(crate) fn finish_removal(&self) -> io::Result<()> {
-        self.forget_what_was_given().and_then(|()| remove_tree(&self.root))
+        self.remove_all_but(|_| false)?;
+        fs::remove_dir(&self.root)
     }
 
     /// Keeps what the run has to say where a person finds it.
@@ -170,16 +175,32 @@ impl JobDirectory {
     }
 
     /// Leaves of a lost run what it has said: what it was given and what it worked on hold secrets, and the next job on this
-    /// machine may be somebody else's. What it worked on stays where nobody knows how far it came.
+    /// machine may be somebody else's. What it worked on stays where nobody knows how far it came. What nobody knows goes.
     pub(crate) fn forget_what_was_given(&self) -> io::Result<()> {
-        let JobPaths { work, inputs, home, temp, .. } = self.paths();
-        unless_gone(fs::remove_file(self.file(CLAIM)))?;
-        for dir in [inputs, home, temp] {
-            unless_gone(remove_tree(&dir))?;
-        }
-        // Last: tools may have left files there that are not ours to delete.
-        if self.has_unknown_end() { Ok(()) } else { unless_gone(remove_tree(&work)) }
+        let work = if self.has_unknown_end() { self.paths().work } else { PathBuf::new() };
+        self.remove_all_but(|file| is_said(file) || file == work)
     }
+
+    /// As much as can be: tools may have left files that are not ours to delete, and they keep no other. Says what failed first.
+    fn remove_all_but(&self, stays: impl Fn(&Path) -> bool) -> io::Result<()> {
+        let mut removed = Ok(());
+        for entry in fs::read_dir(&self.root)? {
+            let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
+            if !stays(&path) {
+                let is_dir = entry.is_ok_and(|kind| kind.is_dir());
+                removed = removed.and(unless_gone(if is_dir { remove_tree(&path) } else { fs::remove_file(&path) }));
+            }
+        }
+        removed
+    }
+}
+
+/// Whether a file says what became of the run: nothing in it is hidden from who may see the job's log.
+fn is_said(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let documents = [LOG, COMMIT, COMMITTED, OUTCOME, PROCESS, PROCESS_OUTPUT, STOP];
+    // The first with a dot is a file, and without one the folder of the format before.
+    documents.contains(&&*name) || [FORMER_OUTBOX, KEPT].iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn unless_gone(removed: io::Result<()>) -> io::Result<()> {

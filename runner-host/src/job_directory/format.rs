@@ -29,7 +29,7 @@ const FORMER_NUMBER: &str = "format";
 const FORMER_SETTINGS: &str = "settings.json";
 /// Room for the outcome on a full disk.
 const FORMER_RESERVE: &str = "reserve";
-const FORMER_OUTBOX: &str = "outbox";
+pub(super) const FORMER_OUTBOX: &str = "outbox";
 
 /// The claim as format 1 had it.
 #[derive(Deserialize)]

@@ -8,7 +8,8 @@ use super::JobDirectory;
 use super::format::former_bytes;
 use super::outbox::PREFIX;
 
-const KEPT: &str = "kept.";
+/// What the names of such files begin with.
+pub(super) const KEPT: &str = "kept.";
 
 impl JobDirectory {
     /// Where an entry of the outbox will be found when the run is put away, if the plane will not have it. Nowhere on a

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use executor_api::{JobPaths, Stop, StopReason};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use serde_json::{Map, json};
 use wire::{JobStatus, LogSummary, Phase, Reason, Timestamp};
 
@@ -280,6 +281,44 @@ fn what_the_plane_will_not_have_stays_alone_but_on_a_runner_of_many_organisation
             assert!(fs::read(kept.unwrap()).unwrap().ends_with(b"\nbytes"));
             assert!(lost.is_lost() && !lost.has("work") && !lost.has(CLAIM));
         }
+    }
+}
+
+/// A folder that cannot be removed, as it is in use. Only root may make one.
+struct Stuck(PathBuf);
+
+impl Stuck {
+    fn make(folder: PathBuf) -> Option<Self> {
+        fs::create_dir(&folder).unwrap();
+        mount("none", &folder, "tmpfs", MountFlags::empty(), None).ok()?;
+        Some(Self(folder))
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        let _ = unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn what_cannot_be_deleted_keeps_nothing_else() {
+    for (tidy, keeps_log) in
+        [(JobDirectory::forget_what_was_given as fn(&_) -> _, true), (JobDirectory::finish_removal, false)]
+    {
+        let (_folder, directory) = directory();
+        let JobPaths { work, temp, .. } = directory.paths();
+        let Some(_stuck) = Stuck::make(temp.join("stuck")) else {
+            return executor_api::testing::missing("a folder cannot be made undeletable here; root may");
+        };
+        let secrets = [".unpackingX", ".outbox.000001.artifact.new", "settings.json", "work/terraform.tfstate"];
+        for secret in secrets {
+            fs::write(directory.file(secret), "canary").unwrap();
+        }
+        let result: std::io::Result<()> = tidy(&directory);
+        assert!(result.is_err() && directory.has("tmp/stuck"));
+        assert!(!secrets.iter().any(|secret| directory.has(secret)) && !directory.has(CLAIM) && !work.exists());
+        assert_eq!(directory.has(LOG), keeps_log);
     }
 }
 
