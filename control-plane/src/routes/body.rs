@@ -1,9 +1,11 @@
 //! Reads what a request brings, within limits, and says what is wrong with it.
 
+use std::pin::pin;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 use wire::JobId;
 
@@ -33,8 +35,8 @@ where
     }
 }
 
-/// The body and who sends it. They are asked before it, and again after it: whoever holds back the end of a request may have
-/// been removed meanwhile.
+/// The body and who sends it. They are asked before it, and again after it unless it was there at once: whoever holds back the
+/// end of a request may have been removed meanwhile.
 pub(super) async fn read_from<Who, Asking>(
     who: impl Fn() -> Asking,
     body: Body,
@@ -43,8 +45,12 @@ pub(super) async fn read_from<Who, Asking>(
 where
     Asking: Future<Output = Result<Who, Refusal>>,
 {
-    who().await?;
-    let said = read(body, limit).await?;
+    let asked = who().await?;
+    let mut reading = pin!(read(body, limit));
+    if let Some(said) = reading.as_mut().now_or_never() {
+        return Ok((asked, said?));
+    }
+    let said = reading.await?;
     Ok((who().await?, said))
 }
 
