@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome};
 
 use crate::deploy::{self, Ready};
-use crate::plan::{self, Purpose};
+use crate::plan;
 use crate::stack::{self, Setup};
 use crate::steps::Steps;
 
@@ -30,8 +30,7 @@ impl Bootstrap {
     async fn bootstrap(&self, job: &JobContext, steps: &mut Steps<'_>) -> Result<Outcome, ExecutorError> {
         let snapshot = stack::wanted(job)?;
         deploy::look(job, steps, &snapshot).await?;
-        let made = plan::make(&self.0, job, steps, &snapshot, Purpose::Keep).await?;
-        let told = plan::keep(steps, &snapshot, &made).await?;
+        let (made, told) = plan::make_and_keep(&self.0, job, steps, &snapshot).await?;
         job.progress(told.clone()).await?;
         made.cost.check(snapshot.cost_ceiling_monthly)?;
         Ready { stack: made.stack, planned: made.planned, told }.bring_about(job, steps, &snapshot).await

@@ -9,7 +9,7 @@ use crate::after_apply;
 use crate::cost::Cost;
 use crate::deploy_plan::check;
 use crate::going::Going;
-use crate::plan::{self, Purpose};
+use crate::plan;
 use crate::snapshot::{Snapshot, Software};
 use crate::stack::{self, Setup};
 use crate::steps::Steps;
@@ -44,7 +44,7 @@ impl Deploy {
         let ready = match &job.job().plan_job_id {
             Some(plan) => self.reviewed(job, steps, &snapshot, plan).await?,
             None => {
-                let made = plan::make(&self.0, job, steps, &snapshot, Purpose::Apply).await?;
+                let made = plan::make(&self.0, job, steps, &snapshot).await?;
                 made.cost.check(snapshot.cost_ceiling_monthly)?;
                 Ready { stack: made.stack, planned: made.planned, told: made.cost.told }
             }

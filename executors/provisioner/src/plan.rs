@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use executor_api::{Executor, ExecutorError, Input, Job, JobContext, Outcome};
 use executor_terraform::{PlanMode, Planned, Stack};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::cost::Cost;
 use crate::snapshot::Snapshot;
@@ -35,8 +35,7 @@ impl Plan {
     async fn plan(&self, job: &JobContext, steps: &mut Steps<'_>) -> Result<Outcome, ExecutorError> {
         let snapshot = stack::wanted(job)?;
         steps.take("preflight", "Look for the tools", async { stack::preflight(job, &[]) }).await?;
-        let made = make(&self.0, job, steps, &snapshot, Purpose::Keep).await?;
-        let metadata = keep(steps, &snapshot, &made).await?;
+        let (_, metadata) = make_and_keep(&self.0, job, steps, &snapshot).await?;
         Ok(Outcome { metadata })
     }
 }
@@ -48,35 +47,44 @@ pub(crate) struct Made<'a> {
     pub(crate) cost: Cost,
 }
 
-/// What a plan is made for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// For whoever names it later.
-    Keep,
-    /// To be applied by this job, and nothing else.
-    Apply,
-}
-
-/// Plans the whole environment.
+/// Plans the whole environment, for this job to apply it and nobody else.
 pub(crate) async fn make<'a>(
     setup: &Setup,
     job: &'a JobContext,
     steps: &mut Steps<'_>,
     snapshot: &Snapshot,
-    purpose: Purpose,
 ) -> Result<Made<'a>, ExecutorError> {
     let stack = steps.take("terraform_init", "Prepare terraform", setup.open(job, snapshot)).await?;
     let variables = tfvars(snapshot);
-    let work = async {
-        match purpose {
-            Purpose::Keep => stack.plan_to_keep(PlanMode::Normal, &variables).await,
-            Purpose::Apply => stack.plan(PlanMode::Normal, &variables).await,
-        }
-    };
+    let work = stack.plan(PlanMode::Normal, &variables);
     let planned = steps.take("terraform_plan", "Run terraform plan", work).await?;
-    job.log().system(planned.summary().line());
-    let cost = estimate(job, steps, &planned).await?;
+    let cost = cost_of(job, steps, &planned).await?;
     Ok(Made { stack, planned, cost })
+}
+
+/// The same for the DEPLOY that names it: keeps it, and says all about it.
+pub(crate) async fn make_and_keep<'a>(
+    setup: &Setup,
+    job: &'a JobContext,
+    steps: &mut Steps<'_>,
+    snapshot: &Snapshot,
+) -> Result<(Made<'a>, Map<String, Value>), ExecutorError> {
+    let stack = steps.take("terraform_init", "Prepare terraform", setup.open(job, snapshot)).await?;
+    let variables = tfvars(snapshot);
+    let work = stack.plan_to_keep(PlanMode::Normal, &variables);
+    let kept = steps.take("terraform_plan", "Run terraform plan", work).await?;
+    let cost = cost_of(job, steps, &kept.planned).await?;
+    let mut told = steps.take("keep_plan", "Keep the plan", stack.keep(&kept)).await?;
+    told.extend(cost.told.clone());
+    told.insert("configuration_hash".to_owned(), json!(snapshot.configuration_hash()));
+    told.insert("planned_at".to_owned(), json!(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()));
+    Ok((Made { stack, planned: kept.planned, cost }, told))
+}
+
+/// Says what a plan does, and what that costs.
+async fn cost_of(job: &JobContext, steps: &mut Steps<'_>, planned: &Planned) -> Result<Cost, ExecutorError> {
+    job.log().system(planned.summary().line());
+    estimate(job, steps, planned).await
 }
 
 /// A step only where there is a key.
@@ -91,19 +99,6 @@ pub(crate) async fn estimate(
     } else {
         work.await
     }
-}
-
-/// Keeps a plan for the DEPLOY that names it, and says all about it.
-pub(crate) async fn keep(
-    steps: &mut Steps<'_>,
-    snapshot: &Snapshot,
-    made: &Made<'_>,
-) -> Result<Map<String, serde_json::Value>, ExecutorError> {
-    let mut told = steps.take("keep_plan", "Keep the plan", made.stack.keep(&made.planned)).await?;
-    told.extend(made.cost.told.clone());
-    told.insert("configuration_hash".to_owned(), json!(snapshot.configuration_hash()));
-    told.insert("planned_at".to_owned(), json!(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()));
-    Ok(told)
 }
 
 /// Only a DEPLOY applies the plan of another job.

@@ -108,8 +108,9 @@ impl Run<'_> {
     }
 
     async fn plan(&self) -> Result<Outcome, ExecutorError> {
-        let planned = self.stack.plan_to_keep(self.mode(), &self.variables).await?;
-        let metadata = self.stack.keep(&planned).await?;
+        let kept = self.stack.plan_to_keep(self.mode(), &self.variables).await?;
+        let metadata = self.stack.keep(&kept).await?;
+        let planned = kept.planned;
         self.job.log().system(planned.summary().line());
         let names: Vec<_> = self.params.secret_variables.keys().collect();
         let ephemeral: Vec<_> = planned.ephemeral().keys().collect();

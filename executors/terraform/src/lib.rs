@@ -35,7 +35,7 @@ pub use options::Options;
 pub use outputs::Outputs;
 pub use params::{Action, Engine, TerraformParams};
 pub use saved_plan::SavedPlan;
-pub use stack::{Planned, Stack};
+pub use stack::{KeptPlan, Planned, Stack};
 pub use summary::{PlanSummary, ResourceChange};
 pub use terraform::{PlanMode, Terraform};
 

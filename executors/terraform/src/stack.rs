@@ -31,12 +31,12 @@ pub struct Planned {
     document: PlanDocument,
     redacted: Value,
     ephemeral: Map<String, Value>,
-    kept: Option<KeptFiles>,
 }
 
-/// The checksums of what an apply by another job needs.
-#[derive(Clone)]
-struct KeptFiles {
+/// A plan that another job may apply: what it needs for that is kept.
+pub struct KeptPlan {
+    /// The plan.
+    pub planned: Planned,
     plan_sha256: String,
     workspace_sha256: String,
 }
@@ -83,22 +83,23 @@ impl<'a> Stack<'a> {
     /// If the program fails, or its plan cannot be read.
     pub async fn plan(&self, mode: PlanMode, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
         let (file, text) = self.make_plan(mode, variables).await?;
-        let (planned, text) = join!(self.read_with(file, variables), kept::plan_text(self.job, &text));
-        text?;
-        planned
+        self.look_at(file, &text, variables).await
     }
 
-    /// Like [`Stack::plan`], for a plan that will be kept: the large part of that is done while the plan is read.
+    /// Like [`Stack::plan`], for a plan that [`Stack::keep`] keeps: the large part of that is done while the plan is read.
     ///
     /// # Errors
     /// If the program fails, its plan cannot be read, or something cannot be written down.
-    pub async fn plan_to_keep(&self, mode: PlanMode, variables: &Map<String, Value>) -> Result<Planned, ExecutorError> {
+    pub async fn plan_to_keep(
+        &self,
+        mode: PlanMode,
+        variables: &Map<String, Value>,
+    ) -> Result<KeptPlan, ExecutorError> {
         let (file, text) = self.make_plan(mode, variables).await?;
         let files = self.keep_files(&file);
-        let (planned, text, kept) =
-            join!(self.read_with(file.clone(), variables), kept::plan_text(self.job, &text), files);
-        text?;
-        Ok(Planned { kept: Some(kept?), ..planned? })
+        let (planned, files) = join!(self.look_at(file.clone(), &text, variables), files);
+        let (plan_sha256, workspace_sha256) = files?;
+        Ok(KeptPlan { planned: planned?, plan_sha256, workspace_sha256 })
     }
 
     /// The plan, and what the program printed.
@@ -110,6 +111,18 @@ impl<'a> Stack<'a> {
         let file = self.job.paths().temp.join("plan");
         let text = self.terraform.plan(mode, variables, &file).await?;
         Ok((file, text))
+    }
+
+    /// Reads what a plan says, and keeps what the program printed of it.
+    async fn look_at(
+        &self,
+        file: PathBuf,
+        text: &[u8],
+        variables: &Map<String, Value>,
+    ) -> Result<Planned, ExecutorError> {
+        let (planned, text) = join!(self.read_with(file, variables), kept::plan_text(self.job, text));
+        text?;
+        planned
     }
 
     /// Reads what a plan says that was made without ephemeral variables.
@@ -124,19 +137,16 @@ impl<'a> Stack<'a> {
         let document = self.terraform.show(&file).await?;
         let redacted = self.job.masked_value(document.redacted());
         let ephemeral = document.ephemeral(variables);
-        Ok(Planned { file, document, redacted, ephemeral, kept: None })
+        Ok(Planned { file, document, redacted, ephemeral })
     }
 
-    /// Keeps a plan as artifacts: the plan, the working directory with its lock file, and what people may read of it.
-    /// Returns the metadata that lets [`crate::SavedPlan`] tell it from every other.
+    /// Keeps what people may read of a plan, too. Returns the metadata that lets [`crate::SavedPlan`] tell it from every
+    /// other.
     ///
     /// # Errors
     /// If it cannot be written down.
-    pub async fn keep(&self, planned: &Planned) -> Result<Map<String, Value>, ExecutorError> {
-        let KeptFiles { plan_sha256, workspace_sha256 } = match &planned.kept {
-            Some(kept) => kept.clone(),
-            None => self.keep_files(&planned.file).await?,
-        };
+    pub async fn keep(&self, kept: &KeptPlan) -> Result<Map<String, Value>, ExecutorError> {
+        let KeptPlan { planned, plan_sha256, workspace_sha256 } = kept;
         let shown = ArtifactBody::Bytes(planned.redacted().to_string().into_bytes());
         kept::artifact(self.job, "plan.json", "application/json", shown).await?;
         let summary = planned.summary();
@@ -154,7 +164,8 @@ impl<'a> Stack<'a> {
         Ok(metadata.as_object().cloned().unwrap_or_default())
     }
 
-    async fn keep_files(&self, plan: &Path) -> Result<KeptFiles, ExecutorError> {
+    /// The plan, and the working directory with its lock file; the SHA-256 of each.
+    async fn keep_files(&self, plan: &Path) -> Result<(String, String), ExecutorError> {
         let plan_sha256 = digest(plan)?;
         kept::artifact(self.job, PLAN, "application/octet-stream", ArtifactBody::File(plan.to_owned())).await?;
         let dir = self.job.work_dir().to_owned();
@@ -163,7 +174,7 @@ impl<'a> Stack<'a> {
         let workspace = packed.map_err(|error| ExecutorError::Other(error.to_string()))?;
         let workspace_sha256 = hex::encode(Sha256::digest(&workspace));
         kept::artifact(self.job, WORKSPACE, "application/gzip", ArtifactBody::Bytes(workspace)).await?;
-        Ok(KeptFiles { plan_sha256, workspace_sha256 })
+        Ok((plan_sha256, workspace_sha256))
     }
 
     /// Applies exactly this plan. Pass the commit point before.
