@@ -1,12 +1,14 @@
 //! Who holds what for how long: heartbeats extend leases, the reaper ends them.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 
 use wire::{CancelOrder, Heartbeat, HeldJob, JobId, JobStatus, Phase, RunnerId, Timestamp};
 
 use super::reaper::{Fate, fate, were_away};
 use super::transitions::Event;
 use super::{Queue, Row};
+use crate::directory::Runner;
 use crate::error::PlaneError;
 use crate::state::Actor;
 
@@ -97,7 +99,7 @@ impl Queue {
     }
 
     /// Ends the leases of runners that are lost, and decides what becomes of their jobs. Says how many wait again. While
-    /// we were away nobody could reach us: then every lease begins again.
+    /// we were away nobody could reach us: then every lease begins again, and nothing was heard later than now.
     ///
     /// # Errors
     /// If the database fails.
@@ -105,12 +107,25 @@ impl Queue {
         let mut looked = self.0.looked.lock().await;
         let mut recovered = 0;
         if were_away(*looked, now, self.0.timings.reap_every) {
-            self.0.store.renew_leases(self.lease_from(now)).await?;
+            self.begin_leases_again(now).await?;
         } else {
             recovered = self.end_leases(now).await?;
         }
         *looked = now;
         Ok(recovered)
+    }
+
+    async fn begin_leases_again(&self, now: Timestamp) -> Result<(), PlaneError> {
+        self.0.store.renew_leases(self.lease_from(now)).await?;
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for runner in self.0.directory.all_runners() {
+            let not_later = |runner: &mut Runner| runner.last_heartbeat = runner.last_heartbeat.min(Some(now));
+            match self.0.directory.heard(&runner.id, not_later, |_, _| false).await {
+                Ok(_) | Err(PlaneError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     async fn end_leases(&self, now: Timestamp) -> Result<u64, PlaneError> {
@@ -132,7 +147,7 @@ impl Queue {
     }
 
     fn forget_signs(&self, held: &[Row]) {
-        let mut seen = self.0.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() > held.len() {
             let held: HashSet<_> = held.iter().map(|row| &row.job.id).collect();
             seen.retain(|id, _| held.contains(id));

@@ -77,12 +77,13 @@ pub(crate) async fn run(queue: Queue) {
     }
 }
 
-/// Whether the plane stood still, this machine slept or its clock was set: nobody could reach us for some of the time
-/// that has passed, or it has not passed at all. That is no runner's fault.
+/// Whether the plane stood still, this machine slept or its clock was set, forward or back: nobody could reach us for some
+/// of the time that has passed, or it has not passed at all. That is no runner's fault.
 pub(super) fn were_away(before: Timestamp, now: Timestamp, every: Duration) -> bool {
     const LATE: Duration = Duration::from_secs(10);
-    let passed = u64::try_from(now.as_micros().saturating_sub(before.as_micros())).unwrap_or(0);
-    Duration::from_micros(passed) > every.saturating_add(LATE)
+    let passed = now.as_micros().saturating_sub(before.as_micros());
+    let expected = if passed < 0 { Duration::ZERO } else { every };
+    Duration::from_micros(passed.unsigned_abs()) > expected.saturating_add(LATE)
 }
 
 #[cfg(test)]
@@ -155,8 +156,8 @@ mod tests {
         let every = Duration::from_secs(5);
         let after =
             |seconds| were_away(Timestamp::from_micros(START), Timestamp::from_micros(START + seconds * SECOND), every);
-        assert!(!after(5) && !after(15) && !after(-600), "late at most, or a clock that was set back");
-        assert!(after(16) && after(600));
+        assert!(!after(5) && !after(15) && !after(-10), "late at most, or a clock that was put right");
+        assert!(after(16) && after(600) && after(-11) && after(-7200));
     }
 
     #[test]

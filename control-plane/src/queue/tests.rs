@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wire::{ClaimRequest, LossPolicy};
+use wire::{ClaimRequest, LossPolicy, RunnerStatus};
 
 use super::transitions::Event;
 use super::*;
@@ -53,7 +53,7 @@ impl Opened {
 
     async fn online(&self, name: &str) -> Runner {
         let mut runner = Runner::new("o".to_owned(), name.to_owned(), RunnerMode::SelfHosted, name);
-        runner.said = wire::RunnerStatus::Online;
+        runner.said = RunnerStatus::Online;
         self.queue.0.directory.add_runner(runner.clone()).await.unwrap();
         runner
     }
@@ -229,6 +229,25 @@ async fn a_plane_that_was_away_takes_no_job_from_anybody() {
     }
     plane.queue.reap(in_seconds(703)).await.unwrap();
     assert_eq!(status().await, JobStatus::Failed);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_lease_and_no_runner_last_for_hours() {
+    let plane = open().await;
+    let (queue, runner) = (&plane.queue, plane.runner().await);
+    let row = plane.running("j", &runner).await;
+    queue.sign_of_life(&row.job.id);
+    let beat = |runner: &mut Runner| runner.last_heartbeat = Some(Timestamp::now());
+    queue.0.directory.heard(&runner.id, beat, |_, _| false).await.unwrap();
+    queue.reap(in_seconds(0)).await.unwrap();
+    queue.reap(in_seconds(-7200)).await.unwrap();
+    let status = |at: i64| {
+        let runner = queue.0.directory.runner(&runner.id).unwrap();
+        runner.status(in_seconds(at), Duration::from_secs(60))
+    };
+    assert_eq!((status(-7200 + 50), status(-7200 + 70)), (RunnerStatus::Online, RunnerStatus::Offline));
+    queue.reap(in_seconds(-7200 + 3)).await.unwrap();
+    assert_eq!(queue.get(&row.job.id).await.unwrap().job.status, JobStatus::Failed);
 }
 
 #[tokio::test]
