@@ -74,7 +74,7 @@ impl JobBackend for DirectoryBackend {
             let sha256 = hex::encode(Sha256::digest(&bytes));
             let record = ArtifactRecord { name: artifact.name, media_type: artifact.media_type, sha256 };
             directory.put_artifact(entry, &record, &bytes).map_err(|error| match file {
-                Some(file) => keep(&directory, entry, &file, error),
+                Some(file) => keep(&directory, entry, &file, &error),
                 None => error,
             })
         });
@@ -83,7 +83,7 @@ impl JobBackend for DirectoryBackend {
 }
 
 /// It may be the only copy. The error says where it is.
-fn keep(directory: &JobDirectory, entry: u32, file: &Path, error: io::Error) -> io::Error {
+fn keep(directory: &JobDirectory, entry: u32, file: &Path, error: &io::Error) -> io::Error {
     match directory.keep_file(entry, file) {
         Ok(kept) => io::Error::new(error.kind(), format!("{error}; the runner keeps the file as {}", kept.display())),
         Err(not_kept) => io::Error::new(error.kind(), format!("{error}; nor is the file kept: {not_kept}")),
