@@ -287,6 +287,7 @@ mod tests {
     fn park(wake: &Wake, runner: &str, request_id: &str) -> Parking {
         let claimant = Claimant {
             runner: runner.parse().unwrap(),
+            token_hash: String::new(),
             org: Some("o".to_owned()),
             kinds: None,
             labels: Map::new(),

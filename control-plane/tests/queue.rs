@@ -32,6 +32,7 @@ fn id(number: i64) -> JobId {
 fn claimant(runner: &str) -> Claimant {
     Claimant {
         runner: runner.parse().unwrap(),
+        token_hash: format!("token of {runner}"),
         org: Some("acme".to_owned()),
         kinds: None,
         labels: Map::new(),
@@ -156,7 +157,7 @@ async fn of_many_claims_each_job_is_given_once_and_the_oldest_first(store: impl 
     for number in (0..60).rev() {
         store.insert(job(number, json!({})), None).await.unwrap();
     }
-    assert_eq!(taken(&*store, take(claimant("r"), None)).await.as_deref(), Some("job-0"));
+    assert_eq!(taken(&*store, take(claimant("r0"), None)).await.as_deref(), Some("job-0"));
     let mut claims = JoinSet::new();
     for number in 0..80 {
         let store = Arc::clone(&store);
@@ -164,7 +165,7 @@ async fn of_many_claims_each_job_is_given_once_and_the_oldest_first(store: impl 
     }
     let given: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
     assert_eq!((given.len(), given.iter().collect::<HashSet<_>>().len()), (59, 59));
-    assert_eq!(taken(&*store, take(claimant("r"), None)).await, None);
+    assert_eq!(taken(&*store, take(claimant("r0"), None)).await, None);
 }
 
 /// Whoever was too late for the first that it found looks past what it may not take.
@@ -375,10 +376,32 @@ async fn a_runner_that_holds_a_job_is_not_taken_away(store: impl JobStore) {
     store.insert(destroy(3, "r2"), None).await.unwrap();
 }
 
-/// A database of its own for each test; its folder goes when the test ends.
+async fn a_runner_that_was_removed_or_has_another_token_by_now_is_given_nothing(store: impl JobStore) {
+    store.insert(job(1, json!({})), None).await.unwrap();
+    let replaced = Claimant { token_hash: "another".to_owned(), ..claimant("r1") };
+    for (number, claimant) in [(2, claimant("gone")), (3, replaced)] {
+        assert_eq!(taken(&store, take(claimant.clone(), Some("q"))).await, None);
+        let kept = store.insert(job(number, json!({})), Some(take(claimant, Some("q")))).await.unwrap();
+        assert_eq!((kept.job.status, kept.job.runner_id), (JobStatus::Queued, None));
+    }
+    assert_eq!(taken(&store, take(claimant("r1"), Some("q"))).await.as_deref(), Some("job-1"));
+}
+
+/// A database of its own for each test, which knows the runners r0 to r79; its folder goes when the test ends.
 async fn sqlite() -> (SqliteStore, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
+    let file = folder.path().join("plane.db");
+    let database = Database::open(&file).await.unwrap();
+    let pool = sqlx::SqlitePool::connect(&file.display().to_string()).await.unwrap();
+    sqlx::query(
+        "INSERT INTO runners (id, org_id, name, mode, token_hash, labels, kinds, said, created_at) \
+         SELECT 'r' || value, 'acme', value, 'self-hosted', 'token of r' || value, '{}', '[]', 'ONLINE', 0 FROM json_each(?)",
+    )
+    .bind(Value::from((0..80).collect::<Vec<_>>()).to_string())
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
     (SqliteStore::new(database), folder)
 }
 
@@ -414,4 +437,5 @@ conforms! { sqlite:
     what_waits_for_a_runner_that_is_taken_away_waits_for_any,
     what_is_said_of_a_job_that_has_ended_means_nothing_for_its_runner,
     a_runner_that_holds_a_job_is_not_taken_away,
+    a_runner_that_was_removed_or_has_another_token_by_now_is_given_nothing,
 }

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Row as _, SqliteExecutor};
-use wire::{RunnerId, RunnerWork};
+use wire::RunnerWork;
 
 use super::sqlite::HELD_BY;
 use super::{Claimant, Offer, Row, Take, columns};
@@ -23,7 +23,7 @@ pub(super) struct First {
 pub(super) enum Given {
     /// A job, now or by the same request before.
     Job(Box<Row>),
-    /// Its runner is being taken away.
+    /// Its runner is gone, or is being taken away.
     Nothing,
     /// Others were faster. To look again, with whom it works for by now.
     TooLate(Box<Take>),
@@ -58,7 +58,7 @@ pub(super) async fn give(connection: &mut SqliteConnection, mut take: Take, firs
     if let Some(before) = given_before(&mut *connection, &take).await? {
         return Ok(Given::Job(Box::new(before)));
     }
-    if is_taken_away(connection, &take.claimant.runner).await? {
+    if is_gone_or_leaves(connection, &take.claimant).await? {
         return Ok(Given::Nothing);
     }
     if take.claimant.is_cloud_hosted() {
@@ -74,7 +74,15 @@ pub(super) async fn give(connection: &mut SqliteConnection, mut take: Take, firs
     Ok(Given::Job(Box::new(row)))
 }
 
-pub(super) async fn is_taken_away(connection: &mut SqliteConnection, runner: &RunnerId) -> Result<bool, PlaneError> {
+/// Whether its runner was removed or given another token, or a job is to take it away.
+pub(super) async fn is_gone_or_leaves(
+    connection: &mut SqliteConnection,
+    Claimant { runner, token_hash, .. }: &Claimant,
+) -> Result<bool, PlaneError> {
+    let known = sqlx::query("SELECT 1 FROM runners WHERE id = ? AND token_hash = ?").bind(runner.as_str());
+    if known.bind(token_hash).fetch_optional(&mut *connection).await?.is_none() {
+        return Ok(true);
+    }
     let on_it = sqlx::query_scalar(ALL_ON_RUNNER).bind(runner.as_str()).bind(wire::runner_key(runner));
     let on_it: Vec<String> = on_it.fetch_all(connection).await?;
     Ok(on_it.iter().any(|kind| RunnerWork::of(kind) == Some(RunnerWork::Destroy)))

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use wire::{JobId, JobList, JobStatus, RunnerId, Timestamp};
 
-use super::giving::{self, Given, first_that_fits, give, given_before, is_taken_away};
+use super::giving::{self, Given, first_that_fits, give, given_before, is_gone_or_leaves};
 use super::runner_work::{Effect, destroyed, effect};
 use super::store::{Decide, JobStore, Take};
 use super::{ListFilter, Offer, Row, columns};
@@ -116,24 +116,16 @@ async fn renew(connection: &mut SqliteConnection, until: i64) -> Result<(), Plan
 
 async fn insert(connection: &mut SqliteConnection, mut row: Row, give_to: Option<Take>) -> Result<Row, PlaneError> {
     if let Some(runner) = destroyed(&row) {
-        refuse_if_busy(connection, &runner).await?;
+        runner_rows::refuse_if_busy(connection, &runner).await?;
     }
     columns::insert(connection, &row).await?;
     if let Some(take) = give_to
-        && !is_taken_away(connection, &take.claimant.runner).await?
+        && !is_gone_or_leaves(connection, &take.claimant).await?
     {
         take.give(&mut row)?;
         columns::save(connection, &mut row).await?;
     }
     Ok(row)
-}
-
-/// Ending a runner would end what it does.
-async fn refuse_if_busy(connection: &mut SqliteConnection, runner: &RunnerId) -> Result<(), PlaneError> {
-    let held = sqlx::query(HELD_BY).bind(runner.as_str()).fetch_optional(connection).await?;
-    let Some(held) = held else { return Ok(()) };
-    let job = columns::read(&held)?.job.id;
-    Err(PlaneError::Conflict(format!("runner {runner} holds job {job}")))
 }
 
 async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) -> Result<Row, PlaneError> {

@@ -13,8 +13,8 @@ pub type Decide = Box<dyn FnOnce(&mut Row, Option<&mut Row>) -> Result<(), Plane
 /// Where jobs are kept. A change is durable when its method returns; one that is refused changes nothing.
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
-    /// Keeps a new job, and gives it to a claimant in the same change unless a job is to take its runner away
-    /// ([`super::runner_work::destroyed`]): then it waits.
+    /// Keeps a new job, and gives it to a claimant in the same change, unless its runner was removed or given another token, or
+    /// a job is to take it away ([`super::runner_work::destroyed`]): then it waits.
     ///
     /// # Errors
     /// [`PlaneError::Conflict`] for a job that takes a runner away which holds a job.
@@ -52,9 +52,9 @@ pub trait JobStore: Send + Sync + 'static {
     async fn last_claim(&self, runner: &RunnerId) -> Result<Option<JobId>, PlaneError>;
 
     /// Hands out the oldest waiting job that the claimant may take, as a new attempt. Among any number of callers one
-    /// gets it. One that works on the same thing as a job that runs waits, and a runner that a job is to take away gets
-    /// none. The same request gets the job that it got before for as long as it holds it. Looking keeps nobody from writing,
-    /// however many jobs wait that the claimant may not take.
+    /// gets it. One that works on the same thing as a job that runs waits, and a runner that was removed or given another
+    /// token, or that a job is to take away, gets none. The same request gets the job that it got before for as long as it
+    /// holds it. Looking keeps nobody from writing, however many jobs wait that the claimant may not take.
     async fn take(&self, take: Take) -> Result<Option<Row>, PlaneError>;
 
     /// Changes one job; nobody else changes it, or the job whose plan it applies, meanwhile. What its end means for the

@@ -3,6 +3,7 @@
 mod bad_input;
 mod claims;
 mod concurrency;
+mod ended;
 mod hang_up;
 mod held_back;
 mod identities;
