@@ -6,6 +6,7 @@ mod view;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
@@ -20,6 +21,7 @@ const MIN_BYTES: usize = 6;
 #[derive(Default)]
 pub(crate) struct Masker {
     patterns: BTreeSet<Vec<u8>>,
+    longest: usize,
     /// Built when a text comes: secrets become known one by one, and many a job prints nothing.
     search: OnceCell<AhoCorasick>,
 }
@@ -36,6 +38,7 @@ impl Masker {
             }
         }
         if self.patterns.len() != before {
+            self.longest = self.patterns.iter().map(Vec::len).max().unwrap_or(0);
             self.search.take();
         }
     }
@@ -47,8 +50,7 @@ impl Masker {
         let Some(search) = search(&self.search, &self.patterns) else { return out(bytes) };
         held.extend_from_slice(bytes);
         let views = View::all(held);
-        let open =
-            views.iter().filter_map(|view| view.place(view.text.len() - open_suffix(&self.patterns, &view.text)));
+        let open = views.iter().filter_map(|view| view.place(view.text.len() - self.open_suffix(&view.text)));
         let first_open = open.min().unwrap_or(held.len());
         let (shown, rest) = replace(search, held, &views, first_open);
         *held = rest;
@@ -74,6 +76,20 @@ impl Masker {
     fn whole<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(search) = search(&self.search, &self.patterns) else { return bytes.into() };
         replace(search, bytes, &View::all(bytes), bytes.len()).0.into()
+    }
+
+    /// How many bytes at the end may be the beginning of a secret. A line end clears it: every line of a secret of
+    /// several lines is a pattern of its own.
+    fn open_suffix(&self, bytes: &[u8]) -> usize {
+        let line = bytes.iter().rposition(|&b| b == b'\n').map_or(bytes, |end| &bytes[end + 1..]);
+        let first = line.len().saturating_sub(self.longest.saturating_sub(1));
+        (first..line.len()).find(|&start| self.is_beginning(&line[start..])).map_or(0, |start| line.len() - start)
+    }
+
+    /// Whether a pattern begins with `bytes` and goes on: in their order it would be the next.
+    fn is_beginning(&self, bytes: &[u8]) -> bool {
+        let next = self.patterns.range::<[u8], _>((Bound::Excluded(bytes), Bound::Unbounded)).next();
+        next.is_some_and(|pattern| pattern.starts_with(bytes))
     }
 }
 
@@ -110,17 +126,6 @@ fn replace(search: &AhoCorasick, bytes: &[u8], views: &[View], first_open: usize
     let safe = first_open.max(at);
     shown.extend_from_slice(&bytes[at..safe]);
     (shown, bytes[safe..].to_vec())
-}
-
-/// How many bytes at the end may be the beginning of a secret. A line end clears it: every line of a secret of
-/// several lines is a pattern of its own.
-fn open_suffix(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> usize {
-    let line = bytes.iter().rposition(|&b| b == b'\n').map_or(bytes, |end| &bytes[end + 1..]);
-    let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
-    let first = line.len().saturating_sub(longest.saturating_sub(1));
-    (first..line.len())
-        .find(|&start| patterns.iter().any(|p| p.len() > line.len() - start && p.starts_with(&line[start..])))
-        .map_or(0, |start| line.len() - start)
 }
 
 #[cfg(test)]
@@ -259,6 +264,19 @@ mod tests {
             for secret in ALIKE {
                 prop_assert!(!shown.windows(secret.len()).any(|w| w == secret.as_bytes()));
             }
+        }
+
+        #[test]
+        fn what_may_begin_a_secret_is_found_as_if_each_were_looked_at(
+            patterns in prop::collection::btree_set("[ab]{1,9}".prop_map(String::into_bytes), 0..6),
+            text in "[ab\n]{0,12}",
+        ) {
+            let line = text.rsplit('\n').next().unwrap().as_bytes();
+            let begins = |rest: &&[u8]| patterns.iter().any(|p| p.len() > rest.len() && p.starts_with(rest));
+            let open = (0..line.len()).map(|start| &line[start..]).find(begins).map_or(0, <[u8]>::len);
+            let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
+            let masker = Masker { patterns: patterns.clone(), longest, ..Masker::default() };
+            prop_assert_eq!(masker.open_suffix(text.as_bytes()), open);
         }
 
         #[test]
