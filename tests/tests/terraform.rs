@@ -163,7 +163,24 @@ async fn a_plan_is_for_its_own_stack_and_state() {
 #[tokio::test]
 async fn of_two_jobs_with_one_plan_one_applies_it() {
     let Some(mut rig) = rig().await else { return };
-    let planned = run(&rig, &payload("plan", "net", STACK)).await;
+    let (_, _, loser) = two_with_one_plan(&mut rig).await;
+    let text = failed(&rig, &loser).await;
+    assert!(text.contains("the state has changed since the plan was made; plan again"), "{text}");
+    let log = rig.log(id(&loser)).await;
+    assert!(!log.contains("Creating..."), "{log}");
+
+    // Now there is nothing to do, so the state does not show that it was done: the plane knows.
+    let (planned, winner, loser) = two_with_one_plan(&mut rig).await;
+    let text = failed(&rig, &loser).await;
+    let expected = format!("the plan of job {} was already applied by job {}", id(&planned), id(&winner));
+    assert!(text.contains(&expected), "{text}");
+    let log = rig.log(id(&loser)).await;
+    assert!(!log.contains("Apply complete!"), "{log}");
+}
+
+/// A plan, the job that applied it, and the one that did not.
+async fn two_with_one_plan(rig: &mut Rig) -> (Value, Value, Value) {
+    let planned = run(rig, &payload("plan", "net", STACK)).await;
     // Nobody begins before both are there.
     rig.stop_runner().await;
     let submission = application(&planned, &json!({ "action": "apply" }));
@@ -171,12 +188,8 @@ async fn of_two_jobs_with_one_plan_one_applies_it() {
     rig.start_runner().await;
     let (one, two) = (rig.ended(&one).await, rig.ended(&two).await);
     let (winner, loser) = if one["status"] == "SUCCESS" { (one, two) } else { (two, one) };
-    succeeded(&rig, &winner).await;
-    let text = failed(&rig, &loser).await;
-    let expected = format!("the plan of job {} was already applied by job {}", id(&planned), id(&winner));
-    assert!(text.contains(&expected), "{text}");
-    let log = rig.log(id(&loser)).await;
-    assert!(!log.contains("Creating..."), "{log}");
+    succeeded(rig, &winner).await;
+    (planned, winner, loser)
 }
 
 /// The stored bytes of an artifact.
