@@ -58,6 +58,7 @@ pub(crate) async fn heartbeat(
     if let Some(kinds) = heartbeat.kinds.take() {
         plane.directory.publish_kinds(&runner.id, kinds).await?;
     }
+    let is_another = matches!((&runner.instance_id, &heartbeat.instance_id), (Some(known), Some(new)) if known != new);
     let said = heartbeat.clone();
     let mut runner = sign_of_life(&plane, &runner.id, move |runner| {
         runner.said = said.status;
@@ -65,8 +66,10 @@ pub(crate) async fn heartbeat(
         runner.instance_id = said.instance_id.or(runner.instance_id.take());
     })
     .await?;
-    // What it was asked for is done when it is gone.
-    if runner.drain && runner.said == RunnerStatus::Offline {
+    // What it was asked for is done when it is gone; also if it went without a word, and another is in its place.
+    let is_gone = runner.said == RunnerStatus::Offline
+        || runner.drain && is_another && plane.queue.held_by(&runner.id).await?.is_empty();
+    if runner.drain && is_gone {
         runner = plane.directory.update(&runner.id, |runner| runner.drain = false).await?;
     }
     let lost = plane.queue.extend_leases(&runner.id, &heartbeat).await?;

@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode};
+use wire::{RegisterAnswer, RegisterRequest, RunnerInfo, RunnerMode, RunnerStatus, Timestamp};
 
 use super::body::{self, Asked};
 use crate::access::{Refusal, User};
@@ -143,6 +143,12 @@ pub(crate) async fn drain(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let runner = own_runner(&plane, &user, &id)?;
+    // Kept for its next start, it would end that at once.
+    let is_offline = runner.status(Timestamp::now(), plane.queue.timings().online) == RunnerStatus::Offline;
+    if is_offline && plane.queue.held_by(&runner.id).await?.is_empty() {
+        let error = format!("runner {:?} is offline and holds no job; there is nothing to drain", runner.name);
+        return Err(PlaneError::Conflict(error).into());
+    }
     let drain = |directory: Directory, id| async move { directory.update(&id, |runner| runner.drain = true).await };
     plane.change_runner(&runner.id, drain).await?;
     Ok(Json(json!({ "success": true })))

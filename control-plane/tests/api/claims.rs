@@ -106,6 +106,7 @@ async fn a_draining_runner_is_given_nothing_and_is_in_nobodys_way() {
     let plane = Plane::start().await;
     let (drained, leaving, other) =
         (plane.register("drained").await, plane.register("leaving").await, plane.register("other").await);
+    drained.heartbeat(json!({ "protocol": 2 })).await;
     assert_eq!(plane.post(&format!("/api/runners/{}/drain", drained.id)).await, StatusCode::OK);
     leaving.heartbeat(json!({ "protocol": 2, "status": "DRAINING" })).await;
     let mut parked = JoinSet::new();

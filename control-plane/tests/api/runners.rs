@@ -87,6 +87,31 @@ async fn a_drain_is_told_and_over_when_the_runner_has_left() {
 }
 
 #[tokio::test]
+async fn a_drain_is_for_who_is_there() {
+    let online = Duration::from_millis(50);
+    let plane = Plane::start_with(Timings { online, ..Timings::default() }).await;
+    let runner = plane.register("one").await;
+    let (path, drain) = (format!("/api/runners/{}", runner.id), format!("/api/runners/{}/drain", runner.id));
+    let beat = async |instance: &str| runner.heartbeat(json!({ "protocol": 2, "instance_id": instance })).await;
+    let is_gone = async || while plane.get(&path).await["status"] != "OFFLINE" {};
+    let refused = plane.user(Method::POST, &drain).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    let error = refused.json::<Value>().await.unwrap()["error"].as_str().unwrap().to_owned();
+    assert_eq!(error, "runner \"one\" is offline and holds no job; there is nothing to drain");
+    assert_eq!(beat("a").await["drain"], false, "its next start is not ended by it");
+
+    let job = plane.submit("read").await;
+    assert_eq!(runner.claim_id().await, job);
+    is_gone().await;
+    assert_eq!(plane.post(&drain).await, StatusCode::OK, "it holds a job");
+    assert_eq!(beat("b").await["drain"], true, "and has it still");
+    assert_eq!(runner.status(&job, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+    assert_eq!(beat("b").await["drain"], true);
+    is_gone().await;
+    assert_eq!(beat("c").await["drain"], false, "who was asked went without a word");
+}
+
+#[tokio::test]
 async fn a_runner_is_online_for_a_while_after_its_last_sign_of_life() {
     let online = Duration::from_millis(50);
     let plane = Plane::start_with(Timings { online, ..Timings::default() }).await;
