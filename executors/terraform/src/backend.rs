@@ -67,9 +67,12 @@ impl Backend {
 
     /// Writes what terraform reads, and returns arguments for `init` and environment for every command.
     pub(crate) fn prepare(&self, job: &JobContext, dir: &Path) -> Result<Prepared, ExecutorError> {
-        for own in own_backend::named(dir) {
-            job.log().system(format!("the stack's own backend is not used: {own}"));
-        }
+        let place = match self {
+            Self::Plane { name } => format!("{name} at the control plane"),
+            Self::S3 { bucket, key } => format!("{key} in the bucket {bucket}"),
+            Self::Local { path } => format!("{} on this machine", path.display()),
+        };
+        job.log().system(format!("the state is {place}; a backend that the stack names does not count"));
         let config = match self {
             Self::Local { path } => json!({ "path": path }),
             Self::Plane { .. } | Self::S3 { .. } => json!({}),
