@@ -204,7 +204,7 @@ pub(crate) async fn readable(
     if claims_to_be_runner(headers) {
         let runner = working_runner(plane_queue, directory, headers).await?;
         let row = plane_queue.get(job).await?;
-        return match plane_queue.runner_may_read(&runner.id, &row).await? {
+        return match plane_queue.runner_may_read(&runner, &row).await? {
             true => Ok(row),
             false => Err(Refusal::not_found("job")),
         };

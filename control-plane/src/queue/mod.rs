@@ -28,7 +28,7 @@ use wire::{Job, JobId, JobStatus, RunnerId, RunnerMode, Timestamp};
 
 use crate::access::Progress;
 use crate::detached::detached;
-use crate::directory::Directory;
+use crate::directory::{Directory, Runner};
 use crate::error::PlaneError;
 use crate::identities::Identities;
 use crate::logs::LogStore;
@@ -222,12 +222,11 @@ impl Queue {
         .await
     }
 
-    /// A job does not run any more: the next that works on the same thing may.
+    /// A job does not run any more: the next that works on the same thing may. Which one that is depends on who asks.
     async fn let_next_go(&self, row: &Row) {
         let Some(key) = row.job.concurrency_key.as_deref().filter(|_| row.job.status.is_terminal()) else { return };
-        match self.0.store.first_on(row.org(), key).await {
-            Ok(Some(next)) if next.job.status == JobStatus::Queued => self.0.wake.job_waits(Offer::of(&next.job)),
-            Ok(_) => {}
+        match self.0.store.waiting_on(row.org(), key).await {
+            Ok(waiting) => waiting.into_iter().for_each(|next| self.0.wake.job_waits(next)),
             // It costs the next job the time until a claim looks again by itself.
             Err(error) => tracing::error!(%error, "cannot look for the next job"),
         }
@@ -258,12 +257,13 @@ impl Queue {
         self.0.store.held_by(runner).await
     }
 
-    /// Whether the runner holds or held the job, or holds one that applies its plan: then it may read it.
-    pub(crate) async fn runner_may_read(&self, runner: &RunnerId, row: &Row) -> Result<bool, PlaneError> {
-        if row.job.runner_id.as_ref() == Some(runner) {
-            return Ok(true);
+    /// Whether the runner holds the job, or one that applies its plan: then it may read it. It may go on when the job has
+    /// ended, unless it works for all organisations: its token must not open what it has done for each of them.
+    pub(crate) async fn runner_may_read(&self, runner: &Runner, row: &Row) -> Result<bool, PlaneError> {
+        if row.job.runner_id.as_ref() == Some(&runner.id) {
+            return Ok(runner.mode == RunnerMode::SelfHosted || !row.job.status.is_terminal());
         }
-        let held = self.held_by(runner).await?;
+        let held = self.held_by(&runner.id).await?;
         Ok(held.iter().any(|held| held.job.plan_job_id.as_ref() == Some(&row.job.id) && held.org() == row.org()))
     }
 

@@ -166,6 +166,11 @@ async fn a_job_is_open_to_who_may_claim_it_and_then_to_who_holds_it() {
                         "{case}"
                     );
                     assert_eq!(ask(&party.runner, "PUT", &job, "/status").await, StatusCode::OK, "{case}");
+                    let after_its_end = if party.works_for_all { StatusCode::NOT_FOUND } else { StatusCode::OK };
+                    for path in ["", "/logs", "/log", "/artifacts"] {
+                        let status = ask(&party.runner, "GET", &job, path).await;
+                        assert_eq!(status, after_its_end, "{case}: GET {path} after the end");
+                    }
                     seen.1 += 1;
                 } else {
                     let cancel = plane.user_with(&token, Method::POST, &format!("/api/jobs/{job}/cancel"));
