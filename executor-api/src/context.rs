@@ -112,7 +112,7 @@ impl JobContext {
     #[must_use]
     pub fn new(parts: JobContextParts) -> Self {
         for secret in parts.settings.secrets() {
-            parts.log.mask(secret);
+            parts.log.mask(&secret);
         }
         let plugin = inventory::iter::<ExecutorPlugin>().find(|plugin| plugin.kind() == parts.job.job_type);
         for secret in plugin.into_iter().flat_map(|plugin| plugin.secrets_in(&parts.job.config_snapshot)) {

@@ -1,12 +1,17 @@
 //! What the runner's operator set, as far as a job may know it. Written by the host into the job directory.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
 use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 
 use crate::{CloudSettings, InstalledTools};
+
+/// A variable whose name holds one of these, in whatever case, has a secret for its value.
+const SECRET_NAMES: [&str; 5] = ["TOKEN", "SECRET", "PASS", "KEY", "CREDENTIAL"];
 
 /// Settings of one job. Holds secrets: it has no `Debug` that shows them, and its file has mode 0600.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,11 +100,31 @@ impl JobSettings {
     }
 
     /// Every secret in here: none of them may reach a log.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+    pub fn secrets(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let storage = self.storage.iter().flat_map(|s| [s.key_id.as_str(), s.secret_key.as_str()]);
         let plane = self.plane.iter().map(|plane| plane.state_token.as_str());
-        storage.chain(plane).chain(self.infracost_api_key.as_deref())
+        let named = self.env.iter().filter(|(name, _)| names_a_secret(name)).map(|(_, value)| value.as_str());
+        let whole = storage.chain(plane).chain(self.infracost_api_key.as_deref()).chain(named).map(Cow::Borrowed);
+        whole.chain(self.env.values().flat_map(|value| passwords(value)))
     }
+}
+
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SECRET_NAMES.iter().any(|word| name.contains(word))
+}
+
+/// The passwords in a text with URLs, as they are written and as they are meant. A proxy's may have no scheme.
+fn passwords(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    text.split("://")
+        .filter_map(password)
+        .flat_map(|password| [Cow::Borrowed(password), percent_decode_str(password).decode_utf8_lossy()])
+}
+
+/// In what comes behind a URL's scheme.
+fn password(url: &str) -> Option<&str> {
+    let (user, _host) = url.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    user.split_once(':').map(|(_name, password)| password)
 }
 
 #[cfg(test)]
@@ -111,5 +136,36 @@ mod tests {
         let older = serde_json::json!({ "endpoint": "e", "region": "r", "key_id": "k", "secret_key": "s" });
         let storage: StorageSettings = serde_json::from_value(older).unwrap();
         assert!(storage.create_buckets);
+    }
+
+    #[test]
+    fn a_variable_for_tools_is_a_secret_by_its_name_and_a_url_in_it_by_its_password() {
+        let secrets = |name: &str, value: &str| -> Vec<String> {
+            let settings = JobSettings { env: [(name.to_owned(), value.to_owned())].into(), ..JobSettings::default() };
+            settings.secrets().map(Cow::into_owned).collect()
+        };
+        for name in
+            ["HCLOUD_TOKEN", "TF_VAR_db_password", "AWS_SECRET_ACCESS_KEY", "GOOGLE_CREDENTIALS", "GPG_PASSPHRASE"]
+        {
+            assert_eq!(secrets(name, "value"), ["value"], "{name}");
+        }
+        for (value, password) in [
+            ("http://bob:proxy-password-9@127.0.0.1:9", "proxy-password-9"),
+            ("bob:proxy-password-9@127.0.0.1:9", "proxy-password-9"),
+            ("https://bob:a:b@c@proxy", "a:b@c"),
+            ("https://one.example,https://bob:in-a-list@two.example/go|direct", "in-a-list"),
+        ] {
+            assert_eq!(secrets("HTTPS_PROXY", value), [password, password], "{value}");
+        }
+        assert_eq!(secrets("HTTPS_PROXY", "http://bob:p%40ss@proxy"), ["p%40ss", "p@ss"]);
+        for value in [
+            "http://proxy:3128/?who=a:b@c",
+            "https://bob@proxy",
+            "/usr/bin:/opt/a:b@c/bin",
+            "git@host:folder",
+            "eu-west-1",
+        ] {
+            assert_eq!(secrets("AWS_REGION", value), [""; 0], "{value}");
+        }
     }
 }
