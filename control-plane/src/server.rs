@@ -184,9 +184,9 @@ impl ControlPlane {
     /// None as yet: a listener that fails is tried again.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let Parts { queue, wake, database, lock } = self.parts;
-        connections::allow_many();
+        let most = connections::allow_many();
         let reaper = tokio::spawn(reaper::run(queue));
-        connections::serve(self.listener, self.router, &shutdown, || wake.close()).await;
+        connections::serve(self.listener, self.router, most, &shutdown, || wake.close()).await;
         reaper.abort();
         let _ = reaper.await;
         database.close().await;
