@@ -65,7 +65,9 @@ async fn a_jobs_environment_holds_nothing_of_the_runner() {
     ];
     let rig = Rig::with(|home| {
         let home = secrets.into_iter().fold(home, |home, (name, value)| home.with_env(name, value));
-        home.with_env("ALETHIA_JOB_ENV", "ALETHIA_*,SUPABASE_*,INFRACOST_API_KEY,EXTRA").with_env("EXTRA", "wanted")
+        let home = home.with_env("HTTPS_PROXY", "http://bob:proxy-password-canary@127.0.0.1:9");
+        let home = home.with_env("HCLOUD_TOKEN", "hcloud-canary").with_env("EXTRA", "wanted");
+        home.with_env("ALETHIA_JOB_ENV", "ALETHIA_*,SUPABASE_*,INFRACOST_API_KEY,HCLOUD_TOKEN,EXTRA")
     });
     let rig = rig.await.started().await;
     let job = rig.user.submit("probe", &json!({})).await;
@@ -78,10 +80,13 @@ async fn a_jobs_environment_holds_nothing_of_the_runner() {
     let tool = of("STDOUT");
     let mut names: Vec<_> = tool.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     names.sort_unstable();
-    assert_eq!(names, ["EXTRA", "HOME", "PATH", "TMPDIR"], "{tool}");
+    assert_eq!(names, ["EXTRA", "HCLOUD_TOKEN", "HOME", "HTTPS_PROXY", "PATH", "TMPDIR"], "{tool}");
+    // What tools are given is in their log without what is secret of it.
+    assert!(tool.contains("HCLOUD_TOKEN=***\n") && tool.contains("HTTPS_PROXY=http://bob:***@127.0.0.1:9\n"), "{tool}");
     let all = of("SYSTEM");
     assert!(all.contains("process self:") && all.contains("EXTRA=wanted"), "{all}");
-    for secret in ["a-users-token-canary", "storage-key-canary", "storage-secret-canary", "infracost-canary"] {
+    let never = ["a-users-token-canary", "storage-key-canary", "storage-secret-canary", "infracost-canary"];
+    for secret in never.into_iter().chain(["hcloud-canary", "proxy-password-canary"]) {
         assert!(!all.contains(secret), "{secret} is in\n{all}");
     }
     assert!(!all.contains(&rig.identity().token), "{all}");
