@@ -13,9 +13,8 @@ use flate2::write::GzEncoder;
 use tar::{Archive, Builder, Entry, EntryType, Header};
 
 use crate::name;
-use crate::staging::{Staging, StagingError};
+use crate::staging::{MOST_ENTRIES, Staging, StagingError};
 
-const MOST_ENTRIES: usize = 50_000;
 const MOST_BYTES: u64 = 2 << 30;
 /// All that stands before a file's own bytes, with the headers that only say its long name.
 const MOST_HEADER_BYTES: u64 = 1 << 20;
@@ -37,7 +36,7 @@ enum Refused {
 impl From<StagingError> for Refused {
     fn from(error: StagingError) -> Self {
         match error {
-            StagingError::Taken(why) => Self::Hostile(why),
+            StagingError::Refused(why) => Self::Hostile(why),
             StagingError::Disk(error) => Self::Disk(error),
         }
     }

@@ -32,7 +32,7 @@ pub(crate) fn write(files: &BTreeMap<String, String>, dest: &Path, pointer: &str
         let path = name::check(file).map_err(ExecutorError::Other)?;
         let made = staging.make_file(&path, false).and_then(|mut made| Ok(made.write_all(text.as_bytes())?));
         made.map_err(|error| match error {
-            StagingError::Taken(why) => ExecutorError::invalid(&pointer_to(pointer, file), why),
+            StagingError::Refused(why) => ExecutorError::invalid(&pointer_to(pointer, file), why),
             StagingError::Disk(error) => failed()(error),
         })?;
     }

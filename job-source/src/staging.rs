@@ -12,21 +12,25 @@ use tempfile::TempDir;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StagingError {
     #[error("{0}")]
-    Taken(String),
+    Refused(String),
     #[error(transparent)]
     Disk(#[from] io::Error),
 }
 
+/// An archive has no more entries, and nothing has more folders: one name may make 64 of them.
+pub(crate) const MOST_ENTRIES: usize = 50_000;
+
 pub(crate) struct Staging {
     folder: TempDir,
     seen: BTreeSet<String>,
+    folders: usize,
 }
 
 impl Staging {
     pub(crate) fn beside(dest: &Path) -> io::Result<Self> {
         // On the same file system, so that the rename is one step.
         let folder = tempfile::Builder::new().prefix(".unpacking").tempdir_in(dest.parent().unwrap_or(dest))?;
-        let staging = Self { folder, seen: BTreeSet::new() };
+        let staging = Self { folder, seen: BTreeSet::new(), folders: 0 };
         new_dir(&staging.files())?;
         Ok(staging)
     }
@@ -36,14 +40,18 @@ impl Staging {
     }
 
     /// Makes a folder and those above it. Only what we made ourselves is walked through: there are no links here.
-    pub(crate) fn make_folder(&self, path: &Path) -> Result<(), StagingError> {
+    pub(crate) fn make_folder(&mut self, path: &Path) -> Result<(), StagingError> {
         let mut dir = self.files();
         for part in path {
             dir.push(part);
             match new_dir(&dir) {
+                Ok(()) => self.folders += 1,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(file_and_folder(path)),
-                other => other?,
+                Err(error) => return Err(error.into()),
+            }
+            if self.folders > MOST_ENTRIES {
+                return Err(StagingError::Refused(format!("it has more than {MOST_ENTRIES} folders")));
             }
         }
         Ok(())
@@ -53,7 +61,7 @@ impl Staging {
     pub(crate) fn make_file(&mut self, path: &Path, is_program: bool) -> Result<File, StagingError> {
         if !self.seen.insert(path.to_string_lossy().to_lowercase()) {
             let taken = format!("{:?} is there twice, perhaps in upper and lower case", path.display());
-            return Err(StagingError::Taken(taken));
+            return Err(StagingError::Refused(taken));
         }
         self.make_folder(path.parent().unwrap_or(Path::new("")))?;
         let mode = if is_program { 0o700 } else { 0o600 };
@@ -71,9 +79,26 @@ impl Staging {
 }
 
 fn file_and_folder(path: &Path) -> StagingError {
-    StagingError::Taken(format!("{:?} is a file and a folder", path.display()))
+    StagingError::Refused(format!("{:?} is a file and a folder", path.display()))
 }
 
 fn new_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_counted_as_they_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut staging = Staging::beside(&folder.path().join("dest")).unwrap();
+        staging.folders = MOST_ENTRIES - 3;
+        staging.make_folder(Path::new("a/b")).unwrap();
+        staging.make_folder(Path::new("a/b")).unwrap();
+        staging.make_file(Path::new("a/b/c/file"), false).unwrap();
+        let refused = staging.make_file(Path::new("a/d/file"), false).unwrap_err().to_string();
+        assert_eq!(refused, "it has more than 50000 folders");
+    }
 }
