@@ -525,13 +525,16 @@ async fn a_runner_that_takes_one_job_asks_for_no_other() {
     assert_eq!(plane.calls_of(STATUS)[0].body.get("next"), None);
 }
 
+/// Of `bytes`.
+const BYTES_SHA256: &str = "277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9";
+
 /// What the version before had written when it was replaced: all of a job's end, and nothing of it delivered.
 #[tokio::test]
 async fn a_job_of_the_format_before_is_delivered_whole() {
     let (plane, origin) = Plane::start(|name, _| match name {
         // What it has is at the end of the log.
         "POST /api/jobs/j-1/log" => Some(Answer::Json(json!({ "success": true, "offset": 5 }))),
-        "PUT /api/jobs/j-1/artifacts/plan" => Some(Answer::Json(json!({ "sha256": "0" }))),
+        "PUT /api/jobs/j-1/artifacts/plan" => Some(Answer::Json(json!({ "sha256": BYTES_SHA256 }))),
         _ => None,
     })
     .await;
@@ -545,7 +548,7 @@ async fn a_job_of_the_format_before_is_delivered_whole() {
                           "phase": "committed", "log": { "length": 5, "sha256": "0", "dropped_bytes": 0 },
                           "finished_at": "2026-01-01T00:00:00Z" });
     let process = json!({ "pid": 1, "start_ticks": 0, "boot_id": "of before" });
-    let record = json!({ "name": "plan", "media_type": "text/plain", "sha256": "0" });
+    let record = json!({ "name": "plan", "media_type": "text/plain", "sha256": BYTES_SHA256 });
     for (file, bytes) in [
         ("format", &b"1"[..]),
         ("settings.json", b"{}"),
