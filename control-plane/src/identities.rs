@@ -1,8 +1,9 @@
 //! Who an organisation's jobs can be at a cloud provider. What a provider accepts, the connection test finds out.
 
+use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use wire::{CloudIdentity, IdentityInfo, InitRequest, Timestamp};
+use wire::{CloudIdentity, IdentityInfo, InitRequest, JobId, Timestamp};
 
 use crate::database::Database;
 use crate::error::PlaneError;
@@ -71,15 +72,50 @@ impl Identities {
         let identity =
             CloudIdentity { provider: info.provider.clone(), external_id: info.external_id.clone(), ..credentials };
         check(&identity)?;
-        let connected =
-            IdentityInfo { identity: Some(identity), is_verified: false, test_job_id: None, ..info.clone() };
-        self.save(org, connected).await
+        self.update(CONNECT, org, &info.id, [Some(json(&identity)?), None]).await?;
+        Ok(IdentityInfo { identity: Some(identity), is_verified: false, test_job_id: None, ..info.clone() })
     }
 
-    pub(crate) async fn save(&self, org: &str, info: IdentityInfo) -> Result<IdentityInfo, PlaneError> {
-        let (saved, org) = (info.clone(), org.to_owned());
-        self.0.writer.change(|connection| Box::pin(update(connection, org, saved))).await?;
-        Ok(info)
+    /// Says which job tests what is connected.
+    ///
+    /// # Errors
+    /// [`PlaneError::Conflict`] if it is another by now, or none.
+    pub(crate) async fn test(&self, org: &str, connected: &IdentityInfo, test: &JobId) -> Result<(), PlaneError> {
+        let identity = connected.identity.as_ref().map(json).transpose()?;
+        self.update(TEST, org, &connected.id, [identity, Some(test.to_string())]).await
+    }
+
+    /// Takes over what a test has found.
+    ///
+    /// # Errors
+    /// [`PlaneError::Conflict`] if it is not the test of what is connected any more.
+    pub(crate) async fn verify(
+        &self,
+        org: &str,
+        tested: IdentityInfo,
+        test: &JobId,
+        found: Option<Value>,
+    ) -> Result<IdentityInfo, PlaneError> {
+        let kept = found.as_ref().map(Value::to_string);
+        self.update(VERIFY, org, &tested.id, [Some(test.to_string()), kept]).await?;
+        Ok(IdentityInfo { is_verified: true, cached_resources: found, ..tested })
+    }
+
+    /// It is nobody there any more.
+    pub(crate) async fn disconnect(&self, org: &str, info: IdentityInfo) -> Result<IdentityInfo, PlaneError> {
+        self.update(DISCONNECT, org, &info.id, [None, None]).await?;
+        Ok(IdentityInfo { identity: None, is_verified: false, test_job_id: None, cached_resources: None, ..info })
+    }
+
+    async fn update(
+        &self,
+        sql: &'static str,
+        org: &str,
+        id: &str,
+        values: [Option<String>; 2],
+    ) -> Result<(), PlaneError> {
+        let names = [id.to_owned(), org.to_owned()];
+        self.0.writer.change(move |connection| Box::pin(update(connection, sql, names, values))).await
     }
 
     /// An organisation's identity.
@@ -190,21 +226,31 @@ async fn insert(connection: &mut SqliteConnection, org: String, info: IdentityIn
     Ok(())
 }
 
-async fn update(connection: &mut SqliteConnection, org: String, info: IdentityInfo) -> Result<(), PlaneError> {
-    let identity = info.identity.as_ref().map(serde_json::to_string).transpose();
-    sqlx::query(
-        "UPDATE cloud_identities SET identity = ?, is_verified = ?, cached_resources = ?, test_job_id = ? \
-         WHERE id = ? AND org_id = ?",
-    )
-    .bind(identity.map_err(|error| sqlx::Error::Encode(error.into()))?)
-    .bind(info.is_verified)
-    .bind(info.cached_resources.as_ref().map(serde_json::Value::to_string))
-    .bind(info.test_job_id.as_ref().map(wire::JobId::as_str))
-    .bind(&info.id)
-    .bind(org)
-    .execute(connection)
-    .await?;
+// Each changes what it says and no more, and only where the caller still knows what it changes.
+const CONNECT: &str = "UPDATE cloud_identities SET identity = ?3, is_verified = FALSE, test_job_id = NULL \
+                       WHERE id = ?1 AND org_id = ?2";
+const TEST: &str = "UPDATE cloud_identities SET test_job_id = ?4 WHERE id = ?1 AND org_id = ?2 AND identity = ?3";
+const VERIFY: &str = "UPDATE cloud_identities SET is_verified = TRUE, cached_resources = ?4 \
+                      WHERE id = ?1 AND org_id = ?2 AND test_job_id = ?3";
+const DISCONNECT: &str = "UPDATE cloud_identities SET identity = NULL, is_verified = FALSE, cached_resources = NULL, \
+                          test_job_id = NULL WHERE id = ?1 AND org_id = ?2";
+
+async fn update(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    [id, org]: [String; 2],
+    [first, second]: [Option<String>; 2],
+) -> Result<(), PlaneError> {
+    let updated = sqlx::query(sql).bind(id).bind(org).bind(first).bind(second).execute(connection).await?;
+    if updated.rows_affected() == 0 {
+        let error = "the identity was connected, disconnected or removed meanwhile; look at it, and try again";
+        return Err(PlaneError::Conflict(error.to_owned()));
+    }
     Ok(())
+}
+
+fn json(identity: &CloudIdentity) -> Result<String, sqlx::Error> {
+    serde_json::to_string(identity).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 async fn delete(connection: &mut SqliteConnection, org: String, id: String) -> Result<(), PlaneError> {
@@ -228,4 +274,51 @@ fn read(found: &SqliteRow) -> Result<IdentityInfo, PlaneError> {
         federation: None,
         created_at: Some(Timestamp::from_micros(found.try_get("created_at")?)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The identities of a database, and one that is connected.
+    async fn connected(folder: &tempfile::TempDir) -> (Identities, IdentityInfo) {
+        let identities = Identities::new(Database::open(&folder.path().join("plane.db")).await.unwrap());
+        let made = identities.init("o", "aws", InitRequest::default()).await.unwrap();
+        let connected = identities.connect("o", &made, role("one")).await.unwrap();
+        (identities, connected)
+    }
+
+    fn role(name: &str) -> CloudIdentity {
+        CloudIdentity { role_arn: format!("arn:aws:iam::123456789012:role/{name}"), ..CloudIdentity::default() }
+    }
+
+    #[tokio::test]
+    async fn what_was_disconnected_meanwhile_is_neither_connected_nor_verified_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (identities, info) = connected(&folder).await;
+        let test: JobId = "test".parse().unwrap();
+        identities.test("o", &info, &test).await.unwrap();
+        let gone = identities.disconnect("o", info.clone()).await.unwrap();
+        let tested = identities.test("o", &info, &test).await;
+        assert!(matches!(tested, Err(PlaneError::Conflict(_))), "{tested:?}");
+        let verified = identities.verify("o", info.clone(), &test, None).await.map(drop);
+        assert!(matches!(verified, Err(PlaneError::Conflict(_))), "{verified:?}");
+        assert_eq!(identities.get("o", &info.id).await.unwrap(), gone);
+    }
+
+    #[tokio::test]
+    async fn a_test_says_nothing_of_what_was_connected_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (identities, one) = connected(&folder).await;
+        let [first, second] = ["first", "second"].map(|test| test.parse::<JobId>().unwrap());
+        identities.test("o", &one, &first).await.unwrap();
+        let two = identities.connect("o", &one, role("two")).await.unwrap();
+        assert!(identities.test("o", &one, &first).await.is_err(), "it is another by now");
+        assert!(identities.verify("o", one, &first, None).await.is_err());
+        identities.test("o", &two, &second).await.unwrap();
+        let found = serde_json::json!({ "regions": ["eu-north-1"] });
+        let verified = identities.verify("o", two, &second, Some(found)).await.unwrap();
+        let verified = IdentityInfo { test_job_id: Some(second), ..verified };
+        assert_eq!(identities.get("o", &verified.id).await.unwrap(), verified);
+    }
 }

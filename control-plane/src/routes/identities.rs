@@ -5,8 +5,8 @@ use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{
-    ConnectAnswer, ConnectRequest, DisconnectRequest, IdentityInfo, InitAnswer, InitRequest, JobStatus, SubmitRequest,
-    VerifyRequest,
+    ConnectAnswer, ConnectRequest, DisconnectRequest, IdentityInfo, InitAnswer, InitRequest, JobId, JobStatus,
+    SubmitRequest, VerifyRequest,
 };
 
 use super::body::{self, Asked};
@@ -83,7 +83,9 @@ pub(crate) async fn remove(
         return Err(PlaneError::Conflict(why).into());
     }
     refuse_while_used(&plane, &user, &identity, query.force).await?;
-    end_test(&plane, &identity).await?;
+    if let Some(test) = &identity.test_job_id {
+        end_test(&plane, test).await?;
+    }
     plane.identities.remove(&user.org, &identity.id).await?;
     Ok(Json(json!({ "success": true })))
 }
@@ -125,8 +127,10 @@ pub(crate) async fn connect(
         ..SubmitRequest::default()
     };
     let job = plane.queue.submit(&user, test).await?;
-    let tested = IdentityInfo { test_job_id: Some(job.id.clone()), ..identity };
-    let identity = plane.identities.save(&user.org, tested).await?;
+    if let Err(error) = plane.identities.test(&user.org, &identity, &job.id).await {
+        end_test(&plane, &job.id).await?;
+        return Err(error.into());
+    }
     Ok(Json(ConnectAnswer { job_id: job.id, identity_id: identity.id }))
 }
 
@@ -148,8 +152,7 @@ pub(crate) async fn verify(
         return Err(PlaneError::Conflict(format!("connection test {} is {}{why}", job.id, job.status)).into());
     }
     let found = job.execution_metadata.as_ref().and_then(|metadata| metadata.get("cached_resources")).cloned();
-    let verified = IdentityInfo { is_verified: true, cached_resources: found, ..identity };
-    let verified = plane.identities.save(&user.org, verified).await?;
+    let verified = plane.identities.verify(&user.org, identity, &test, found).await?;
     Ok(Json(shown(&plane, &user, verified)))
 }
 
@@ -163,10 +166,10 @@ pub(crate) async fn disconnect(
     let request: DisconnectRequest = body::json(&said)?;
     let identity = of_provider(&plane, &user, &provider, &request.identity_id).await?;
     refuse_while_used(&plane, &user, &identity, request.force).await?;
-    end_test(&plane, &identity).await?;
-    let gone =
-        IdentityInfo { identity: None, is_verified: false, test_job_id: None, cached_resources: None, ..identity };
-    let gone = plane.identities.save(&user.org, gone).await?;
+    if let Some(test) = &identity.test_job_id {
+        end_test(&plane, test).await?;
+    }
+    let gone = plane.identities.disconnect(&user.org, identity).await?;
     let mut answer = standing(&plane, &user, &gone);
     answer["success"] = json!(true);
     Ok(Json(answer))
@@ -186,8 +189,7 @@ async fn refuse_while_used(plane: &Plane, user: &User, identity: &IdentityInfo, 
 }
 
 /// Nobody waits for what a test finds out about an identity that goes.
-async fn end_test(plane: &Plane, identity: &IdentityInfo) -> Result<(), PlaneError> {
-    let Some(test) = &identity.test_job_id else { return Ok(()) };
+async fn end_test(plane: &Plane, test: &JobId) -> Result<(), PlaneError> {
     match plane.queue.cancel(test, false).await {
         // It has ended already, or somebody has removed it.
         Ok(_) | Err(PlaneError::Conflict(_) | PlaneError::NotFound(_)) => Ok(()),
