@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wire::Job;
 
+use crate::secrets::secrets_of;
 use crate::{
     Ambient, ExecutorError, ExecutorPlugin, Input, JobCredentials, JobSettings, LogSink, StopSignal, is_cloud_variable,
 };
@@ -111,11 +112,7 @@ impl JobContext {
     /// payload, are masked from here on.
     #[must_use]
     pub fn new(parts: JobContextParts) -> Self {
-        for secret in parts.settings.secrets() {
-            parts.log.mask(&secret);
-        }
-        let plugin = inventory::iter::<ExecutorPlugin>().find(|plugin| plugin.kind() == parts.job.job_type);
-        for secret in plugin.into_iter().flat_map(|plugin| plugin.secrets_in(&parts.job.config_snapshot)) {
+        for secret in secrets_of(&parts.job, &parts.settings) {
             parts.log.mask(&secret);
         }
         Self(parts, OnceLock::new(), Mutex::default())

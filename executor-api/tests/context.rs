@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use executor_api::testing::TestJob;
-use executor_api::{Artifact, ArtifactBody, ExecutorError, Input, LogStream, Stop, StopReason};
+use executor_api::{
+    Artifact, ArtifactBody, ExecutorError, Input, JobSettings, LogStream, Stop, StopReason, without_secrets_of,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -247,4 +249,7 @@ async fn what_the_schema_calls_a_secret_is_hidden_without_a_word_of_the_executor
     let job = TestJob::builder("login", &json!({ "password": "hunter2-hunter2" })).build().unwrap();
     job.context.run(sh(&job, "echo the password is hunter2-hunter2")).await.unwrap().succeeded("sh").unwrap();
     assert_eq!(job.log(), "the password is ***\n");
+    let settings = JobSettings { infracost_api_key: Some("a-key-of-the-runner".to_owned()), ..JobSettings::default() };
+    let told = without_secrets_of(job.context.job(), &settings, "hunter2-hunter2 and a-key-of-the-runner");
+    assert_eq!(told, "*** and ***", "also where no job runs");
 }
