@@ -164,9 +164,13 @@ impl Gate {
     }
 
     async fn holds_a_job_naming(&self, runner: &Runner, digest: &Digest) -> Result<Option<String>, PlaneError> {
-        let held = self.queue.held_by(&runner.id).await?;
-        let named = held.into_iter().find(|row| row.job.config_snapshot.to_string().contains(digest.as_str()));
-        Ok(named.map(|row| row.org().to_owned()))
+        for held in self.queue.held_by(&runner.id).await? {
+            let row = self.queue.get(&held.id).await?;
+            if row.job.config_snapshot.to_string().contains(digest.as_str()) {
+                return Ok(Some(row.org().to_owned()));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gate;
 use crate::git_credentials::GitCredentials;
 use crate::identities::Identities;
 use crate::oidc::Issuer;
-use crate::queue::{Queue, Row};
+use crate::queue::{Held, Queue};
 use crate::wake::Wake;
 
 /// Queue, directory, waiters, and who jobs are elsewhere. Cheap to clone.
@@ -48,22 +48,23 @@ impl Plane {
     }
 
     /// A runner as the contract shows it to a person who may not look after it: what is others' is left out.
-    pub(crate) async fn shown_to(&self, user: &User, runner: &Runner) -> Result<wire::RunnerInfo, PlaneError> {
+    pub(crate) fn shown_to(&self, user: &User, runner: &Runner, held: &[Held]) -> wire::RunnerInfo {
+        let held = Held::by(&runner.id, held);
         if gate::manages(user, runner) {
-            return self.shown(runner).await;
+            return self.info(runner, held);
         }
-        let theirs = self.queue.held_by(&runner.id).await?.into_iter().filter(|row| row.org() == user.org);
+        let theirs = held.filter(|held| held.org.as_ref() == Some(&user.org));
         let public = Runner { metadata: None, deploy_config: None, ..runner.clone() };
-        Ok(self.info(&public, theirs))
+        self.info(&public, theirs)
     }
 
     /// A runner as the contract shows it to itself, and to who looks after it.
     pub(crate) async fn shown(&self, runner: &Runner) -> Result<wire::RunnerInfo, PlaneError> {
-        Ok(self.info(runner, self.queue.held_by(&runner.id).await?))
+        Ok(self.info(runner, &self.queue.held_by(&runner.id).await?))
     }
 
-    fn info(&self, runner: &Runner, jobs: impl IntoIterator<Item = Row>) -> wire::RunnerInfo {
+    fn info<'h>(&self, runner: &Runner, held: impl IntoIterator<Item = &'h Held>) -> wire::RunnerInfo {
         let status: RunnerStatus = runner.status(wire::Timestamp::now(), self.queue.timings().online);
-        runner.info(status, jobs.into_iter().map(|row| row.job.id).collect())
+        runner.info(status, held.into_iter().map(|held| held.id.clone()).collect())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use control_plane::PlaneError;
 use control_plane::database::Database;
 use control_plane::queue::transitions::Event;
-use control_plane::queue::{Claimant, JobStore, ListFilter, Offer, Row, SqliteStore, Take};
+use control_plane::queue::{Claimant, Held, JobStore, ListFilter, Offer, Row, SqliteStore, Take};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use wire::{Job, JobId, JobStatus, LossPolicy, RunnerId, Timestamp};
@@ -267,7 +267,7 @@ async fn what_is_held_is_known_by_runner(store: impl JobStore) {
         store.take(take(claimant(runner), None)).await.unwrap();
     }
     let runner: RunnerId = "r1".parse().unwrap();
-    let held = |rows: Vec<Row>| rows.into_iter().map(|row| row.job.id.to_string()).collect::<Vec<_>>();
+    let held = |held: Vec<Held>| held.into_iter().map(|held| held.id.to_string()).collect::<Vec<_>>();
     assert_eq!(held(store.held_by(&runner).await.unwrap()), ["job-0"]);
     assert_eq!(store.last_claim(&runner).await.unwrap(), Some(id(0)));
     assert_eq!(store.last_claim(&"r3".parse().unwrap()).await.unwrap(), None);

@@ -10,7 +10,7 @@ use wire::{
     AttemptNo, Claim, ClaimRequest, CloudIdentity, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
 };
 
-use super::{Offer, Queue, Row, Take};
+use super::{Held, Offer, Queue, Row, Take};
 use crate::detached::detached;
 use crate::directory::Runner;
 use crate::error::PlaneError;
@@ -89,8 +89,9 @@ impl Claimant {
 
     /// The same while it holds these jobs.
     #[must_use]
-    pub fn holding(mut self, held: &[Row]) -> Self {
-        self.bond = held.first().filter(|_| self.is_cloud_hosted()).map(|row| Bond::of(&Offer::of(&row.job)));
+    pub fn holding<'h>(mut self, held: impl IntoIterator<Item = &'h Held>) -> Self {
+        let first = held.into_iter().next().filter(|_| self.is_cloud_hosted());
+        self.bond = first.map(|held| Bond { org: held.org.clone(), identity: held.cloud_identity.clone() });
         self
     }
 
@@ -211,8 +212,7 @@ impl Queue {
             return self.take(claimant, request_id).await;
         }
         let Some(request_id) = request_id else { return Ok(None) };
-        let held = self.held_by(&claimant.runner).await?;
-        Ok(held.into_iter().find(|row| row.request_id.as_deref() == Some(request_id)))
+        self.0.store.given_before(&claimant.runner, request_id).await
     }
 
     async fn take(&self, claimant: &Claimant, request_id: Option<&str>) -> Result<Option<Row>, PlaneError> {

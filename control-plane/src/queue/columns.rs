@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row as _, SqliteExecutor};
-use wire::{Job, JobId, JobStatus, Phase, Timestamp};
+use wire::{AttemptNo, Job, JobId, JobStatus, Phase, Timestamp};
 
-use super::{Offer, Row};
+use super::{Held, Offer, Row};
 use crate::error::PlaneError;
 
 /// The attempt is claimed and its place in the log is not fixed yet.
@@ -151,6 +151,27 @@ pub(super) fn read_offer(row: &SqliteRow) -> Result<Offer, PlaneError> {
         cloud_identity: row.try_get("cloud_identity_id")?,
         concurrency_key: row.try_get("concurrency_key")?,
         labels: labels(row)?,
+    })
+}
+
+pub(super) fn read_held(row: &SqliteRow) -> Result<Held, PlaneError> {
+    let id = |name| row.try_get::<Option<String>, _>(name);
+    Ok(Held {
+        id: parsed(row.try_get("id")?)?,
+        org: row.try_get("org_id")?,
+        cloud_identity: row.try_get("cloud_identity_id")?,
+        plan: id("plan_job_id")?.as_deref().map(parsed).transpose()?,
+        runner: id("runner_id")?.as_deref().map(parsed).transpose()?,
+        status: worded(row, "status")?,
+        attempt: AttemptNo(attempt(row)?),
+        phase: worded(row, "phase")?,
+        claimed_at: row.try_get::<Option<i64>, _>("claimed_at")?.map(Timestamp::from_micros),
+        cancel_requested: row.try_get("cancel_requested")?,
+        cancel_force: row.try_get("cancel_force")?,
+        loss: worded(row, "loss")?,
+        request_id: row.try_get("request_id")?,
+        confirmed: row.try_get("confirmed")?,
+        lease_until: Timestamp::from_micros(row.try_get("lease_until")?),
     })
 }
 

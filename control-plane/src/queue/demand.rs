@@ -2,7 +2,7 @@
 
 use wire::{QueueDemand, RunnerDemand, Timestamp};
 
-use super::{Claimant, Offer, Queue};
+use super::{Claimant, Held, Offer, Queue};
 use crate::directory::Runner;
 use crate::error::PlaneError;
 
@@ -13,10 +13,11 @@ impl Queue {
     /// If the database fails.
     pub(crate) async fn demand(&self, runners: &[Runner]) -> Result<QueueDemand, PlaneError> {
         let waiting = self.0.store.claimable(None).await?;
-        let running = self.0.store.held().await?.len() as u64;
+        let held = self.held().await?;
+        let running = held.len() as u64;
         let mut pools = Vec::new();
         for runner in runners {
-            pools.push(self.demand_on(runner, &waiting).await?);
+            pools.push(self.demand_on(runner, &waiting, &held).await?);
         }
         let idle_s = pools.iter().map(|pool| pool.idle_s).min().unwrap_or_default();
         Ok(QueueDemand { recovered: 0, queued: waiting.len() as u64, running, idle_s, pools })
@@ -28,15 +29,16 @@ impl Queue {
     /// If the database fails.
     pub(crate) async fn demand_of(&self, runner: &Runner) -> Result<QueueDemand, PlaneError> {
         let waiting = self.0.store.claimable(Claimant::expected(runner).org.as_deref()).await?;
-        let RunnerDemand { queued, running, idle_s, .. } = self.demand_on(runner, &waiting).await?;
+        let RunnerDemand { queued, running, idle_s, .. } =
+            self.demand_on(runner, &waiting, &self.held_by(&runner.id).await?).await?;
         Ok(QueueDemand { queued, running, idle_s, ..QueueDemand::default() })
     }
 
-    async fn demand_on(&self, runner: &Runner, waiting: &[Offer]) -> Result<RunnerDemand, PlaneError> {
-        let held = self.held_by(&runner.id).await?;
-        let claimant = Claimant::expected(runner).holding(&held);
+    async fn demand_on(&self, runner: &Runner, waiting: &[Offer], held: &[Held]) -> Result<RunnerDemand, PlaneError> {
+        let held = || Held::by(&runner.id, held);
+        let claimant = Claimant::expected(runner).holding(held());
         let queued = waiting.iter().filter(|offer| claimant.may_take(offer)).count() as u64;
-        let running = held.len() as u64;
+        let running = held().count() as u64;
         let is_idle = queued + running == 0;
         let since = self.0.store.last_end(&runner.id).await?.unwrap_or(runner.created_at).max(runner.created_at);
         let idle = u64::try_from(Timestamp::now().as_micros() - since.as_micros()).unwrap_or_default() / 1_000_000;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use wire::{Job, JobStatus, RunnerStatus, Timestamp};
 
-use super::{Claimant, Offer, Queue, Row};
+use super::{Claimant, Held, Offer, Queue, Row};
 use crate::error::PlaneError;
 
 /// The answer of `GET /api/jobs/{id}/explain`.
@@ -35,19 +35,19 @@ impl Queue {
             return Ok(Explanation { summary: self.explain_status(row), runners: Vec::new() });
         }
         if let Some(key) = &row.job.concurrency_key
-            && let Some(first) = self.0.store.first_on(row.org(), key).await?
-            && first.job.id != row.job.id
+            && let Some(first) = self.0.store.running_on(row.org(), key).await?
         {
-            let what = if first.job.status == JobStatus::Queued { "waits before it for" } else { "works on" };
-            let summary = format!("job {} ({}) {what} the same thing: {key}", first.job.id, first.job.job_type);
+            let summary = format!("job {} ({}) works on the same thing: {key}", first.job.id, first.job.job_type);
             return Ok(Explanation { summary, runners: Vec::new() });
         }
         let offer = Offer::of(&row.job);
+        // Asked once, however many runners there are.
+        let all_held = self.held().await?;
         let mut runners = Vec::new();
         let mut could = 0;
         for runner in self.0.directory.runners_of(row.org()) {
-            let held = self.held_by(&runner.id).await?;
-            let (busy, claimant) = (held.len(), Claimant::expected(&runner).holding(&held));
+            let held = || Held::by(&runner.id, &all_held);
+            let (busy, claimant) = (held().count(), Claimant::expected(&runner).holding(held()));
             let verdict = match (runner.status(Timestamp::now(), self.0.timings.online), claimant.refusal(&offer)) {
                 _ if runner.leaving => "is being taken away and takes no more jobs".to_owned(),
                 (RunnerStatus::Offline, _) => "is offline".to_owned(),

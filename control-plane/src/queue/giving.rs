@@ -5,9 +5,9 @@ use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Row as _, SqliteExecutor};
-use wire::RunnerWork;
+use wire::{RunnerId, RunnerWork};
 
-use super::sqlite::HELD_BY;
+use super::sqlite::held_by;
 use super::{Claimant, Offer, Row, Take, columns};
 use crate::error::PlaneError;
 
@@ -48,14 +48,19 @@ pub(super) async fn first_that_fits(pool: &SqlitePool, claimant: &Claimant) -> R
 }
 
 /// The job that the same request was given before, for as long as it is held.
-pub(super) async fn given_before(executor: impl SqliteExecutor<'_>, take: &Take) -> Result<Option<Row>, PlaneError> {
-    let Some(request_id) = &take.request_id else { return Ok(None) };
-    let given = sqlx::query(GIVEN_TO).bind(take.claimant.runner.as_str()).bind(request_id);
+pub(super) async fn given_before(
+    executor: impl SqliteExecutor<'_>,
+    runner: &RunnerId,
+    request_id: &str,
+) -> Result<Option<Row>, PlaneError> {
+    let given = sqlx::query(GIVEN_TO).bind(runner.as_str()).bind(request_id);
     given.fetch_optional(executor).await?.as_ref().map(columns::read).transpose()
 }
 
 pub(super) async fn give(connection: &mut SqliteConnection, mut take: Take, first: First) -> Result<Given, PlaneError> {
-    if let Some(before) = given_before(&mut *connection, &take).await? {
+    if let Some(request_id) = &take.request_id
+        && let Some(before) = given_before(&mut *connection, &take.claimant.runner, request_id).await?
+    {
         return Ok(Given::Job(Box::new(before)));
     }
     if is_gone_or_leaves(connection, &take.claimant).await? {
@@ -63,8 +68,8 @@ pub(super) async fn give(connection: &mut SqliteConnection, mut take: Take, firs
     }
     if take.claimant.is_cloud_hosted() {
         // What it was given in the meantime binds it.
-        let held = sqlx::query(HELD_BY).bind(take.claimant.runner.as_str()).fetch_all(&mut *connection).await?;
-        take.claimant = take.claimant.holding(&columns::read_all(&held)?);
+        let held = held_by(&mut *connection, &take.claimant.runner).await?;
+        take.claimant = take.claimant.holding(&held);
     }
     let Some(mut row) = still_waits(connection, &take.claimant, first).await? else {
         return Ok(Given::TooLate(Box::new(take)));
@@ -154,6 +159,11 @@ pub(super) const CLAIMABLE: &str = concat!(
     " FROM jobs WHERE status = 'QUEUED' AND (?1 IS NULL OR org_id = ?1) AND ",
     nobody_works_on_the_same!(),
     " ORDER BY created_at, id"
+);
+pub(super) const WAITING_ON: &str = concat!(
+    "SELECT ",
+    offer!(),
+    " FROM jobs WHERE org_id = ? AND concurrency_key = ? AND status = 'QUEUED' ORDER BY created_at, id LIMIT 100"
 );
 pub(super) const FREED: &str = concat!(
     "SELECT ",

@@ -7,7 +7,7 @@ use wire::{CancelOrder, Heartbeat, HeldJob, JobId, JobStatus, Phase, RunnerId, T
 
 use super::reaper::{Fate, fate, were_away};
 use super::transitions::Event;
-use super::{Queue, Row};
+use super::{Held, Queue, Row};
 use crate::directory::Runner;
 use crate::error::PlaneError;
 use crate::state::Actor;
@@ -27,15 +27,14 @@ impl Queue {
             Some(_) => heartbeat.jobs.clone(),
             None => self.speaks_for(runner, heartbeat.current_job_id.as_ref(), &held).await?,
         };
-        let is_named = |row: &Row| named.iter().any(|job| job.id == row.job.id && job.attempt == row.job.attempt_no());
-        for row in held.iter().filter(|row| is_named(row)) {
-            self.sign_of_life(&row.job.id);
-            if !row.confirmed {
-                self.confirm(runner, row).await?;
+        let is_named = |held: &Held| named.iter().any(|job| job.id == held.id && job.attempt == held.attempt);
+        for held in held.iter().filter(|held| is_named(held)) {
+            self.sign_of_life(&held.id);
+            if !held.confirmed {
+                self.confirm(runner, held).await?;
             }
         }
-        let is_held =
-            |job: &HeldJob| held.iter().any(|row| row.job.id == job.id && row.job.attempt_no() == job.attempt);
+        let is_held = |job: &HeldJob| held.iter().any(|held| held.id == job.id && held.attempt == job.attempt);
         let lost = named.iter().filter(|job| !is_held(job));
         let mut really_lost = Vec::new();
         for job in lost {
@@ -58,31 +57,30 @@ impl Queue {
         &self,
         runner: &RunnerId,
         said: Option<&JobId>,
-        held: &[Row],
+        held: &[Held],
     ) -> Result<Vec<HeldJob>, PlaneError> {
         let current = match said {
             _ if held.is_empty() => return Ok(Vec::new()),
             Some(said) => Some(said.clone()),
             None => self.0.store.last_claim(runner).await?,
         };
-        let speaks_for = |row: &&Row| {
-            let age = row.job.claimed_at.map_or(i64::MAX, |at| Timestamp::now().as_micros() - at.as_micros());
+        let speaks_for = |held: &&Held| {
+            let age = held.claimed_at.map_or(i64::MAX, |at| Timestamp::now().as_micros() - at.as_micros());
             // It lives; but whether it ever got the answer to that claim nobody knows.
-            row.confirmed && Some(&row.job.id) == current.as_ref() && age < SEED_WORKS_FOR_US
+            held.confirmed && Some(&held.id) == current.as_ref() && age < SEED_WORKS_FOR_US
         };
-        let held_job =
-            |row: &Row| HeldJob { id: row.job.id.clone(), attempt: row.job.attempt_no(), phase: row.job.phase };
+        let held_job = |held: &Held| HeldJob { id: held.id.clone(), attempt: held.attempt, phase: held.phase };
         Ok(held.iter().filter(speaks_for).map(held_job).collect())
     }
 
-    async fn confirm(&self, runner: &RunnerId, row: &Row) -> Result<(), PlaneError> {
-        let (runner, attempt) = (runner.clone(), row.job.attempt_no());
+    async fn confirm(&self, runner: &RunnerId, held: &Held) -> Result<(), PlaneError> {
+        let (runner, attempt) = (runner.clone(), held.attempt);
         let confirm = move |row: &mut Row, _: Option<&mut Row>| {
             row.holding().check(&runner, attempt)?;
             row.confirmed = true;
             Ok(())
         };
-        match self.change(&row.job.id, confirm).await {
+        match self.change(&held.id, confirm).await {
             // It was given away in this very moment; the next heartbeat says so.
             Ok(_) | Err(PlaneError::LeaseLost { .. } | PlaneError::NotYours) => Ok(()),
             Err(error) => Err(error),
@@ -92,10 +90,9 @@ impl Queue {
     /// What a runner is to stop.
     pub(crate) async fn cancel_orders(&self, runner: &RunnerId) -> Result<Vec<CancelOrder>, PlaneError> {
         let held = self.held_by(runner).await?;
-        let cancelled = held.into_iter().filter(|row| row.job.cancel_requested);
-        Ok(cancelled
-            .map(|row| CancelOrder { attempt: row.job.attempt_no(), job_id: row.job.id, force: row.cancel_force })
-            .collect())
+        let cancelled = held.into_iter().filter(|held| held.cancel_requested);
+        let order = |held: Held| CancelOrder { attempt: held.attempt, job_id: held.id, force: held.cancel_force };
+        Ok(cancelled.map(order).collect())
     }
 
     /// Ends the leases of runners that are lost, and decides what becomes of their jobs. Says how many wait again. While
@@ -129,50 +126,48 @@ impl Queue {
     }
 
     async fn end_leases(&self, now: Timestamp) -> Result<u64, PlaneError> {
-        let held = self.0.store.held().await?;
+        let held = self.held().await?;
         self.forget_signs(&held);
         let mut recovered = 0;
-        for row in held {
-            let fate = fate(&row, self.last_seen(&row), now, &self.0.timings);
-            if fate == Fate::Wait {
-                continue;
-            }
-            match self.carry_out(&row, fate, now).await {
+        for held in held {
+            let Some(fate) = fate(&held, self.last_seen(&held), now, &self.0.timings) else { continue };
+            match self.carry_out(&held, fate, now).await {
                 Ok(waits_again) => recovered += u64::from(waits_again),
                 // The others are not to wait for this one.
-                Err(error) => tracing::error!(%error, job.id = %row.job.id, "could not look after a lost job"),
+                Err(error) => tracing::error!(%error, job.id = %held.id, "could not look after a lost job"),
             }
         }
         Ok(recovered)
     }
 
-    fn forget_signs(&self, held: &[Row]) {
+    fn forget_signs(&self, held: &[Held]) {
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() > held.len() {
-            let held: HashSet<_> = held.iter().map(|row| &row.job.id).collect();
+            let held: HashSet<_> = held.iter().map(|held| &held.id).collect();
             seen.retain(|id, _| held.contains(id));
         }
     }
 
     /// Does it, unless the runner has come back meanwhile. Says whether the job waits again.
-    pub(super) async fn carry_out(&self, row: &Row, decided: Fate, now: Timestamp) -> Result<bool, PlaneError> {
-        let id = row.job.id.clone();
-        let text = self.explain_fate(row, decided).await;
+    pub(super) async fn carry_out(&self, held: &Held, decided: Fate, now: Timestamp) -> Result<bool, PlaneError> {
+        let id = held.id.clone();
+        let text = self.explain_fate(held, decided).await;
         let log_length = self.0.logs.length(&id).await;
         let log_length = log_length
             .inspect_err(|error| tracing::error!(%error, job.id = %id, "cannot read the log of a lost job"))
             .ok();
         let queue = self.clone();
         let end = move |row: &mut Row, _: Option<&mut Row>| {
-            if fate(row, queue.last_seen(row), now, &queue.0.timings) != decided {
+            let held = Held::of(row);
+            if fate(&held, queue.last_seen(&held), now, &queue.0.timings) != Some(decided) {
                 return Err(PlaneError::Conflict("its runner came back while we looked".to_owned()));
             }
             row.apply(match decided {
                 Fate::Requeue => Event::Requeue,
                 Fate::Cancel => Event::GiveUp(JobStatus::Cancelled),
-                Fate::TooManyAttempts | Fate::Unknown | Fate::Wait => Event::GiveUp(JobStatus::Failed),
+                Fate::TooManyAttempts | Fate::Unknown => Event::GiveUp(JobStatus::Failed),
             })?;
-            row.job.reason = decided.reason().map(|reason| reason.as_str().to_owned());
+            row.job.reason = Some(decided.reason().as_str().to_owned());
             if row.job.status.is_terminal() {
                 row.job.error_message = Some(text);
                 row.job.log_complete = Some(false);
@@ -192,25 +187,25 @@ impl Queue {
     }
 
     /// Says what can be found out: the job ends all the same.
-    async fn explain_fate(&self, row: &Row, fate: Fate) -> String {
-        let runner = row.job.runner_id.as_ref().and_then(|id| self.0.directory.runner(id));
+    async fn explain_fate(&self, held: &Held, fate: Fate) -> String {
+        let runner = held.runner.as_ref().and_then(|id| self.0.directory.runner(id));
         let runner = runner.map_or("its runner".to_owned(), |runner| format!("runner {:?}", runner.name));
         match fate {
-            Fate::Wait | Fate::Requeue => format!("{runner} was lost; the job waits for another"),
+            Fate::Requeue => format!("{runner} was lost; the job waits for another"),
             Fate::Cancel => format!("cancelled by a user; {runner} was lost before anything was changed"),
             Fate::TooManyAttempts => {
                 format!(
                     "{runner} was lost, and so were the runners of {} attempts before; not run again",
-                    row.job.attempt - 1
+                    held.attempt.0 - 1
                 )
             }
             Fate::Unknown => {
-                let when = match row.job.phase {
+                let when = match held.phase {
                     Phase::Preparing => "while the job ran",
                     Phase::Committed => "after the job's commit point",
                     Phase::Ending => "after its tool had ended",
                 };
-                let (seen, locks) = (self.last_seen(row), self.locks_of(&row.job.id).await);
+                let (seen, locks) = (self.last_seen(held), self.locks_of(&held.id).await);
                 format!(
                     "{runner} was lost {when} and last heard of at {seen}: nobody knows how far it came.{locks} \
                      Look at the log and at what it manages, then plan again"

@@ -5,6 +5,7 @@ pub(crate) mod columns;
 mod demand;
 mod explain;
 mod giving;
+mod held;
 mod holding;
 mod lease;
 mod offer;
@@ -38,6 +39,7 @@ use crate::vault::Vault;
 use crate::wake::Wake;
 
 pub use claim::Claimant;
+pub use held::Held;
 use holding::Holdings;
 pub use offer::Offer;
 pub use report::Reported;
@@ -183,10 +185,10 @@ impl Queue {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Timestamp::now());
     }
 
-    fn last_seen(&self, row: &Row) -> Timestamp {
+    fn last_seen(&self, held: &Held) -> Timestamp {
         let lease = i64::try_from(self.0.timings.lease.as_micros()).unwrap_or(i64::MAX);
-        let renewed = Timestamp::from_micros(row.lease_until.as_micros().saturating_sub(lease));
-        let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&row.job.id).copied();
+        let renewed = Timestamp::from_micros(held.lease_until.as_micros().saturating_sub(lease));
+        let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&held.id).copied();
         seen.map_or(renewed, |seen| seen.max(renewed))
     }
 
@@ -253,8 +255,13 @@ impl Queue {
     }
 
     /// The jobs that a runner holds now.
-    pub(crate) async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, PlaneError> {
+    pub(crate) async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Held>, PlaneError> {
         self.0.store.held_by(runner).await
+    }
+
+    /// The jobs that any runner holds now.
+    pub(crate) async fn held(&self) -> Result<Vec<Held>, PlaneError> {
+        self.0.store.held().await
     }
 
     /// Whether the runner holds the job, or one that applies its plan: then it may read it. It may go on when the job has
@@ -264,7 +271,7 @@ impl Queue {
             return Ok(runner.mode == RunnerMode::SelfHosted || !row.job.status.is_terminal());
         }
         let held = self.held_by(&runner.id).await?;
-        Ok(held.iter().any(|held| held.job.plan_job_id.as_ref() == Some(&row.job.id) && held.org() == row.org()))
+        Ok(held.iter().any(|held| held.plan.as_ref() == Some(&row.job.id) && held.org == row.job.org_id))
     }
 
     /// As it is shown to people: with the length that its log has by now.

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use wire::{JobStatus, LossPolicy, Phase, Reason, Timestamp};
 
-use super::{Queue, Row, Timings};
+use super::{Held, Queue, Timings};
 
 /// Attempts after which a job is not run again: something about it kills runners.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// What becomes of it.
+/// What becomes of a job whose lease ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// Its runner may still come back.
-    Wait,
     /// It waits for a runner again.
     Requeue,
     /// Somebody wanted it cancelled, and nothing has changed yet.
@@ -24,43 +22,42 @@ pub enum Fate {
     Unknown,
 }
 
-/// Decides. `seen` is the last sign of life: the claim, a heartbeat that named it, a line of log, a report.
+/// Decides; none while its runner may still come back. `seen` is the last sign of life: the claim, a heartbeat that named it, a
+/// line of log, a report.
 #[must_use]
-pub fn fate(row: &Row, seen: Timestamp, now: Timestamp, timings: &Timings) -> Fate {
+pub fn fate(held: &Held, seen: Timestamp, now: Timestamp, timings: &Timings) -> Option<Fate> {
     let since = |then: Timestamp| Duration::from_micros((now.as_micros() - then.as_micros()).try_into().unwrap_or(0));
-    let job = &row.job;
     // A runner that names its request shows at once that it got the answer; the seed's runners have no way to.
-    let knows_protocol = row.request_id.is_some();
+    let knows_protocol = held.request_id.is_some();
     let patience = if knows_protocol { timings.unacknowledged } else { timings.lease };
-    let is_unacknowledged = job.status == JobStatus::Claimed && !row.confirmed && since(seen) >= patience;
+    let is_unacknowledged = held.status == JobStatus::Claimed && !held.confirmed && since(seen) >= patience;
     if !is_unacknowledged && since(seen) < timings.lease {
-        return Fate::Wait;
+        return None;
     }
     // The seed's runners do not say when they pass the commit point: once they run, they may have.
-    let is_before_commit = job.phase == Phase::Preparing && (knows_protocol || job.status == JobStatus::Claimed);
-    let may_run_again = match row.loss {
+    let is_before_commit = held.phase == Phase::Preparing && (knows_protocol || held.status == JobStatus::Claimed);
+    let may_run_again = match held.loss {
         LossPolicy::Requeue => true,
         LossPolicy::RequeueBeforeCommit => is_before_commit,
         LossPolicy::Fail => is_unacknowledged,
     };
     match may_run_again {
-        true if job.cancel_requested => Fate::Cancel,
-        true if job.attempt >= MAX_ATTEMPTS => Fate::TooManyAttempts,
-        true => Fate::Requeue,
-        false if since(seen) < timings.silence => Fate::Wait,
-        false => Fate::Unknown,
+        true if held.cancel_requested => Some(Fate::Cancel),
+        true if held.attempt.0 >= MAX_ATTEMPTS => Some(Fate::TooManyAttempts),
+        true => Some(Fate::Requeue),
+        false if since(seen) < timings.silence => None,
+        false => Some(Fate::Unknown),
     }
 }
 
 impl Fate {
     /// The word for programs.
     #[must_use]
-    pub fn reason(self) -> Option<Reason> {
+    pub fn reason(self) -> Reason {
         match self {
-            Self::Wait => None,
-            Self::Requeue | Self::TooManyAttempts => Some(Reason::RunnerLost),
-            Self::Cancel => Some(Reason::CancelledByUser),
-            Self::Unknown => Some(Reason::OutcomeUnknown),
+            Self::Requeue | Self::TooManyAttempts => Reason::RunnerLost,
+            Self::Cancel => Reason::CancelledByUser,
+            Self::Unknown => Reason::OutcomeUnknown,
         }
     }
 }
@@ -89,6 +86,7 @@ pub(super) fn were_away(before: Timestamp, now: Timestamp, every: Duration) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Row;
     use serde_json::json;
 
     const SECOND: i64 = 1_000_000;
@@ -102,32 +100,32 @@ mod tests {
         Row { request_id: Some("q".to_owned()), confirmed: true, lease_until, ..Row::new(job, loss) }
     }
 
-    fn after(row: &Row, seconds: i64) -> Fate {
+    fn after(row: &Row, seconds: i64) -> Option<Fate> {
         let now = Timestamp::from_micros(START + seconds * SECOND);
-        fate(row, Timestamp::from_micros(START), now, &Timings::default())
+        fate(&Held::of(row), Timestamp::from_micros(START), now, &Timings::default())
     }
 
     #[test]
     fn a_lease_lasts_ninety_seconds() {
         let row = row(LossPolicy::Requeue, Phase::Committed);
-        assert_eq!(after(&row, 89), Fate::Wait);
-        assert_eq!(after(&row, 90), Fate::Requeue);
+        assert_eq!(after(&row, 89), None);
+        assert_eq!(after(&row, 90), Some(Fate::Requeue));
     }
 
     #[test]
     fn what_has_changed_the_world_is_never_run_again() {
         for loss in [LossPolicy::RequeueBeforeCommit, LossPolicy::Fail] {
             let row = row(loss, Phase::Committed);
-            assert_eq!(after(&row, 299), Fate::Wait);
-            assert_eq!(after(&row, 300), Fate::Unknown);
-            assert_eq!(after(&row, 1_000_000), Fate::Unknown);
+            assert_eq!(after(&row, 299), None);
+            assert_eq!(after(&row, 300), Some(Fate::Unknown));
+            assert_eq!(after(&row, 1_000_000), Some(Fate::Unknown));
         }
     }
 
     #[test]
     fn before_its_commit_point_it_may() {
-        assert_eq!(after(&row(LossPolicy::RequeueBeforeCommit, Phase::Preparing), 90), Fate::Requeue);
-        assert_eq!(after(&row(LossPolicy::Fail, Phase::Preparing), 90), Fate::Wait);
+        assert_eq!(after(&row(LossPolicy::RequeueBeforeCommit, Phase::Preparing), 90), Some(Fate::Requeue));
+        assert_eq!(after(&row(LossPolicy::Fail, Phase::Preparing), 90), None);
     }
 
     #[test]
@@ -135,20 +133,20 @@ mod tests {
         let mut row = row(LossPolicy::Fail, Phase::Preparing);
         row.job.status = JobStatus::Claimed;
         row.confirmed = false;
-        assert_eq!(after(&row, 29), Fate::Wait);
-        assert_eq!(after(&row, 30), Fate::Requeue);
+        assert_eq!(after(&row, 29), None);
+        assert_eq!(after(&row, 30), Some(Fate::Requeue));
     }
 
     #[test]
     fn a_runner_of_the_seeds_contract_that_runs_may_have_changed_the_world() {
         let mut row = row(LossPolicy::RequeueBeforeCommit, Phase::Preparing);
         row.request_id = None;
-        assert_eq!(after(&row, 90), Fate::Wait);
-        assert_eq!(after(&row, 300), Fate::Unknown);
+        assert_eq!(after(&row, 90), None);
+        assert_eq!(after(&row, 300), Some(Fate::Unknown));
         row.job.status = JobStatus::Claimed;
         row.confirmed = false;
-        assert_eq!(after(&row, 89), Fate::Wait, "it may only be slow to start");
-        assert_eq!(after(&row, 90), Fate::Requeue);
+        assert_eq!(after(&row, 89), None, "it may only be slow to start");
+        assert_eq!(after(&row, 90), Some(Fate::Requeue));
     }
 
     #[test]
@@ -164,13 +162,13 @@ mod tests {
     fn a_wish_to_cancel_is_kept_over_the_loss_of_the_runner() {
         let mut row = row(LossPolicy::Requeue, Phase::Preparing);
         row.job.cancel_requested = true;
-        assert_eq!(after(&row, 90), Fate::Cancel);
+        assert_eq!(after(&row, 90), Some(Fate::Cancel));
     }
 
     #[test]
     fn a_job_that_kills_runners_is_given_up() {
         let mut row = row(LossPolicy::Requeue, Phase::Preparing);
         row.job.attempt = MAX_ATTEMPTS;
-        assert_eq!(after(&row, 90), Fate::TooManyAttempts);
+        assert_eq!(after(&row, 90), Some(Fate::TooManyAttempts));
     }
 }

@@ -1,14 +1,14 @@
 //! The queue's jobs in SQLite.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Row as _, SqliteExecutor};
 use wire::{JobId, JobList, JobStatus, RunnerId, Timestamp};
 
 use super::giving::{self, Given, first_that_fits, give, given_before, is_gone_or_leaves};
 use super::runner_work::{Effect, destroyed, effect};
 use super::store::{Decide, JobStore, Take};
-use super::{ListFilter, Offer, Row, columns};
+use super::{Held, ListFilter, Offer, Row, columns};
 use crate::database::Database;
 use crate::directory::runner_rows;
 use crate::error::PlaneError;
@@ -46,17 +46,26 @@ impl JobStore for SqliteStore {
         Ok(JobList { jobs, total: total.cast_unsigned(), limit: filter.limit, offset: filter.offset })
     }
 
-    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, PlaneError> {
-        columns::read_all(&sqlx::query(HELD_BY).bind(runner.as_str()).fetch_all(&self.0.pool).await?)
+    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Held>, PlaneError> {
+        held_by(&self.0.pool, runner).await
     }
 
-    async fn held(&self) -> Result<Vec<Row>, PlaneError> {
-        columns::read_all(&sqlx::query(HELD).fetch_all(&self.0.pool).await?)
+    async fn held(&self) -> Result<Vec<Held>, PlaneError> {
+        sqlx::query(HELD).fetch_all(&self.0.pool).await?.iter().map(columns::read_held).collect()
     }
 
-    async fn first_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError> {
-        let found = sqlx::query(SAME_THING).bind(org).bind(concurrency_key).fetch_optional(&self.0.pool).await?;
+    async fn given_before(&self, runner: &RunnerId, request_id: &str) -> Result<Option<Row>, PlaneError> {
+        given_before(&self.0.pool, runner, request_id).await
+    }
+
+    async fn running_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError> {
+        let found = sqlx::query(RUNNING_ON).bind(org).bind(concurrency_key).fetch_optional(&self.0.pool).await?;
         found.as_ref().map(columns::read).transpose()
+    }
+
+    async fn waiting_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Offer>, PlaneError> {
+        let waiting = sqlx::query(giving::WAITING_ON).bind(org).bind(concurrency_key).fetch_all(&self.0.pool).await?;
+        waiting.iter().map(columns::read_offer).collect()
     }
 
     async fn all_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Row>, PlaneError> {
@@ -94,7 +103,10 @@ impl JobStore for SqliteStore {
             }
         }
         // In this order: a job that the same request is given meanwhile is seen by one of the two.
-        given_before(&self.0.pool, &take).await
+        match &take.request_id {
+            Some(request_id) => self.given_before(&take.claimant.runner, request_id).await,
+            None => Ok(None),
+        }
     }
 
     async fn change(&self, id: &JobId, decide: Decide) -> Result<Row, PlaneError> {
@@ -149,11 +161,24 @@ async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) ->
     Ok(row)
 }
 
-pub(super) const HELD_BY: &str =
-    "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') ORDER BY claimed_at";
-const HELD: &str = "SELECT * FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')";
-const SAME_THING: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
-                          AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY status = 'QUEUED', created_at, id LIMIT 1";
+pub(super) async fn held_by(executor: impl SqliteExecutor<'_>, runner: &RunnerId) -> Result<Vec<Held>, PlaneError> {
+    sqlx::query(HELD_BY).bind(runner.as_str()).fetch_all(executor).await?.iter().map(columns::read_held).collect()
+}
+
+macro_rules! held {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, org_id, cloud_identity_id, plan_job_id, runner_id, status, attempt, phase, claimed_at, \
+             cancel_requested, cancel_force, loss, request_id, confirmed, lease_until \
+             FROM jobs WHERE status IN ('CLAIMED', 'PROCESSING')",
+            $which
+        )
+    };
+}
+const HELD: &str = held!("");
+const HELD_BY: &str = held!(" AND runner_id = ? ORDER BY claimed_at");
+const RUNNING_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
+                          AND status IN ('CLAIMED', 'PROCESSING') LIMIT 1";
 const ALL_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                       AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY created_at, id";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \

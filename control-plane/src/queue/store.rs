@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use wire::{JobId, JobList, RunnerId, Timestamp};
 
-use super::{Claimant, ListFilter, Offer, Row};
+use super::{Claimant, Held, ListFilter, Offer, Row};
 use crate::error::PlaneError;
 
 /// Looks at a job, and at the job whose plan it applies, and changes them or refuses.
@@ -27,13 +27,19 @@ pub trait JobStore: Send + Sync + 'static {
     async fn list(&self, org: &str, filter: &ListFilter) -> Result<JobList, PlaneError>;
 
     /// The jobs that a runner holds now, oldest claim first.
-    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Row>, PlaneError>;
+    async fn held_by(&self, runner: &RunnerId) -> Result<Vec<Held>, PlaneError>;
 
     /// The jobs that any runner holds now.
-    async fn held(&self) -> Result<Vec<Row>, PlaneError>;
+    async fn held(&self) -> Result<Vec<Held>, PlaneError>;
 
-    /// Of the jobs that work on one thing: the one that runs, or else the one that is next.
-    async fn first_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError>;
+    /// The job that a request of a runner was given before, for as long as it holds it.
+    async fn given_before(&self, runner: &RunnerId, request_id: &str) -> Result<Option<Row>, PlaneError>;
+
+    /// Of the jobs that work on one thing: the one that runs.
+    async fn running_on(&self, org: &str, concurrency_key: &str) -> Result<Option<Row>, PlaneError>;
+
+    /// Those that wait to work on one thing, oldest first; of very many the first.
+    async fn waiting_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Offer>, PlaneError>;
 
     /// The jobs that work on one thing and have not ended.
     async fn all_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Row>, PlaneError>;

@@ -257,7 +257,10 @@ async fn only_a_job_that_waits_again_counts_as_recovered() {
     let row = Row::new(job("j", &json!({})), LossPolicy::Requeue);
     let take = plane.queue.request(&claimant(&runner), Some("q"));
     let row = plane.queue.0.store.insert(row, Some(take)).await.unwrap();
-    assert!(!plane.queue.carry_out(&row, reaper::Fate::Requeue, in_seconds(0)).await.unwrap(), "its runner came back");
+    assert!(
+        !plane.queue.carry_out(&Held::of(&row), reaper::Fate::Requeue, in_seconds(0)).await.unwrap(),
+        "its runner came back"
+    );
     plane.queue.reap(in_seconds(0)).await.unwrap();
     assert_eq!(plane.queue.reap(in_seconds(3)).await.unwrap(), 1);
     assert_eq!(plane.queue.reap(in_seconds(6)).await.unwrap(), 0);

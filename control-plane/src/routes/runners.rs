@@ -83,10 +83,9 @@ pub(crate) async fn runners(
     State(plane): State<Plane>,
     AuthenticatedUser(user): AuthenticatedUser,
 ) -> Result<Json<Value>, Refusal> {
-    let mut shown = Vec::new();
-    for runner in plane.directory.runners_of(&user.org) {
-        shown.push(plane.shown_to(&user, &runner).await?);
-    }
+    let held = plane.queue.held().await?;
+    let runners = plane.directory.runners_of(&user.org);
+    let shown: Vec<_> = runners.iter().map(|runner| plane.shown_to(&user, runner, &held)).collect();
     Ok(Json(json!({ "runners": shown })))
 }
 
