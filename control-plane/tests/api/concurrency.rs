@@ -36,6 +36,31 @@ async fn the_second_job_on_a_thing_waits_for_the_first_and_says_so() {
     assert!(why.starts_with(&format!("job {second} ")), "{why}");
 }
 
+/// Nobody can take the first that waits, and so it is in nobody's way.
+#[tokio::test]
+async fn a_job_that_nobody_can_take_keeps_no_other_from_its_thing() {
+    let plane = Plane::start().await;
+    let (one, two) = (plane.register("one").await, plane.register("two").await);
+    let first = plane.submit_as(on("network")).await;
+    assert_eq!(claim(&one, 0).await.unwrap(), first);
+    let mut rare = on("network");
+    rare["labels"] = json!({ "gpu": "yes" });
+    let rare = plane.submit_as(rare).await;
+    let plain = plane.submit_as(on("network")).await;
+
+    let claims = two.clone();
+    let parked = tokio::spawn(async move { claim(&claims, 9).await });
+    plane.heard_of(&two).await;
+    assert_eq!(one.status(&first, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+    let given = tokio::time::timeout(SOON, parked).await.expect("the claim is answered").unwrap();
+    assert_eq!(given.expect("it is woken for the second"), plain);
+    assert_eq!(two.status(&plain, 1, json!({ "status": "SUCCESS" })).await, StatusCode::OK);
+
+    let next = plane.submit_as(on("network")).await;
+    let explained = plane.get(&format!("/api/jobs/{next}/explain")).await;
+    assert_eq!(explained["summary"], "2 runner(s) can take this job", "job {rare} blocks nobody");
+}
+
 #[tokio::test]
 async fn a_cancelled_job_lets_the_next_go_and_a_lost_one_keeps_its_place() {
     let plane = Plane::start().await;
