@@ -68,7 +68,8 @@ pub(crate) async fn run(runner: Arc<Runner>) {
     loop {
         // With their schemas they are large: the first claim does not wait for them, and nobody keeps them.
         let kinds = (!is_published).then(|| runner.capabilities.published());
-        let answered = send(&runner, &Heartbeat { kinds, ..heartbeat(&runner) }).await;
+        let labels = (!is_published).then(|| runner.config.labels.clone());
+        let answered = send(&runner, &Heartbeat { kinds, labels, ..heartbeat(&runner) }).await;
         // From then on a job of any of them can be submitted.
         if answered && !is_published {
             is_published = true;
@@ -155,6 +156,7 @@ fn heartbeat(runner: &Runner) -> Heartbeat {
         instance_id: Some(runner.instance_id.clone()),
         jobs,
         kinds: None,
+        labels: None,
     }
 }
 

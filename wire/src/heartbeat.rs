@@ -1,6 +1,7 @@
 //! Runner says that it lives, plane says what it wants.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{AttemptNo, JobId, KindInfo, Phase, RunnerId};
 
@@ -56,6 +57,9 @@ pub struct Heartbeat {
     /// The kinds that it links, sent once, when the plane has answered the first heartbeat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kinds: Option<Vec<KindInfo>>,
+    /// What it offers besides what it was registered with, sent with `kinds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Map<String, Value>>,
 }
 
 /// A job that a runner holds.

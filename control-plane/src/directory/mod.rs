@@ -8,7 +8,7 @@ mod user_rows;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, watch};
 use wire::{JobId, KindInfo, RunnerId, RunnerMode};
@@ -281,16 +281,21 @@ impl Directory {
         runners.into_iter().map(|runner| runner.kinds).collect()
     }
 
-    /// A runner has said what it links.
-    pub(crate) async fn publish_kinds(&self, id: &RunnerId, kinds: Vec<KindInfo>) -> Result<(), PlaneError> {
+    /// A runner has said what it links and what it offers.
+    pub(crate) async fn publish_kinds(
+        &self,
+        id: &RunnerId,
+        kinds: Vec<KindInfo>,
+        own_labels: Map<String, Value>,
+    ) -> Result<(), PlaneError> {
         let kinds = shared(&read(&self.0.runners), kinds.into());
-        if self.runner(id).is_some_and(|runner| runner.kinds == kinds) {
+        if self.runner(id).is_some_and(|runner| runner.kinds == kinds && runner.own_labels == own_labels) {
             return Ok(());
         }
-        let (of, new) = (id.clone(), Arc::clone(&kinds));
-        self.0.database.writer.change(|connection| Box::pin(runner_rows::publish(connection, of, new))).await?;
+        let (of, new, labels) = (id.clone(), Arc::clone(&kinds), own_labels.clone());
+        self.0.database.writer.change(|connection| Box::pin(runner_rows::publish(connection, of, new, labels))).await?;
         if let Some(runner) = write(&self.0.runners).get_mut(id) {
-            runner.kinds = kinds;
+            (runner.kinds, runner.own_labels) = (kinds, own_labels);
         }
         Ok(())
     }

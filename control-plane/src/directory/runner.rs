@@ -24,8 +24,10 @@ pub struct Runner {
     pub(crate) token_hash: String,
     /// What its token was before, while jobs are held that were given to it then.
     pub(crate) earlier_tokens: Vec<EarlierToken>,
-    /// What it offers.
+    /// What it offers, as who registered it says.
     pub labels: Map<String, Value>,
+    /// What it offers besides, as it says itself.
+    pub own_labels: Map<String, Value>,
     /// The kinds that it links. Shared: every request of a runner copies what is known of it.
     pub kinds: Arc<[KindInfo]>,
     /// Its version.
@@ -62,6 +64,7 @@ impl Runner {
             token_hash: tokens::digest(token),
             earlier_tokens: Vec::new(),
             labels: Map::new(),
+            own_labels: Map::new(),
             kinds: Arc::default(),
             version: None,
             said: RunnerStatus::Offline,
@@ -101,7 +104,7 @@ impl Runner {
             status,
             last_heartbeat: self.last_heartbeat,
             version: self.version.clone(),
-            labels: self.labels.clone(),
+            labels: self.labels.clone().into_iter().chain(self.own_labels.clone()).collect(),
             cloud_identity_id: self.cloud_identity_id.clone(),
             kinds: self.kinds.to_vec(),
             jobs,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use wire::{JobId, KindInfo, RunnerId, Timestamp};
@@ -118,15 +118,18 @@ pub(crate) async fn deployed(
     Ok(())
 }
 
-/// The kinds that it links. Apart from [`update`], because they are large and change with a new version only.
+/// The kinds that it links, and what it offers. Apart from [`update`], because kinds are large and change with a new version
+/// only.
 pub(super) async fn publish(
     connection: &mut SqliteConnection,
     id: RunnerId,
     kinds: Arc<[KindInfo]>,
+    own_labels: Map<String, Value>,
 ) -> Result<(), PlaneError> {
     let kinds = serde_json::to_string(&*kinds).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let update = sqlx::query("UPDATE runners SET kinds = ? WHERE id = ?");
-    update.bind(kinds).bind(id.as_str()).execute(connection).await?;
+    let update = sqlx::query("UPDATE runners SET kinds = ?, own_labels = ? WHERE id = ?");
+    let own_labels = Value::Object(own_labels).to_string();
+    update.bind(kinds).bind(own_labels).bind(id.as_str()).execute(connection).await?;
     Ok(())
 }
 
@@ -157,6 +160,7 @@ pub(super) async fn heard(connection: &mut SqliteConnection, runner: &Runner) ->
 
 pub(super) fn read(found: &SqliteRow) -> Result<Runner, PlaneError> {
     let labels = columns::json(found, "labels")?.unwrap_or_default();
+    let own_labels = columns::json(found, "own_labels")?.unwrap_or_default();
     let kinds = columns::json(found, "kinds")?.unwrap_or_default();
     let earlier_tokens = columns::json(found, "earlier_tokens")?.map(serde_json::from_value).transpose();
     Ok(Runner {
@@ -167,6 +171,7 @@ pub(super) fn read(found: &SqliteRow) -> Result<Runner, PlaneError> {
         token_hash: found.try_get("token_hash")?,
         earlier_tokens: earlier_tokens.map_err(|error| sqlx::Error::Decode(error.into()))?.unwrap_or_default(),
         labels: labels.as_object().cloned().unwrap_or_default(),
+        own_labels: own_labels.as_object().cloned().unwrap_or_default(),
         // Kinds of an older form are published again with the next heartbeat.
         kinds: serde_json::from_value::<Vec<KindInfo>>(kinds).unwrap_or_default().into(),
         version: found.try_get("version")?,

@@ -76,7 +76,8 @@ impl Claimant {
     /// A runner as it will ask for its next job, as far as we know. One that nobody has heard of may be able to do anything.
     #[must_use]
     pub fn expected(runner: &Runner) -> Self {
-        let request = ClaimRequest { kinds: runner.kind_names(), ..ClaimRequest::default() };
+        let (kinds, labels) = (runner.kind_names(), runner.own_labels.clone());
+        let request = ClaimRequest { kinds, labels, ..ClaimRequest::default() };
         let names_attempts = runner.instance_id.is_some() || runner.last_heartbeat.is_none();
         Self { names_attempts, ..Self::new(runner, &request) }
     }

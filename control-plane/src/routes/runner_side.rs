@@ -56,7 +56,8 @@ pub(crate) async fn heartbeat(
     let mut heartbeat: Heartbeat = body::json_or_default(&said)?;
     refuse_twin(&plane, &runner, &heartbeat)?;
     if let Some(kinds) = heartbeat.kinds.take() {
-        plane.directory.publish_kinds(&runner.id, kinds).await?;
+        let labels = heartbeat.labels.take().unwrap_or_default();
+        plane.directory.publish_kinds(&runner.id, kinds, labels).await?;
     }
     let is_another = matches!((&runner.instance_id, &heartbeat.instance_id), (Some(known), Some(new)) if known != new);
     let said = heartbeat.clone();

@@ -112,6 +112,30 @@ async fn a_drain_is_for_who_is_there() {
 }
 
 #[tokio::test]
+async fn what_a_runner_says_it_offers_counts_for_jobs_that_wait() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    let kind = json!({ "kind": "read", "summary": "", "schema": {}, "loss": "requeue", "timeout_s": 1, "grace_s": 1 });
+    let publish = async |labels: Value| {
+        runner.heartbeat(json!({ "protocol": 2, "instance_id": "a", "kinds": [kind], "labels": labels })).await;
+        plane.get(&format!("/api/runners/{}", runner.id)).await["labels"].clone()
+    };
+    assert_eq!(publish(json!({ "gpu": "yes" })).await, json!({ "gpu": "yes" }));
+    let held = plane.submit("read").await;
+    assert_eq!(runner.claim_id().await, held);
+    let labelled = json!({ "job_type": "read", "config_snapshot": {}, "labels": { "gpu": "yes" } });
+    let waits = plane.submit_as(labelled).await;
+    let verdict = async || plane.get(&format!("/api/jobs/{waits}/explain")).await["runners"][0]["verdict"].clone();
+    assert_eq!(verdict().await, "runs 1 other job(s) and takes this one when a slot is free");
+    assert_eq!(publish(json!({})).await, json!({}), "it was started again without");
+    assert_eq!(verdict().await, "lacks the label gpu=yes");
+
+    publish(json!({ "gpu": "some" })).await;
+    let plane = plane.restart().await;
+    assert_eq!(plane.get(&format!("/api/runners/{}", runner.id)).await["labels"], json!({ "gpu": "some" }));
+}
+
+#[tokio::test]
 async fn a_runner_is_online_for_a_while_after_its_last_sign_of_life() {
     let online = Duration::from_millis(50);
     let plane = Plane::start_with(Timings { online, ..Timings::default() }).await;
