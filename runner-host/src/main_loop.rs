@@ -100,11 +100,11 @@ impl Main {
                 claiming = Some(Box::pin(claim::next(Arc::clone(&self.runner))));
             }
             self.see_whether_it_only_delivers();
-            let signal = tokio::select! {
-                signal = signals.next() => signal,
-                () = self.runner.plane_drains.notified() => ShutdownSignal::Finish,
-                () = at(self.drain_over) => ShutdownSignal::DrainOver,
-                () = at(self.idle_over()) => ShutdownSignal::Finish,
+            let (signal, asked_by) = tokio::select! {
+                signal = signals.next() => (signal, "a signal"),
+                () = self.runner.plane_drains.notified() => (ShutdownSignal::Finish, "the control plane"),
+                () = at(self.drain_over) => (ShutdownSignal::DrainOver, "the drain timeout"),
+                () = at(self.idle_over()) => (ShutdownSignal::Finish, "the idle limit"),
                 () = at(self.delivers_since.map(|since| since + DELIVERY)) => return self.hand_over(),
                 () = self.runner.held.one_has_ended.notified() => continue,
                 // Nobody need hear of it: its report has said it all.
@@ -126,7 +126,7 @@ impl Main {
                 tracing::info!(jobs = self.jobs.len(), "leaving; running jobs go on for the next runner");
                 return Leaving::HandedOver;
             }
-            if self.obey(signal) == Step::HandOver {
+            if self.obey(signal, asked_by) == Step::HandOver {
                 return self.hand_over();
             }
         }
@@ -172,20 +172,34 @@ impl Main {
         Leaving::HandedOver
     }
 
-    fn obey(&mut self, signal: ShutdownSignal) -> Step {
+    fn obey(&mut self, signal: ShutdownSignal, asked_by: &str) -> Step {
         let (stage, step) = self.stage.after(signal);
         self.stage = stage;
         let shutdown = |force| Order::Stop(Stop { reason: StopReason::RunnerShutdown, force });
         match step {
             Step::Nothing | Step::HandOver => {}
             Step::Drain { limited } => {
-                tracing::info!(jobs = self.jobs.len(), "draining: no more jobs are taken");
-                self.drain_over = limited.then(|| Instant::now() + self.runner.config.drain_timeout);
+                let patience = self.runner.config.drain_timeout;
+                let limit = if limited {
+                    format!(
+                        "they have {}, and another signal (Ctrl-C) stops them",
+                        humantime::format_duration(patience)
+                    )
+                } else {
+                    "they have the time they need, and a signal (Ctrl-C) limits it".to_owned()
+                };
+                let jobs = self.jobs.len();
+                let limit = if jobs > 0 { format!("; {limit}") } else { String::new() };
+                tracing::info!(asked_by, jobs, "draining: no more jobs are taken{limit}");
+                self.drain_over = limited.then(|| Instant::now() + patience);
                 self.runner.status.send_replace(RunnerStatus::Draining);
                 self.runner.beat_now.notify_one();
             }
             Step::Stop => {
-                tracing::warn!(jobs = self.jobs.len(), "stopping the jobs that are left");
+                tracing::warn!(
+                    jobs = self.jobs.len(),
+                    "stopping the jobs that are left; another signal ends them at once"
+                );
                 self.drain_over = None;
                 self.runner.held.order_all(shutdown(false));
             }
@@ -248,9 +262,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_drain_time_is_over_once() {
         let (_folder, mut main, _) = with_a_job(Stage::Running).await;
-        assert_eq!(main.obey(ShutdownSignal::Leave), Step::Drain { limited: true });
+        assert_eq!(main.obey(ShutdownSignal::Leave, "a test"), Step::Drain { limited: true });
         assert_eq!(main.drain_over, Some(Instant::now() + main.runner.config.drain_timeout));
-        assert_eq!(main.obey(ShutdownSignal::DrainOver), Step::Stop);
+        assert_eq!(main.obey(ShutdownSignal::DrainOver, "a test"), Step::Stop);
         assert_eq!(main.drain_over, None, "or its time would be over again at once, and again");
     }
 

@@ -135,9 +135,12 @@ async fn the_plane_can_ask_for_it() {
         scene.user.call(Method::POST, &wire::paths::runner_drain(&scene.home.identity.id)).send().await.unwrap();
     assert_eq!(asked.status(), StatusCode::OK);
     scene.proxy.until(1, |call| call.says("DRAINING")).await;
+    runner.until_said("asked_by=\"the control plane\"").await;
+    runner.until_said("they have the time they need, and a signal (Ctrl-C) limits it").await;
     // Then it has the time that a first signal gives, and the job with it.
     runner.signal(Signal::TERM);
     runner.until_said_times("draining", 2).await;
+    runner.until_said("they have 10m, and another signal (Ctrl-C) stops them").await;
     scene.ledger.open("done");
     assert!(runner.ended().await.success());
     scene.ended_well(&job).await;
