@@ -171,7 +171,11 @@ fn write_lost(directory: &JobDirectory, tools_work: bool) -> io::Result<()> {
     let mut text = "the job's process ended without saying how; it was killed, or ran out of memory".to_owned();
     let phase = directory.phase();
     if phase == Phase::Committed {
-        text.push_str(", after its commit point: nobody knows how far it came");
+        text.push_str(", after its commit point: nobody knows how far it came; ");
+        text.push_str(&directory.found_at().map_or_else(
+            || "what it worked on is not kept on a runner of many organisations".to_owned(),
+            |lost| format!("what it worked on is kept on the runner as {}", lost.display()),
+        ));
     }
     if tools_work {
         text.push_str("; tools that it has started still work");

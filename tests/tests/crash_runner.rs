@@ -227,11 +227,13 @@ async fn with_its_job_after_the_commit_point() {
     let apply = [Emit(30), mark("applying"), wait("end")];
     let (scene, mut runner, ended) = killed_with_its_job(&[], &apply, "applying").await;
     assert_eq!(scene.ledger.count("apply"), 1, "it is not run again");
-    assert!(ended.error_message.unwrap().contains("nobody knows how far it came"));
+    let said = ended.error_message.unwrap();
+    assert!(said.contains("nobody knows how far it came"), "{said}");
     runner.signal(Signal::TERM);
     assert!(runner.ended().await.success());
     let [kept] = &scene.home.job_dirs()[..] else { panic!("{:?}", scene.home.job_dirs()) };
     assert!(kept.extension().is_some_and(|extension| extension == "lost"), "{}", kept.display());
+    assert!(said.contains(&format!("what it worked on is kept on the runner as {}", kept.display())), "{said}");
     assert_eq!(std::fs::read(kept.join("work/errored.tfstate")).unwrap(), b"all that is known");
     for given in ["claim.json", "inputs", "home", "tmp"] {
         assert!(!kept.join(given).exists(), "{given}");

@@ -12,10 +12,15 @@ use super::outbox::PREFIX;
 pub(super) const KEPT: &str = "kept.";
 
 impl JobDirectory {
-    /// Where an entry of the outbox will be found when the run is put away, if the plane will not have it. Nowhere on a
-    /// runner of many organisations: what one leaves there, the next could read, and no person comes to that disk.
+    /// Where the run will be found when it is put away, if something of it is kept. Nowhere on a runner of many
+    /// organisations: what one leaves there, the next could read, and no person comes to that disk.
+    pub(crate) fn found_at(&self) -> Option<PathBuf> {
+        (!self.is_shared()).then(|| self.lost())
+    }
+
+    /// Where an entry of the outbox will be found then, if the plane will not have it.
     pub(crate) fn kept_as(&self, entry: &Path) -> Option<PathBuf> {
-        (!self.is_shared()).then(|| self.lost().join(kept_name(entry)))
+        self.found_at().map(|lost| lost.join(kept_name(entry)))
     }
 
     /// Takes such an entry out of the outbox.
@@ -47,7 +52,7 @@ impl JobDirectory {
         Ok(entries.any(|entry| entry.file_name().to_string_lossy().starts_with(KEPT)))
     }
 
-    fn is_shared(&self) -> bool {
+    pub(super) fn is_shared(&self) -> bool {
         self.claimed().ok().flatten().is_some_and(|claimed| claimed.settings.cloud.is_shared)
     }
 }
