@@ -156,7 +156,10 @@ pub(crate) async fn attend(
         }
     };
     match blocking(move || directory.put_away(is_taken)).await {
-        Ok(None) => {}
+        Ok(None) if is_taken => {}
+        Ok(None) => {
+            tracing::warn!(job.id = %job, "nothing of it is kept: the next job here may be another organisation's");
+        }
         Ok(Some(kept)) => {
             tracing::warn!(job.id = %job, directory = %kept.display(), "what a person may look for is kept");
         }

@@ -7,7 +7,8 @@ use reqwest::{Method, StatusCode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use system_tests::client::Client;
-use system_tests::ledger::assert_same_bytes;
+use system_tests::fake_terraform::FakeTerraform;
+use system_tests::ledger::{self, assert_same_bytes};
 use system_tests::plane::Plane;
 use system_tests::runner::{Identity, RunnerHome};
 use system_tests::scene::Scene;
@@ -90,6 +91,33 @@ async fn a_runner_that_slept_after_its_commit_point_says_what_happened() {
     assert_eq!((told.status, told.attempt), (JobStatus::Failed, 1), "what ended stays ended");
     assert_eq!(told.execution_metadata.unwrap()["late_report"]["status"], "SUCCESS");
     assert_eq!(scene.ledger.count("apply"), 1);
+}
+
+/// What one organisation's job has not got rid of there, the next one's could read.
+#[tokio::test]
+async fn a_runner_of_many_organisations_keeps_nothing_of_a_job_that_it_lost() {
+    let mut scene = Scene::with(hasty()).await;
+    let fake =
+        FakeTerraform::new("echo canary > errored.tfstate\nwhile [ ! -e \"$here/go\" ]; do sleep 0.02; done\nexit 1");
+    scene.home = scene.home.with_env("ALETHIA_TERRAFORM", fake.path().display().to_string());
+    scene.home = scene.home.with_env("ALETHIA_WORKER_MODE", "cloud-hosted");
+    let mut sleeper = scene.home.started().await;
+    let payload = json!({ "action": "apply", "source": { "files": { "main.tf": "" } },
+        "backend": { "type": "plane", "name": "s" } });
+    let job = scene.user.submit("terraform", &payload).await;
+    let directory = system_tests::process::eventually("it applies", async || {
+        scene.home.job_dirs().into_iter().find(|dir| dir.join("committed.json").exists())
+    });
+    let directory = directory.await;
+    sleeper.signal(Signal::STOP);
+    scene.user.ended_as(&job, JobStatus::Failed).await;
+    fake.go();
+    ledger::until(&directory, "its end", || directory.join("outcome.json").exists()).await;
+    sleeper.signal(Signal::CONT);
+    sleeper.until_said("nothing of it is kept").await;
+    sleeper.signal(Signal::TERM);
+    assert!(sleeper.ended().await.success());
+    assert!(scene.home.job_dirs().is_empty(), "{:?}", scene.home.job_dirs());
 }
 
 /// A runner written by hand.

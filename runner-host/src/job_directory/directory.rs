@@ -117,7 +117,8 @@ impl JobDirectory {
 
     /// For a run whose end the plane has taken, or has refused. Returns where it is, if something is kept.
     pub(crate) fn put_away(&self, is_taken: bool) -> io::Result<Option<PathBuf>> {
-        if is_taken && !self.has_unknown_end() && !self.keeps_something()? {
+        let is_over = is_taken && !self.has_unknown_end() && !self.keeps_something()?;
+        if is_over || self.is_shared() {
             return self.remove().map(|()| None);
         }
         self.keep_as_lost().map(Some)

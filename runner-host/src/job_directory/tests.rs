@@ -323,6 +323,19 @@ fn what_cannot_be_deleted_keeps_nothing_else() {
 }
 
 #[test]
+fn on_a_runner_of_many_organisations_nothing_stays() {
+    let (folder, directory) = directory();
+    let mut claimed = directory.claimed().unwrap().unwrap();
+    claimed.settings.cloud.is_shared = true;
+    directory.place(CLAIM, &claimed).unwrap();
+    let record = ArtifactRecord { name: "key".to_owned(), media_type: "x/y".to_owned(), sha256: String::new() };
+    directory.put_artifact(1, &record, b"canary").unwrap();
+    directory.write(COMMITTED, &Committed { refused: None }).unwrap();
+    assert_eq!(directory.put_away(false).unwrap(), None);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn of_a_run_whose_end_nobody_knows_stays_what_it_worked_on() {
     for (is_kept, is_stand_in, reason, phase) in [
         (true, true, Some(Reason::ProcessLost), Phase::Committed),
