@@ -126,7 +126,9 @@ impl Client {
 
     /// Reports a job. The answer to an end may bring the next one.
     pub(crate) async fn report(&self, job: &JobId, attempt: AttemptNo, report: &StatusReport) -> Answer<Option<Claim>> {
-        let answer = send(self.write(Method::PUT, &paths::job_status(job.as_str()), attempt).json(report)).await?;
+        let said = Bytes::from(serde_json::to_vec(report).expect("names are strings"));
+        let call = self.write(Method::PUT, &paths::job_status(job.as_str()), attempt).timeout(REQUEST + moving(&said));
+        let answer = send(call.header(CONTENT_TYPE, "application/json").body(said)).await?;
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Err(ClientError::LogBehind(body::<LogAppended>(answer).await?.offset));
         }

@@ -36,7 +36,10 @@ async fn until(socket: &mut TcpStream, end: &[u8]) {
 
 async fn take_slowly(mut socket: TcpStream) {
     until(&mut socket, b"the end").await;
-    let body = r#"{"sha256":"of it","key":"k","offset":7}"#;
+    answer(socket, r#"{"sha256":"of it","key":"k","offset":7}"#).await;
+}
+
+async fn answer(mut socket: TcpStream, body: &str) {
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     socket.write_all(answer.as_bytes()).await.unwrap();
     std::future::pending::<()>().await;
@@ -65,6 +68,18 @@ async fn give_slowly(mut socket: TcpStream) {
         socket.write_all(&[b'x'; PIECE]).await.unwrap();
     }
     std::future::pending::<()>().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_with_much_to_say_arrives_slowly() {
+    let large = "x".repeat(LARGE);
+    let metadata = Some(serde_json::json!({ "of": large }));
+    let report = StatusReport { execution_metadata: metadata, ..StatusReport::of(wire::JobStatus::Processing) };
+    let client = to(|mut socket: TcpStream| async move {
+        until(&mut socket, b"}}").await;
+        answer(socket, r#"{"success":true}"#).await;
+    });
+    client.await.report(&"j".parse().unwrap(), AttemptNo(1), &report).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,8 @@ pub(super) struct LogDelivery<'a> {
     reader: FrameReader,
     /// As much as passes at once, as far as is known.
     most: usize,
+    /// Where the plane wanted it to go on, if it has taken nothing since.
+    wanted: Option<u64>,
     /// The plane will not have the rest; the report says that it is not complete.
     given_up: bool,
 }
@@ -39,7 +41,7 @@ impl<'a> LogDelivery<'a> {
             }
             _ => Err(error),
         })?;
-        Ok(Self { delivery, reader, most: BATCH_BYTES, given_up: false })
+        Ok(Self { delivery, reader, most: BATCH_BYTES, wanted: None, given_up: false })
     }
 
     /// The plane lacks what comes after this offset. What is not here either, nobody will ever have.
@@ -74,8 +76,19 @@ impl<'a> LogDelivery<'a> {
         };
         match self.delivery.dialect {
             Dialect::Two => match self.append(&batch).await? {
-                Ok(AppendAnswer::Durable(_)) => self.reader.advance(&batch),
-                Ok(AppendAnswer::Wanted(offset)) => self.seek(offset)?,
+                Ok(AppendAnswer::Durable(_)) => {
+                    self.wanted = None;
+                    self.reader.advance(&batch);
+                }
+                // Just that it was sent: so it would go on for ever.
+                Ok(AppendAnswer::Wanted(offset)) if offset == batch.offset && self.wanted == Some(offset) => {
+                    tracing::error!(offset, job.id = %self.delivery.job, "the control plane asks again and again for what it is sent; the job will say that its log is not complete");
+                    self.given_up = true;
+                }
+                Ok(AppendAnswer::Wanted(offset)) => {
+                    self.wanted = Some(offset);
+                    self.seek(offset)?;
+                }
                 Err(error) if error.is_too_large() && !batch.is_one_frame() => self.most = batch.frames.len() / 2,
                 Err(error) => {
                     tracing::error!(error = crate::chain(&error), job.id = %self.delivery.job, "the control plane refuses a part of the log; the job will say that its log is not complete");

@@ -40,6 +40,8 @@ enum Weather {
     Answer(u16),
     /// As [`Self::Answer`] with 413, for a body of more bytes than this.
     TooLargeAbove(usize),
+    /// Nothing is stored, and it wants the log from the start.
+    WantsTheStart,
     /// Nothing is stored, and it asks to be left alone for so many seconds.
     Busy(u32),
     /// Nothing is stored, and something on the way answers this.
@@ -132,6 +134,7 @@ async fn answer(State(plane): State<Plane>, request: Request) -> Response {
         Weather::TooLargeAbove(most) if body.len() > most => say_no(413, &name),
         Weather::Fine | Weather::TooLargeAbove(_) => plane.take(&name, &query, body),
         Weather::Answer(status) => say_no(status, &name),
+        Weather::WantsTheStart => (StatusCode::RANGE_NOT_SATISFIABLE, Json(json!({ "offset": 0 }))).into_response(),
         Weather::Stranger(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
         Weather::Busy(seconds) => ([("retry-after", seconds.to_string())], say_no(503, &name)).into_response(),
         Weather::LostBefore => cut(),
@@ -240,12 +243,16 @@ impl Run {
 
     /// Writes how it ended; returns what its log is.
     fn end(&self) -> LogSummary {
+        self.end_with(Map::from_iter([("result".to_owned(), json!(1))]))
+    }
+
+    fn end_with(&self, metadata: Map<String, Value>) -> LogSummary {
         let log = self.totals.finish();
         let outcome = OutcomeRecord {
             status: JobStatus::Success,
             reason: None,
             error_message: None,
-            metadata: Map::from_iter([("result".to_owned(), json!(1))]),
+            metadata,
             phase: Phase::Preparing,
             log: log.clone(),
             finished_at: Timestamp::now(),
@@ -257,7 +264,7 @@ impl Run {
 
     async fn runner(&self, origin: &str) -> Runner {
         let state = self.folder.path().join("state");
-        std::fs::create_dir(&state).unwrap();
+        std::fs::create_dir_all(&state).unwrap();
         let token = SecretString::from("t".to_owned());
         let config = Config::new(origin, "r".parse().unwrap(), token, state.clone());
         let registry = ExecutorRegistry::new([&PLUGIN]).unwrap();
@@ -858,10 +865,38 @@ async fn a_plane_of_the_seeds_contract_gets_text_in_order() {
     let posts = [("STDOUT", "one\n"), ("STDERR", "two \u{fffd} \u{fffd}\n"), ("SYSTEM", "three\n")];
     assert_eq!(stored.posts, posts.map(|(stream, text)| (stream.to_owned(), text.to_owned())));
     let statuses: Vec<_> = stored.reports.iter().map(|report| report["status"].as_str().unwrap()).collect();
-    assert_eq!(statuses, ["PROCESSING", "PROCESSING", "SUCCESS"]);
+    assert_eq!(statuses, ["PROCESSING", "SUCCESS"], "the first brings the metadata");
     for field in ["phase", "reason", "log", "finished_at"] {
         assert!(stored.reports.iter().all(|report| report[field].is_null()), "{field} is none of the seed's");
     }
+}
+
+/// It has no guard: a job that it has the end of would run again, and be given to others.
+#[tokio::test]
+async fn an_end_that_the_seeds_plane_may_have_already_is_not_taken_back() {
+    let plane = Plane::new(|name, before| match (name, before) {
+        ("status", 0) => Weather::LostAfter,
+        _ => Weather::Fine,
+    });
+    let mut job = Run::new(Dialect::Seed);
+    job.log(LogStream::Stdout, b"one\n");
+    job.end_with(Map::new());
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    assert!(is_taken(&job.deliver_to(&plane).await), "as after a restart");
+    let stored = plane.stored();
+    assert!(stored.reports.len() >= 3 && stored.reports.iter().all(|report| report["status"] == "SUCCESS"));
+}
+
+#[tokio::test]
+async fn a_plane_that_wants_again_and_again_what_it_is_sent_costs_the_log() {
+    let plane = Plane::new(|name, _| if name == "log" { Weather::WantsTheStart } else { Weather::Fine });
+    let mut job = Run::new(Dialect::Two);
+    job.log(LogStream::Stdout, b"one\n");
+    job.end();
+    assert!(is_taken(&job.deliver_to(&plane).await));
+    let stored = plane.stored();
+    assert_eq!(stored.reports[0]["log"]["dropped_bytes"], 4);
+    assert_eq!(stored.reports[0]["status"], "SUCCESS");
 }
 
 #[tokio::test]
