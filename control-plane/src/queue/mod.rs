@@ -2,6 +2,8 @@
 
 mod claim;
 pub(crate) mod columns;
+#[cfg(test)]
+mod counting;
 mod demand;
 mod explain;
 mod giving;

@@ -1,9 +1,12 @@
 //! A queue without HTTP before it: what no client can bring about.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wire::{ClaimRequest, LossPolicy, RunnerStatus};
 
+use super::counting::Counting;
 use super::transitions::Event;
 use super::*;
 use crate::database::Database;
@@ -13,6 +16,8 @@ use crate::logs::LogLimits;
 struct Opened {
     queue: Queue,
     database: Database,
+    /// How often the store was.
+    asked: Arc<AtomicUsize>,
     folder: TempDir,
 }
 
@@ -20,9 +25,9 @@ struct Opened {
 async fn open() -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
-    let deriver = Deriver::of([7; 32]);
+    let (deriver, asked) = (Deriver::of([7; 32]), Arc::default());
     let queue = Queue::new(QueueParts {
-        store: Box::new(SqliteStore::new(database.clone())),
+        store: Box::new(Counting { store: SqliteStore::new(database.clone()), asked: Arc::clone(&asked) }),
         logs: LogStore::open(&folder.path().join("logs"), LogLimits::default()).unwrap(),
         states: StateStore::new(&folder.path().join("states"), database.pool.clone()),
         directory: Directory::load(database.clone()).await.unwrap(),
@@ -35,7 +40,7 @@ async fn open() -> Opened {
         runner_image: None,
         issues_tokens: false,
     });
-    Opened { queue, database, folder }
+    Opened { queue, database, asked, folder }
 }
 
 fn job(id: &str, more: &Value) -> Job {
@@ -163,6 +168,24 @@ async fn who_is_taken_away_is_given_no_job_though_its_claim_waits_already() {
     assert!(take().await.unwrap().is_none());
     queue.cancel(&destroy, false).await.unwrap();
     assert_eq!(take().await.unwrap().unwrap().job.id, kept.id, "it stays");
+}
+
+#[tokio::test]
+async fn why_a_job_waits_is_asked_as_often_of_many_runners_as_of_one() {
+    let plane = open().await;
+    let row = Row::new(job("j", &json!({ "labels": { "zone": "nowhere" } })), LossPolicy::Requeue);
+    let row = plane.queue.0.store.insert(row, None).await.unwrap();
+    let asks = async |runners: usize| {
+        let before = plane.asked.load(Ordering::SeqCst);
+        assert_eq!(plane.queue.explain(&row).await.unwrap().runners.len(), runners);
+        plane.asked.load(Ordering::SeqCst) - before
+    };
+    plane.runner().await;
+    let of_one = asks(1).await;
+    for name in ["two", "three", "four"] {
+        plane.online(name).await;
+    }
+    assert_eq!(asks(4).await, of_one);
 }
 
 #[tokio::test]
