@@ -142,6 +142,37 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        let pointer = self.body.pointer.filter(|pointer| pointer.len() <= LONGEST_BYTES);
+        (self.status, Json(ErrorBody { error: shortened(self.body.error), pointer })).into_response()
+    }
+}
+
+/// The longest that a refusal says. What was sent may stand in it, and that may be megabytes.
+const LONGEST_BYTES: usize = 800;
+
+/// Without its middle if it is too long: the beginning says what is wrong, and the end what would be right.
+fn shortened(text: String) -> String {
+    const END_BYTES: usize = 250;
+    if text.len() <= LONGEST_BYTES {
+        return text;
+    }
+    let (beginning, end) = (LONGEST_BYTES - END_BYTES - 5, text.len() - END_BYTES);
+    let (beginning, end) = (text.floor_char_boundary(beginning), text.ceil_char_boundary(end));
+    format!("{} ... {}", &text[..beginning], &text[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        let as_it_is = "ü".repeat(LONGEST_BYTES / 2);
+        assert_eq!(shortened(as_it_is.clone()), as_it_is);
+        for sent in ["x".repeat(1 << 20), "ü".repeat(1 << 20), format!("x{}", "ü".repeat(1 << 20))] {
+            let text = shortened(format!("the kind {sent} is unknown; known are: read"));
+            assert!(text.len() <= LONGEST_BYTES, "{}", text.len());
+            assert!(text.starts_with("the kind ") && text.ends_with(" is unknown; known are: read"), "{text}");
+        }
     }
 }

@@ -136,6 +136,28 @@ async fn c5_to_c8_bodies() {
 }
 
 #[tokio::test]
+async fn what_was_sent_is_not_sent_back() {
+    let (plane, runner, job) = with_a_job().await;
+    let long = "z".repeat(1 << 20);
+    let status = format!("/api/jobs/{job}/status");
+    let key = json!({ "job_type": "read", "config_snapshot": { &long: 1 } });
+    let labels = json!({ "job_type": "read", "labels": { &long: 1 }, "config_snapshot": { "list": 1 } });
+    for call in [
+        plane.user(Method::POST, "/api/jobs").json(&json!({ "job_type": long })),
+        plane.user(Method::POST, "/api/jobs").json(&key),
+        plane.user(Method::POST, "/api/jobs").json(&labels),
+        plane.user(Method::POST, "/api/jobs").body(format!("{{\"{long}\"")),
+        runner.call(Method::PUT, &status).json(&json!({ "status": "z".repeat(15 << 20) })),
+        runner.call(Method::PUT, &status).json(&json!({ "status": "SUCCESS", "phase": long })),
+    ] {
+        // It looks at the length, too.
+        let (status, answer) = refusal(call.send().await.unwrap()).await;
+        assert!(status.is_client_error(), "{answer}");
+    }
+    is_well(&plane, &runner, &job).await;
+}
+
+#[tokio::test]
 async fn c9_to_c10_reports_out_of_turn() {
     let (plane, runner, job) = with_a_job().await;
     let queued = plane.submit("read").await;
