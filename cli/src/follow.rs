@@ -18,6 +18,8 @@ const SILENT: Duration = Duration::from_secs(60);
 
 /// A job that nobody has taken for this long waits for something.
 const IMPATIENCE: Duration = Duration::from_secs(2);
+/// What one that waits long waits for is asked so rarely: the control plane has to ask itself about every runner.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Prints the log from its start, and returns the job once it has ended. While nobody takes it, says why.
 pub(crate) async fn follow(api: &Api, id: &JobId, printer: &mut LogPrinter) -> Result<Job, ApiError> {
@@ -30,8 +32,8 @@ pub(crate) async fn follow(api: &Api, id: &JobId, printer: &mut LogPrinter) -> R
 /// Says each new reason once. What goes wrong here the log's follower says.
 async fn say_why_it_waits(api: &Api, id: &JobId) -> Infallible {
     let mut said = None;
-    loop {
-        tokio::time::sleep(IMPATIENCE).await;
+    for pause in growing(IMPATIENCE, PATIENCE).build() {
+        tokio::time::sleep(pause).await;
         match api.job(id).await {
             Ok(job) if job.status == JobStatus::Queued => {}
             Ok(_) => return std::future::pending().await,
@@ -45,6 +47,7 @@ async fn say_why_it_waits(api: &Api, id: &JobId) -> Infallible {
             said = Some(text);
         }
     }
+    std::future::pending().await
 }
 
 async fn follow_log(api: &Api, id: &JobId, printer: &mut LogPrinter) -> Result<Job, ApiError> {
@@ -90,8 +93,11 @@ async fn wait_for_end(api: &Api, id: &JobId) -> Result<Job, ApiError> {
 }
 
 fn pauses() -> impl Iterator<Item = Duration> + use<> {
-    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200));
-    builder.with_max_delay(Duration::from_secs(5)).without_max_times().with_jitter().build()
+    growing(Duration::from_millis(200), Duration::from_secs(5)).with_jitter().build()
+}
+
+fn growing(first: Duration, longest: Duration) -> ExponentialBuilder {
+    ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).without_max_times()
 }
 
 enum Heard {
@@ -115,4 +121,16 @@ async fn listen(api: &Api, id: &JobId, after: &mut u64, printer: &mut LogPrinter
         }
     }
     Ok(Heard::Silence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_job_waits_is_asked_ever_more_rarely_and_for_as_long_as_it_waits() {
+        let pauses = growing(IMPATIENCE, PATIENCE).build();
+        let seconds: Vec<_> = pauses.take(1000).map(|pause| pause.as_secs()).collect();
+        assert_eq!((&seconds[..6], seconds.len()), (&[2, 4, 8, 16, 30, 30][..], 1000));
+    }
 }
