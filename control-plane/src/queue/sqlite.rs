@@ -83,15 +83,13 @@ impl JobStore for SqliteStore {
     }
 
     async fn last_end(&self, runner: &RunnerId) -> Result<Option<Timestamp>, PlaneError> {
-        let last = sqlx::query("SELECT MAX(completed_at) AS at FROM jobs WHERE runner_id = ?").bind(runner.as_str());
-        let at: Option<i64> = last.fetch_one(&self.0.pool).await?.try_get("at")?;
-        Ok(at.map(Timestamp::from_micros))
+        let last: Option<i64> = sqlx::query_scalar(LAST_END).bind(runner.as_str()).fetch_one(&self.0.pool).await?;
+        Ok(last.map(Timestamp::from_micros))
     }
 
     async fn last_claim(&self, runner: &RunnerId) -> Result<Option<JobId>, PlaneError> {
-        let last = sqlx::query("SELECT id FROM jobs WHERE runner_id = ? ORDER BY claimed_at DESC LIMIT 1");
-        let last = last.bind(runner.as_str()).fetch_optional(&self.0.pool).await?;
-        last.map(|last| columns::parsed(last.try_get("id")?)).transpose()
+        let last = sqlx::query_scalar(LAST_CLAIM).bind(runner.as_str()).fetch_optional(&self.0.pool).await?;
+        last.map(|last: String| columns::parsed(&last)).transpose()
     }
 
     async fn take(&self, mut take: Take) -> Result<Option<Row>, PlaneError> {
@@ -177,6 +175,9 @@ macro_rules! held {
 }
 const HELD: &str = held!("");
 const HELD_BY: &str = held!(" AND runner_id = ? ORDER BY claimed_at");
+const LAST_CLAIM: &str =
+    "SELECT id FROM jobs WHERE runner_id = ? AND claimed_at IS NOT NULL ORDER BY claimed_at DESC LIMIT 1";
+const LAST_END: &str = "SELECT MAX(completed_at) FROM jobs WHERE runner_id = ? AND completed_at IS NOT NULL";
 const RUNNING_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                           AND status IN ('CLAIMED', 'PROCESSING') LIMIT 1";
 const ALL_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
@@ -186,3 +187,20 @@ const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
 const LIST: &str = "SELECT * FROM jobs \
                     WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3) \
                     ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_question_about_a_runner_reads_all_that_it_ever_ran() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
+        for (question, index) in [(HELD_BY, "jobs_held"), (LAST_CLAIM, "jobs_claimed"), (LAST_END, "jobs_completed")] {
+            let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"))).bind("r");
+            let plan = plan.fetch_all(&database.pool).await.unwrap();
+            let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+            assert!(steps.len() == 1 && steps[0].contains(index), "{question}: {steps:?}");
+        }
+    }
+}
