@@ -250,6 +250,14 @@ async fn kinds_and_doctor_know_what_is_here_and_what_to_do_about_the_rest() {
     let [plane] = failures[..] else { panic!("no tofu is no failure: {}", said.out) };
     assert!(plane.starts_with("FAIL control plane http://127.0.0.1:9: cannot reach"), "{plane}");
 
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alethia"));
+    command.env_clear().envs(env).env("HOME", home.path()).args(["runner", "doctor"]);
+    let doctor = command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let said = doctor.wait_with_output().await.unwrap();
+    assert_eq!((said.status.code(), &said.stderr[..]), (Some(78), &b""[..]), "its reader has left");
+
     let said = alethia(&tempfile::tempdir().unwrap(), &["runner", "doctor"], &env).await;
     assert!(said.out.contains("warn kind terraform is not offered: "), "{}", said.out);
     assert!(said.out.contains("run `alethia tools install terraform@1."), "{}", said.out);

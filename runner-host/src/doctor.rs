@@ -3,6 +3,7 @@
 //! What would stop a runner, or keep it from its jobs, is a failure. A kind whose tools are missing is not: it is not offered, and a runner without
 //! helm serves all who want no helm.
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use executor_api::ExecutorRegistry;
@@ -47,7 +48,8 @@ pub(crate) async fn check(args: &StartArgs, variables: &Variables) -> ExitCode {
         Err(error) => findings.push((Finding::Failure, error.to_string())),
     }
     for (finding, text) in &findings {
-        println!("{} {text}", finding.word());
+        // Whoever reads only the first lines has closed the pipe.
+        let _ = writeln!(std::io::stdout(), "{} {text}", finding.word());
     }
     let is_sound = findings.iter().all(|(finding, _)| *finding != Finding::Failure);
     if is_sound { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) }
@@ -89,11 +91,13 @@ async fn ask(config: &Config) -> Result<(), ClientError> {
 fn about_state_directory(config: &Config) -> (Finding, String) {
     let dir = config.state_dir.display();
     match state_directory::try_out(&config.state_dir) {
-        Ok(()) => (Finding::Good, format!("state directory {dir}: files can be written there")),
-        Err(error) => (
-            Finding::Failure,
-            format!("state directory {dir}: {error}; make it writable, or choose another with ALETHIA_STATE_DIR"),
-        ),
+        Ok(()) => (Finding::Good, format!("state directory {dir}: there is room for a job")),
+        Err(error) => {
+            let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            let remedy = if is_full { "free some disk space there" } else { "make it writable" };
+            let text = format!("state directory {dir}: {error}; {remedy}, or choose another with ALETHIA_STATE_DIR");
+            (Finding::Failure, text)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::job_directory::try_room;
 use crate::runner::RunError;
 
 pub(crate) fn make_private(dir: &Path) -> Result<(), RunError> {
@@ -14,14 +15,10 @@ pub(crate) fn make_private(dir: &Path) -> Result<(), RunError> {
     made.map_err(RunError::failed(format!("cannot make the state directory {}", dir.display())))
 }
 
-/// Whether a runner could keep its jobs there. Leaves nothing behind: who asks may be another user than who will start it.
+/// Whether a runner could keep a job there. Leaves nothing behind: who asks may be another user than who will start it.
 pub(crate) fn try_out(dir: &Path) -> io::Result<()> {
     let made: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
-    let tried = DirBuilder::new().recursive(true).mode(0o700).create(dir).and_then(|()| {
-        let file = dir.join(format!("doctor-{}", uuid::Uuid::new_v4()));
-        fs::write(&file, "")?;
-        fs::remove_file(file)
-    });
+    let tried = DirBuilder::new().recursive(true).mode(0o700).create(dir).and_then(|()| try_room(dir));
     for dir in made {
         // One that could not be made is not there.
         let _ = fs::remove_dir(dir);

@@ -79,6 +79,16 @@ impl RunnerHome {
     /// Starts a runner.
     #[must_use]
     pub fn start(&self) -> Process {
+        self.run("start", &self.args)
+    }
+
+    /// Starts a check of what a runner needs.
+    #[must_use]
+    pub fn doctor(&self) -> Process {
+        self.run("doctor", &[])
+    }
+
+    fn run(&self, verb: &str, args: &[String]) -> Process {
         let mut env = vec![
             ("PATH".to_owned(), variable("PATH").unwrap_or_default()),
             ("ALETHIA_WEB_ORIGIN".to_owned(), self.origin.clone()),
@@ -87,7 +97,7 @@ impl RunnerHome {
             ("ALETHIA_STATE_DIR".to_owned(), self.state.display().to_string()),
         ];
         env.extend(self.env.iter().cloned());
-        let args: Vec<_> = std::iter::once("start".to_owned()).chain(self.args.iter().cloned()).collect();
+        let args: Vec<_> = std::iter::once(verb.to_owned()).chain(args.iter().cloned()).collect();
         Process::start(&program("test-runner"), &args, &env)
     }
 

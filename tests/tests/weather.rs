@@ -225,6 +225,9 @@ async fn a_runner_without_room_takes_no_job() {
     let claims = || scene.proxy.calls().iter().filter(|call| call.is_claim()).count();
     let before = claims();
     let filler = disk.fill();
+    let mut doctor = scene.home.doctor();
+    assert!(!doctor.ended().await.success());
+    doctor.until_said("; free some disk space there, or choose another with ALETHIA_STATE_DIR").await;
     let mut runner = scene.home.started().await;
     runner.until_said("there is no room for a job; none is taken until there is").await;
     let job = scene.user.submit("reads-only", &scene.ledger.reading(&[Emit(3)])).await;
