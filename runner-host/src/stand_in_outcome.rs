@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use backon::Retryable;
-use executor_api::{LogWriter, Stop, credential_folder};
+use executor_api::{LogWriter, Stop, credential_folder, without_secrets_of};
 use process_supervisor::ProcessIdentity;
 use serde_json::Map;
 use tokio::time::Instant;
@@ -42,12 +42,13 @@ fn stop_of(directory: &JobDirectory) -> Option<Stop> {
 
 /// A job that cannot be started ends like any other: with a line of log and an outcome.
 pub(crate) fn write_refused(directory: &JobDirectory, (reason, text): &(Reason, String)) -> io::Result<()> {
+    let text = without_secrets(directory, text)?;
     let (mut writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX)?;
     writer.append(LogStream::System, Timestamp::now(), format!("{text}\n").as_bytes());
     let outcome = OutcomeRecord {
         status: status_for(*reason),
         reason: Some(*reason),
-        error_message: Some(text.clone()),
+        error_message: Some(text),
         metadata: Map::new(),
         phase: Phase::Preparing,
         log: totals.finish(),
@@ -55,6 +56,12 @@ pub(crate) fn write_refused(directory: &JobDirectory, (reason, text): &(Reason, 
         is_stand_in: true,
     };
     directory.write(OUTCOME, &outcome)
+}
+
+/// What others have said may hold what the job was given, and no masker of the job's own sees it here.
+fn without_secrets(directory: &JobDirectory, text: &str) -> io::Result<String> {
+    let claimed = directory.claimed()?.ok_or_else(|| io::Error::other("there is no claim"))?;
+    Ok(without_secrets_of(&claimed.job, &claimed.settings, text))
 }
 
 /// Sees to it that there is an outcome, for a job whose process is gone. If that has left none, it was killed, and its tools
@@ -165,7 +172,7 @@ fn write_lost(directory: &JobDirectory, tools_work: bool) -> io::Result<()> {
     // It had no time to take its credentials away.
     let _ = fs::remove_dir_all(credential_folder(&directory.paths()));
     let said = fs::read(directory.file(PROCESS_OUTPUT)).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said);
+    let said = without_secrets(directory, &String::from_utf8_lossy(&said))?;
     let last: Vec<_> = said.trim().lines().rev().take(5).collect();
     let last: Vec<_> = last.into_iter().rev().collect();
     let mut text = "the job's process ended without saying how; it was killed, or ran out of memory".to_owned();
@@ -218,9 +225,34 @@ pub(crate) async fn report_without_directory(runner: &Runner, claimed: &Claimed,
 
 #[cfg(test)]
 mod tests {
-    use executor_api::StopReason;
+    use executor_api::{PlaneAccess, StopReason};
+    use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_said_for_a_process_holds_nothing_that_it_was_given() {
+        let text = "it holds canary-token\nand more";
+        let of_lost = |directory: &JobDirectory| {
+            fs::write(directory.file(PROCESS_OUTPUT), text).unwrap();
+            write_lost(directory, false)
+        };
+        let of_refused = |directory: &JobDirectory| write_refused(directory, &(Reason::RunnerError, text.to_owned()));
+        for say in [&of_lost as &dyn Fn(&_) -> _, &of_refused] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut claimed = Claimed::of(json!({ "id": "j", "job_type": "k", "status": "CLAIMED", "attempt": 1 }));
+            let (origin, state_token) = ("http://plane".to_owned(), "canary-token".to_owned());
+            claimed.settings.plane = Some(PlaneAccess { origin, state_token });
+            let directory = JobDirectory::of(folder.path(), &claimed);
+            directory.create(&claimed).unwrap();
+            say(&directory).unwrap();
+            let outcome: OutcomeRecord = directory.read(OUTCOME).unwrap().unwrap();
+            let log = fs::read(directory.file(LOG)).unwrap();
+            for said in [outcome.error_message.unwrap(), String::from_utf8_lossy(&log).into_owned()] {
+                assert!(!said.contains("canary") && (said.is_empty() || said.contains("it holds ***")), "{said}");
+            }
+        }
+    }
 
     #[test]
     fn what_only_looks_is_ended_and_what_changes_the_world_is_asked_once() {
