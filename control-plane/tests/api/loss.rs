@@ -6,6 +6,7 @@ use control_plane::Timings;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::endpoints::writes;
 use crate::plane::{Plane, SOON, sha256};
 
 /// A runner is lost after two seconds, and given up after three: longer than a test needs from one request to the next.
@@ -31,14 +32,9 @@ async fn an_old_attempt_changes_nothing() {
         assert_eq!(old.status(&job, 1, json!({ "status": status })).await, StatusCode::CONFLICT);
     }
     assert_eq!(old.append(&job, 1, 6, "late\n").await, StatusCode::CONFLICT);
-    let seed = old.call(Method::POST, &format!("/api/jobs/{job}/logs")).json(&json!({ "log_chunk": "late" }));
-    assert_eq!(seed.send().await.unwrap().status(), StatusCode::CONFLICT);
-    let artifact = old.call(Method::PUT, &format!("/api/jobs/{job}/artifacts/a")).body("x");
-    assert_eq!(artifact.send().await.unwrap().status(), StatusCode::CONFLICT);
-    let plan = old.call(Method::POST, &format!("/api/jobs/{job}/plan-artifact")).body("x");
-    assert_eq!(plan.send().await.unwrap().status(), StatusCode::CONFLICT);
-    let git = old.call(Method::POST, &format!("/api/jobs/{job}/git-token")).header("X-Job-Attempt", 1);
-    assert_eq!(git.send().await.unwrap().status(), StatusCode::CONFLICT);
+    for write in writes(&job) {
+        assert_eq!(write.by(&old).send().await.unwrap().status(), StatusCode::CONFLICT, "{write}");
+    }
     let named = json!({ "protocol": 2, "jobs": [{ "id": job, "attempt": 1 }] });
     assert_eq!(old.heartbeat(named).await["lost"][0]["id"], json!(job));
     assert_eq!(new.append(&job, 2, 0, "second\n").await, StatusCode::OK, "offsets of an attempt count from 0");
@@ -109,6 +105,36 @@ async fn a_runner_of_the_seeds_contract_may_have_passed_the_commit_point() {
     assert_eq!((&ended["reason"], &ended["attempt"]), (&json!("outcome_unknown"), &json!(1)));
 }
 
+/// It goes on though its reports do not arrive: silence is no sign that it has not begun.
+#[tokio::test]
+async fn what_a_runner_of_the_seeds_contract_was_given_is_not_given_to_another() {
+    let plane = Plane::start_with(quick()).await;
+    let (runner, other) = (plane.register("one").await, plane.register("two").await);
+    let job = plane.submit("change").await;
+    let claim = runner.call(Method::POST, "/api/jobs/claim").send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(claim["job"]["id"], json!(job));
+    let beats = async { while runner.heartbeat(json!({ "version": "1" })).await["success"] == true {} };
+    let ended = tokio::select! {
+        ended = plane.ended(&job) => ended,
+        another = other.claim(json!({ "request_id": "q", "wait_s": 60 })) => panic!("given away: {another:?}"),
+        () = beats => panic!("a heartbeat is refused"),
+    };
+    assert_eq!((&ended["reason"], &ended["attempt"]), (&json!("outcome_unknown"), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_lost_job_that_nobody_could_ever_take_does_not_wait() {
+    let plane = Plane::start_with(quick()).await;
+    let runner = plane.register("one").await;
+    runner.heartbeat(json!({ "version": "1" })).await;
+    let job = plane.submit("read").await;
+    let claim = runner.call(Method::POST, "/api/jobs/claim").send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(claim["job"]["id"], json!(job));
+    let ended = plane.ended(&job).await;
+    assert_eq!((&ended["status"], &ended["reason"]), (&json!("FAILED"), &json!("runner_lost")));
+    assert!(ended["error_message"].as_str().unwrap().contains("submit the job again"), "{ended}");
+}
+
 #[tokio::test]
 async fn a_heartbeat_of_the_seeds_contract_speaks_for_the_newest_claim() {
     let plane = Plane::start_with(quick()).await;
@@ -162,6 +188,23 @@ async fn a_lost_job_that_a_user_cancelled_is_cancelled() {
     assert_eq!(plane.post(&format!("/api/jobs/{job}/cancel")).await, StatusCode::OK);
     let ended = plane.ended(&job).await;
     assert_eq!((&ended["status"], &ended["reason"]), (&json!("CANCELLED"), &json!("cancelled_by_user")));
+    let named = json!({ "protocol": 2, "jobs": [{ "id": job, "attempt": 1 }] });
+    assert_eq!(runner.heartbeat(named).await["lost"][0]["id"], json!(job), "who comes back is to stop it");
+}
+
+#[tokio::test]
+async fn by_a_runners_clock_no_job_ends_before_its_start_or_after_now() {
+    let plane = Plane::start().await;
+    let runner = plane.register("one").await;
+    for finished_at in ["2001-02-03T04:05:06Z", "2999-02-03T04:05:06Z"] {
+        let job = plane.submit("read").await;
+        assert_eq!(runner.claim_id().await, job);
+        let end = json!({ "status": "SUCCESS", "finished_at": finished_at });
+        assert_eq!(runner.status(&job, 1, end).await, StatusCode::OK);
+        let shown: wire::Job = serde_json::from_value(plane.job(&job).await).unwrap();
+        let now = Some(wire::Timestamp::now());
+        assert!(shown.claimed_at <= shown.completed_at && shown.completed_at <= now, "{shown:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod bad_input;
 mod claims;
 mod concurrency;
 mod ended;
+mod endpoints;
 mod hang_up;
 mod held_back;
 mod identities;
