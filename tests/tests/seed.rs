@@ -134,7 +134,7 @@ async fn a_state_that_nobody_else_has_stays_where_the_job_says() {
                         "backend": { "type": "local", "path": folder.path().join("terraform.tfstate") } });
     plane.submit("j-apply", "terraform", &apply);
     let home = home(&plane, &fake);
-    let mut runner = home.started().await;
+    let runner = home.started().await;
     let applied = plane.ended("j-apply").await;
     assert_eq!(applied.status(), Some("FAILED"), "{applied:?}");
     runner.until_said("what a person may look for is kept").await;
