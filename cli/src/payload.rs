@@ -9,6 +9,7 @@ use executor_api::ExecutorRegistry;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::api::ApiError;
 use crate::ending::Misused;
 use crate::source_place::{set, source_place};
 
@@ -27,7 +28,7 @@ pub(crate) struct JobArgs {
     /// The cluster to work on, as a kubeconfig; `kubectl config view --raw --flatten` makes one that stands alone
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// Sets the payload's `action` [terraform: plan]
+    /// Sets the payload's `action` [terraform with --dir: plan]
     #[arg(long)]
     action: Option<String>,
     /// Sets the payload's `destroy`: plan the destruction of everything
@@ -84,6 +85,13 @@ impl JobArgs {
     /// The folder, packed. None if none was named.
     pub(crate) fn packed(&self) -> anyhow::Result<Option<Packed>> {
         self.dir.as_deref().map(pack).transpose()
+    }
+
+    /// What a refusal of the packed folder is about, and what to do if it is too large.
+    pub(crate) fn refused_folder(&self, size_bytes: usize) -> String {
+        let dir = self.dir.as_deref().unwrap_or(Path::new(".")).display();
+        let size = size_bytes.div_ceil(1 << 20);
+        format!("cannot send the folder {dir}, {size} MiB when packed; keep in it only what the job needs")
     }
 
     /// How many seconds it may run, if that was said.
@@ -180,6 +188,55 @@ pub(crate) fn note_of_state(payload: &Map<String, Value>) -> Option<String> {
         ("local", _, Some(path)) => Some(format!("state: {path}; one at the control plane is another")),
         _ => None,
     }
+}
+
+/// The fields of payloads that have a flag.
+const FLAGS: [(&str, &str); 10] = [
+    ("action", "--action ACTION"),
+    ("source", "--dir DIR"),
+    ("chart", "--dir DIR"),
+    ("manifests", "--dir DIR"),
+    ("cluster", "--kubeconfig FILE"),
+    ("destroy", "--destroy"),
+    ("variables", "--var NAME=VALUE"),
+    ("secret_variables", "--secret-var NAME=FILE"),
+    ("secret_env", "--secret-env NAME=FILE"),
+    ("backend", "--state NAME"),
+];
+
+/// A refusal with what people type for its place: the plane names it as the contract does.
+pub(crate) fn in_typed_words(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Refused { status, error, pointer: Some(pointer) } => {
+            let typed = typed_for(&pointer, &error).map(|typed| format!(" ({typed})")).unwrap_or_default();
+            ApiError::Refused { status, error: error + &typed, pointer: Some(pointer) }
+        }
+        other => other,
+    }
+}
+
+fn typed_for(pointer: &str, error: &str) -> Option<String> {
+    let place = pointer.strip_prefix("/config_snapshot")?;
+    if let Some(field) = place.split('/').nth(1) {
+        return Some(typed(field));
+    }
+    let missing = error.split("; ").filter_map(|one| one.strip_prefix('"')?.strip_suffix("\" is a required property"));
+    let missing: Vec<_> = missing.map(typed).collect();
+    Some(if missing.is_empty() { "the payload".to_owned() } else { missing.join("; ") })
+}
+
+/// The same for an error that only says which field is missing.
+pub(crate) fn missing_in_typed_words(error: String) -> String {
+    match error.split_once("missing field `").and_then(|(_, rest)| rest.split_once('`')) {
+        Some((field, _)) => format!("{error} ({})", typed(field)),
+        None => error,
+    }
+}
+
+fn typed(field: &str) -> String {
+    let flag =
+        FLAGS.iter().find(|(known, _)| *known == field).map(|(_, flag)| format!("{flag}, or ")).unwrap_or_default();
+    format!("{flag}`{field}` in the payload")
 }
 
 /// Adds values to one of the payload's objects.
@@ -293,6 +350,29 @@ mod tests {
             let error = payload(&["x", "--payload", file.path().to_str().unwrap()]).unwrap_err();
             assert!(error.is::<Misused>() && error.to_string().contains("--payload"), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn an_error_of_the_plane_is_told_in_what_people_type() {
+        for (pointer, error, typed) in [
+            (
+                "/config_snapshot",
+                "\"action\" is a required property; \"x\" is a required property",
+                Some("--action ACTION, or `action` in the payload; `x` in the payload"),
+            ),
+            (
+                "/config_snapshot/cluster/kubeconfig",
+                "it is empty",
+                Some("--kubeconfig FILE, or `cluster` in the payload"),
+            ),
+            ("/config_snapshot", "it is no object", Some("the payload")),
+            ("/job_type", "there is none", None),
+        ] {
+            assert_eq!(typed_for(pointer, error).as_deref(), typed, "{pointer}: {error}");
+        }
+        let missing = missing_in_typed_words("x: missing field `action`".to_owned());
+        assert_eq!(missing, "x: missing field `action` (--action ACTION, or `action` in the payload)");
+        assert_eq!(missing_in_typed_words("no such file".to_owned()), "no such file");
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Budget {
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// A file or folder cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Io {
         /// Which.
         path: PathBuf,

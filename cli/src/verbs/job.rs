@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anstream::println;
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use control_plane::state::StateName;
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use wire::{Job, JobId, JobStatus, SubmitRequest};
@@ -15,7 +16,7 @@ use crate::config::UserArgs;
 use crate::ending::{Ending, Misused};
 use crate::follow::{follow, until_interrupted};
 use crate::log_printer::LogPrinter;
-use crate::payload::{JobArgs, name_and_value, note_of_state, state_in_plane, state_named, take_plan};
+use crate::payload::{JobArgs, in_typed_words, name_and_value, note_of_state, state_in_plane, state_named, take_plan};
 use crate::verbs::artifacts::{self, ArtifactsArgs};
 use crate::verbs::identity;
 use crate::{job_text, output};
@@ -49,7 +50,7 @@ pub(crate) struct SubmitArgs {
     plan: Option<JobId>,
     /// The name of a terraform job's state at the control plane [default: the name of its folder]
     #[arg(long, value_name = "NAME", conflicts_with = "plan")]
-    state: Option<String>,
+    state: Option<StateName>,
     /// Who it is at a cloud provider: the id or the label of an identity
     #[arg(long, value_name = "ID")]
     identity: Option<String>,
@@ -163,7 +164,7 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         if args.job.kind != "terraform" {
             return Err(Misused(format!("--state: the kind {:?} takes none", args.job.kind)).into());
         }
-        payload.insert("backend".to_owned(), state_named(name));
+        payload.insert("backend".to_owned(), state_named(name.as_str()));
     }
     if args.plan.is_some() {
         take_plan(&args.job.kind, &mut payload);
@@ -173,7 +174,8 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         None => None,
     };
     if let Some(packed) = packed {
-        api.upload_source(packed.archive).await?;
+        let size_bytes = packed.archive.len();
+        api.upload_source(packed.archive).await.with_context(|| args.job.refused_folder(size_bytes))?;
     }
     let state = note_of_state(&payload);
     let request = SubmitRequest {
@@ -186,7 +188,7 @@ async fn submit(args: SubmitArgs) -> anyhow::Result<ExitCode> {
         labels: args.labels.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>(),
         ..SubmitRequest::default()
     };
-    let job = api.submit(&request).await?;
+    let job = api.submit(&request).await.map_err(in_typed_words)?;
     if let (Some(note), false) = (state, args.user.json) {
         output::note(&note);
     }

@@ -15,7 +15,7 @@ use crate::ending::{Ending, Misused};
 use crate::identity_args::IdentityArgs;
 use crate::log_printer::LogPrinter;
 use crate::output;
-use crate::payload::{JobArgs, Packed, note_of_state, state_beside, take_plan};
+use crate::payload::{JobArgs, Packed, missing_in_typed_words, note_of_state, state_beside, take_plan};
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -84,7 +84,7 @@ fn bring_inputs(
     packed: Option<&Packed>,
     plan: Option<&Path>,
 ) -> anyhow::Result<()> {
-    for input in run.inputs(registry).map_err(|error| Misused(error.to_string()))? {
+    for input in run.inputs(registry).map_err(|error| Misused(missing_in_typed_words(error.to_string())))? {
         let of_plan = match (&input, plan) {
             (Input::JobRecord(_), Some(plan)) => Some(plan.join(RECORD)),
             (Input::Artifact { name, .. }, Some(plan)) => Some(plan.join(name)),
@@ -143,7 +143,10 @@ fn report(ended: Result<Outcome, ExecutorError>, as_json: bool) -> anyhow::Resul
         Err(ExecutorError::Stopped(StopReason::CancelledByUser)) => {
             (Ending::Cancelled, Some("it was stopped".to_owned()), Map::new())
         }
-        Err(error) => (Ending::Failed, Some(format!("{:#}", anyhow::Error::from(error))), Map::new()),
+        Err(error) => {
+            let error = missing_in_typed_words(format!("{:#}", anyhow::Error::from(error)));
+            (Ending::Failed, Some(error), Map::new())
+        }
     };
     let metadata = Value::Object(metadata);
     if as_json {

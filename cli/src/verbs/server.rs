@@ -1,6 +1,6 @@
 //! `server`: a control plane in this process.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ use crate::leave_requests::LeaveRequests;
 #[derive(Args)]
 pub(crate) struct ServerArgs {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", env = "ALETHIA_LISTEN", default_value = config::DEFAULT_LISTEN)]
+    #[arg(long, value_name = "HOST:PORT", env = "ALETHIA_LISTEN", default_value = config::DEFAULT_LISTEN, value_parser = address)]
     listen: SocketAddr,
     /// Where everything is kept [default: alethia in the user's data folder]
     #[arg(long, value_name = "DIR", env = "ALETHIA_DATA_DIR")]
@@ -51,6 +51,13 @@ impl From<SecretsFor> for SecretReaders {
             SecretsFor::Organisation => Self::Organisation,
         }
     }
+}
+
+/// A name is looked up once, at the start. One that has an address of each family is meant as most people write it.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let found =
+        text.to_socket_addrs().map_err(|error| format!("{error}; give for example {}", config::DEFAULT_LISTEN))?;
+    found.min_by_key(SocketAddr::is_ipv6).ok_or_else(|| "the name has no address".to_owned())
 }
 
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {

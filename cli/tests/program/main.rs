@@ -12,6 +12,7 @@ mod kinds;
 mod local_runs;
 mod people;
 mod proxies;
+mod remedies;
 mod runners;
 mod stand_in;
 mod states;

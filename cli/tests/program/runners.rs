@@ -121,6 +121,7 @@ async fn what_cannot_be_deployed_is_said_at_once() {
     assert!(both.err.contains("cannot be used with"), "{}", both.err);
     let by_hand = desk.run(&["runner", "destroy", "stand-in"]).await.expect(1);
     assert!(by_hand.err.contains("/config_snapshot/region: nobody knows where"), "{}", by_hand.err);
+    assert!(by_hand.err.contains("`alethia runner remove stand-in`"), "{}", by_hand.err);
     desk.run(&["runner", "remove", "stand-in", "--force"]).await.expect(0);
     leaves(server).await;
 }

@@ -217,8 +217,11 @@ fn add_what_is_known(runner: &Runner, request: &mut SubmitRequest) -> Result<(),
         }
     }
     if payload.get("region").is_none_or(Value::is_null) {
-        let error = "nobody knows where this runner was deployed: no job of this plane did it; give region, and what \
-                     else differs from the defaults, or `DELETE` the runner if nothing of it runs";
+        let error = format!(
+            "nobody knows where this runner was deployed: no job of this plane did it; one that was started by hand is forgotten \
+             by `alethia runner remove {}` (`DELETE /api/runners/{}`), for another give region, and what else differs from the defaults",
+            runner.name, runner.id
+        );
         return Err(PlaneError::invalid("/config_snapshot/region", error));
     }
     let identity = known.get("cloud_identity_id").and_then(Value::as_str).map(str::to_owned);
