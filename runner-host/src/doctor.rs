@@ -103,7 +103,7 @@ fn about_state_directory(config: &Config) -> (Finding, String) {
 
 /// One finding per kind, and one if there is none to offer.
 fn about(kinds: &[KindHere]) -> Vec<(Finding, String)> {
-    let mut findings: Vec<_> = kinds.iter().map(about_kind).collect();
+    let mut findings: Vec<_> = kinds.iter().filter_map(|kind| Some(about_kind(kind, &kind.listed_as()?))).collect();
     if !findings.iter().any(|(finding, _)| *finding == Finding::Good) {
         findings.push((
             Finding::Failure,
@@ -113,12 +113,9 @@ fn about(kinds: &[KindHere]) -> Vec<(Finding, String)> {
     findings
 }
 
-fn about_kind(kind: &KindHere) -> (Finding, String) {
+fn about_kind(kind: &KindHere, name: &str) -> (Finding, String) {
     if let Some(why) = remedy::of_kind(kind) {
-        return (
-            Finding::Warning,
-            format!("kind {} is not offered: {why}, then start the runner again", kind.plugin.kind()),
-        );
+        return (Finding::Warning, format!("kind {name} is not offered: {why}, then start the runner again"));
     }
     let tools: Vec<_> = kind
         .tools
@@ -129,7 +126,7 @@ fn about_kind(kind: &KindHere) -> (Finding, String) {
         })
         .collect();
     let with = if tools.is_empty() { String::new() } else { format!(": {}", tools.join(", ")) };
-    (Finding::Good, format!("kind {}{with}", kind.plugin.kind()))
+    (Finding::Good, format!("kind {name}{with}"))
 }
 
 impl Finding {
@@ -172,18 +169,20 @@ mod tests {
     #[test]
     fn a_runner_without_helm_is_not_broken() {
         let findings = about(&[
-            kind("helm", false, vec![tool("helm", None, Some("helm is not on the PATH (/bin)"))]),
+            kind("helm", false, vec![tool("helm", None, Some("helm is not on the PATH"))]),
             kind("odd", false, vec![tool("odd", Some("0.1.0"), Some("odd is version 0.1.0, needed is >=1"))]),
             kind("plain", false, vec![]),
             kind("stack", true, vec![tool("terraform", Some("1.11.4"), None), tool("tofu", None, Some("not there"))]),
         ]);
         let said: Vec<_> = findings.iter().map(|(finding, text)| format!("{} {text}", finding.word())).collect();
-        assert!(said[0].starts_with(
-            "warn kind helm is not offered: helm is not on the PATH (/bin); run `alethia tools install helm@"
-        ));
-        assert!(said[0].ends_with("`, or put a helm >=1 on the PATH, then start the runner again"), "{}", said[0]);
         assert!(
-            said[1].ends_with("needed is >=1; put a odd >=1 on the PATH, then start the runner again"),
+            said[0].starts_with(
+                "warn kind helm is not offered: helm is not on the PATH; run `alethia tools install helm@"
+            )
+        );
+        assert!(said[0].ends_with("`, or put helm >=1 on the PATH, then start the runner again"), "{}", said[0]);
+        assert!(
+            said[1].ends_with("needed is >=1; put odd >=1 on the PATH, then start the runner again"),
             "{}",
             said[1]
         );

@@ -51,9 +51,9 @@ fn people(kinds: &[KindHere]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["KIND", "OFFERED", "TOOL", "FOUND", "NEEDED", "IN RANGE", "PROGRAM"]);
-    for kind in kinds {
+    for (kind, name) in kinds.iter().filter_map(|kind| Some((kind, kind.listed_as()?))) {
         let offered = if kind.why_not().is_none() { "yes" } else { "no" };
-        let mut names = [kind.plugin.kind(), offered];
+        let mut names = [name.as_str(), offered];
         if kind.tools.is_empty() {
             table.add_row(names.into_iter().chain(["-"; 5]));
         }
@@ -85,5 +85,5 @@ fn cells(tool: &FoundTool) -> [String; 5] {
 
 /// Why a kind is not offered, and what to do about it.
 fn hints(kinds: &[KindHere]) -> impl Iterator<Item = String> {
-    kinds.iter().filter_map(|kind| Some(format!("{} is not offered: {}", kind.plugin.kind(), remedy::of_kind(kind)?)))
+    kinds.iter().filter_map(|kind| Some(format!("{} is not offered: {}", kind.listed_as()?, remedy::of_kind(kind)?)))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use executor_api::{ExecutorPlugin, ExecutorRegistry, JobSettings, Tool};
-use wire::KindInfo;
+use wire::{KindInfo, RunnerWork};
 
 use crate::known_versions::KnownVersions;
 use crate::tool_probe::{FoundTool, look};
@@ -88,6 +88,16 @@ impl KindHere {
             shown.found = tool.version.as_ref().filter(|_| tool.problem.is_none()).map(ToString::to_string);
         }
         info
+    }
+
+    /// Its name for people, with its second spelling; none of that one, which is no kind of its own.
+    pub(crate) fn listed_as(&self) -> Option<String> {
+        let kind = self.plugin.kind();
+        match RunnerWork::of(kind) {
+            None => Some(kind.to_owned()),
+            Some(work) if kind == work.job_type() => Some(format!("{kind} (also {})", work.seeds_job_type())),
+            Some(_) => None,
+        }
     }
 
     /// Why it cannot run here; none if it can.

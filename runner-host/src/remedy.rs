@@ -16,7 +16,7 @@ pub(crate) fn of_kind(kind: &KindHere) -> Option<String> {
 /// What to do, in the words of whoever may do it.
 pub(crate) fn of(tool: &FoundTool) -> String {
     let needed = VersionReq::parse(tool.needed).unwrap_or(VersionReq::STAR);
-    let by_hand = format!("put a {} {} on the PATH", tool.name, tool.needed);
+    let by_hand = format!("put {} {} on the PATH", tool.name, tool.needed);
     match Pins::known().newest(tool.name, &needed, Platform::of_this_program()) {
         Some(pin) => format!("run `alethia tools install {}@{}`, or {by_hand}", pin.name, pin.version),
         None => by_hand,

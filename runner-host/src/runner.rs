@@ -83,7 +83,8 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
     state_directory::make_private(&jobs_dir)?;
     let capabilities =
         Capabilities::probe(&registry, &config.job_settings, &KnownVersions::open(state_dir.join("tools.json"))).await;
-    check_capabilities(&capabilities)?;
+    let path = config.job_settings.env.get("PATH").map(String::as_str).unwrap_or_default();
+    check_capabilities(&capabilities, path)?;
     let task_protection = config.ecs_agent.as_deref().map(TaskProtection::at).transpose();
     let task_protection = task_protection
         .map_err(|error| RunError::Config(format!("cannot make connections: {}", crate::chain(&error))))?;
@@ -105,13 +106,19 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
     })
 }
 
-fn check_capabilities(capabilities: &Capabilities) -> Result<(), RunError> {
+fn check_capabilities(capabilities: &Capabilities, path: &str) -> Result<(), RunError> {
     let missing: Vec<String> = capabilities.all_missing().map(|(kind, why)| format!("{kind}: {why}")).collect();
     if capabilities.kinds().is_empty() {
-        return Err(RunError::Config(format!("no kind of job can run here: {}", missing.join("; "))));
+        return Err(RunError::Config(format!(
+            "no kind of job can run here: {}; the PATH is {path}",
+            missing.join("; ")
+        )));
     }
-    for kind in missing {
+    for kind in &missing {
         tracing::warn!("not offered: {kind}");
+    }
+    if !missing.is_empty() {
+        tracing::warn!("the PATH is {path}");
     }
     Ok(())
 }

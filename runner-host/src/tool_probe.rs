@@ -48,8 +48,7 @@ pub(crate) async fn look(tool: &Tool, settings: &JobSettings, known: &KnownVersi
         }
     };
     let Some(program) = settings.program(tool.name, &needed) else {
-        let path = settings.env.get("PATH").map(String::as_str).unwrap_or_default();
-        return FoundTool { problem: Some(format!("{} is not on the PATH ({path})", tool.name)), ..none };
+        return FoundTool { problem: Some(format!("{} is not on the PATH", tool.name)), ..none };
     };
     let usual = judge(tool, &needed, program, settings, known).await;
     let operators_choice = settings.tools.contains_key(tool.name);

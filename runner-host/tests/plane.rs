@@ -251,6 +251,7 @@ async fn a_plane_that_is_not_well_at_the_start_is_waited_for() {
     plane.until(CLAIM, 1).await;
     let heartbeats = plane.until(HEARTBEAT, 9).await;
     assert_eq!(heartbeats[6].body.get("kinds"), None, "a claim does not wait for them");
+    assert_eq!(heartbeats[7].body["labels"], json!({}), "what it offers goes with them");
     for published in &heartbeats[7..9] {
         assert_eq!(published.body["kinds"][0]["kind"], "quiet", "until they have arrived");
     }

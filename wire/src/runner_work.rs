@@ -56,12 +56,8 @@ impl RunnerWork {
     /// What a kind does with a runner; none if it does something else.
     #[must_use]
     pub fn of(job_type: &str) -> Option<Self> {
-        match job_type {
-            "DEPLOY_RUNNER" | "DEPLOY_WORKER" => Some(Self::Deploy),
-            "UPDATE_RUNNER" | "UPDATE_WORKER" => Some(Self::Update),
-            "DESTROY_RUNNER" | "DESTROY_WORKER" => Some(Self::Destroy),
-            _ => None,
-        }
+        let all = [Self::Deploy, Self::Update, Self::Destroy];
+        all.into_iter().find(|work| [work.job_type(), work.seeds_job_type()].contains(&job_type))
     }
 
     /// The kind that does it, in the later spelling.
@@ -71,6 +67,16 @@ impl RunnerWork {
             Self::Deploy => "DEPLOY_RUNNER",
             Self::Update => "UPDATE_RUNNER",
             Self::Destroy => "DESTROY_RUNNER",
+        }
+    }
+
+    /// The same kind in the seed's spelling.
+    #[must_use]
+    pub fn seeds_job_type(self) -> &'static str {
+        match self {
+            Self::Deploy => "DEPLOY_WORKER",
+            Self::Update => "UPDATE_WORKER",
+            Self::Destroy => "DESTROY_WORKER",
         }
     }
 }
@@ -125,7 +131,8 @@ mod tests {
     fn each_kind_is_known_in_both_spellings() {
         for work in [RunnerWork::Deploy, RunnerWork::Update, RunnerWork::Destroy] {
             assert_eq!(RunnerWork::of(work.job_type()), Some(work));
-            assert_eq!(RunnerWork::of(&work.job_type().replace("RUNNER", "WORKER")), Some(work));
+            assert_eq!(RunnerWork::of(work.seeds_job_type()), Some(work));
+            assert_eq!(work.seeds_job_type(), work.job_type().replace("RUNNER", "WORKER"));
         }
         assert_eq!(RunnerWork::of("DEPLOY"), None);
     }
