@@ -166,7 +166,8 @@ impl Gate {
     async fn holds_a_job_naming(&self, runner: &Runner, digest: &Digest) -> Result<Option<String>, PlaneError> {
         for held in self.queue.held_by(&runner.id).await? {
             let row = self.queue.get(&held.id).await?;
-            if row.job.config_snapshot.to_string().contains(digest.as_str()) {
+            let texts = wire::texts(&row.job.config_snapshot);
+            if texts.iter().any(|text| text.eq_ignore_ascii_case(digest.as_str())) {
                 return Ok(Some(row.org().to_owned()));
             }
         }

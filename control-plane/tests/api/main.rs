@@ -19,5 +19,6 @@ mod runner_work;
 mod runners;
 mod secrets;
 mod seed;
+mod sources;
 mod stay;
 mod walk;
