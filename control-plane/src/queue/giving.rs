@@ -84,13 +84,10 @@ pub(super) async fn is_gone_or_leaves(
     connection: &mut SqliteConnection,
     Claimant { runner, token_hash, .. }: &Claimant,
 ) -> Result<bool, PlaneError> {
-    let known = sqlx::query("SELECT 1 FROM runners WHERE id = ? AND token_hash = ?").bind(runner.as_str());
-    if known.bind(token_hash).fetch_optional(&mut *connection).await?.is_none() {
-        return Ok(true);
-    }
-    let on_it = sqlx::query_scalar(ALL_ON_RUNNER).bind(runner.as_str()).bind(wire::runner_key(runner));
-    let on_it: Vec<String> = on_it.fetch_all(connection).await?;
-    Ok(on_it.iter().any(|kind| RunnerWork::of(kind) == Some(RunnerWork::Destroy)))
+    let on_it = sqlx::query_scalar(ON_RUNNER).bind(wire::runner_key(runner)).bind(runner.as_str()).bind(token_hash);
+    let on_it: Vec<Option<String>> = on_it.fetch_all(connection).await?;
+    let destroys = |kind: &String| RunnerWork::of(kind) == Some(RunnerWork::Destroy);
+    Ok(on_it.is_empty() || on_it.iter().flatten().any(destroys))
 }
 
 /// That job, or one of the next few: of many who found the same, each is given one in one commit.
@@ -174,5 +171,7 @@ pub(super) const FREED: &str = concat!(
 
 const GIVEN_TO: &str =
     "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') AND request_id = ?";
-const ALL_ON_RUNNER: &str = "SELECT job_type FROM jobs WHERE org_id = (SELECT org_id FROM runners WHERE id = ?) AND concurrency_key = ? \
-     AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING')";
+/// The kinds of what works on a runner: one row without, if nothing does, and no row of a runner that there is not.
+const ON_RUNNER: &str = "SELECT jobs.job_type FROM runners LEFT JOIN jobs \
+     ON jobs.org_id = runners.org_id AND jobs.concurrency_key = ? AND jobs.status IN ('QUEUED', 'CLAIMED', 'PROCESSING') \
+     WHERE runners.id = ? AND runners.token_hash = ?";
