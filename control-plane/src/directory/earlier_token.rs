@@ -24,8 +24,8 @@ pub(crate) struct EarlierToken {
 }
 
 /// The tokens that finish their jobs once `replaced` is another, while the runner holds these.
-pub(super) fn with_replaced(earlier: Vec<EarlierToken>, replaced: String, held: Vec<JobId>) -> Vec<EarlierToken> {
-    let replaced = EarlierToken { hash: replaced, jobs: held.clone() };
+pub(super) fn with_replaced(earlier: Vec<EarlierToken>, replaced: String, held: &[JobId]) -> Vec<EarlierToken> {
+    let replaced = EarlierToken { hash: replaced, jobs: held.to_vec() };
     let all = earlier.into_iter().chain([replaced]);
     all.filter(|token| token.jobs.iter().any(|job| held.contains(job))).collect()
 }
@@ -38,11 +38,11 @@ mod tests {
     fn a_token_is_kept_for_as_long_as_one_of_its_jobs_is_held() {
         let jobs = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<JobId>>();
         let hashes = |tokens: &[EarlierToken]| tokens.iter().map(|token| token.hash.clone()).collect::<Vec<_>>();
-        let one = with_replaced(vec![], "one".to_owned(), jobs(&["a", "b"]));
-        let two = with_replaced(one, "two".to_owned(), jobs(&["b", "c"]));
+        let one = with_replaced(vec![], "one".to_owned(), &jobs(&["a", "b"]));
+        let two = with_replaced(one, "two".to_owned(), &jobs(&["b", "c"]));
         assert_eq!(hashes(&two), ["one", "two"]);
-        let three = with_replaced(two, "three".to_owned(), jobs(&["c"]));
+        let three = with_replaced(two, "three".to_owned(), &jobs(&["c"]));
         assert_eq!(hashes(&three), ["two", "three"]);
-        assert_eq!(with_replaced(three, "four".to_owned(), vec![]), []);
+        assert_eq!(with_replaced(three, "four".to_owned(), &[]), []);
     }
 }

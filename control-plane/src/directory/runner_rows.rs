@@ -93,7 +93,7 @@ pub(super) async fn replace_token(
     let earlier = match old {
         OldToken::FinishesItsJobs => {
             let held = held_by(connection, &id).await?;
-            earlier_token::with_replaced(before.earlier_tokens, before.token_hash, held)
+            earlier_token::with_replaced(before.earlier_tokens, before.token_hash, &held)
         }
         OldToken::Stays => {
             refuse_if_busy(connection, &id).await?;
