@@ -33,7 +33,11 @@ pub(super) enum Given {
 /// an index: a long queue costs no more than a short one, unless nothing in it fits.
 pub(super) async fn first_that_fits(pool: &SqlitePool, claimant: &Claimant) -> Result<Option<First>, PlaneError> {
     let kinds = kinds(claimant);
-    for (look, from_here) in [(ASSIGNED, ASSIGNED_FROM_HERE), (UNASSIGNED, UNASSIGNED_FROM_HERE)] {
+    let for_any = match claimant.org {
+        Some(_) => (UNASSIGNED_OF_ORG, UNASSIGNED_OF_ORG_FROM_HERE),
+        None => (UNASSIGNED, UNASSIGNED_FROM_HERE),
+    };
+    for (look, from_here) in [(ASSIGNED, ASSIGNED_FROM_HERE), for_any] {
         let waiting = sqlx::query(look).bind(&claimant.org).bind(&kinds).bind(claimant.runner.as_str());
         let mut waiting = waiting.fetch(pool);
         while let Some(found) = waiting.try_next().await? {
@@ -148,8 +152,10 @@ macro_rules! from_here {
 }
 const ASSIGNED: &str = all!("assigned_runner_id = ?3");
 const UNASSIGNED: &str = all!("assigned_runner_id IS NULL");
+const UNASSIGNED_OF_ORG: &str = all!("assigned_runner_id IS NULL AND org_id = ?1");
 const ASSIGNED_FROM_HERE: &str = from_here!("assigned_runner_id = ?3");
 const UNASSIGNED_FROM_HERE: &str = from_here!("assigned_runner_id IS NULL");
+const UNASSIGNED_OF_ORG_FROM_HERE: &str = from_here!("assigned_runner_id IS NULL AND org_id = ?1");
 pub(super) const CLAIMABLE: &str = concat!(
     "SELECT ",
     offer!(),
@@ -175,3 +181,26 @@ const GIVEN_TO: &str =
 const ON_RUNNER: &str = "SELECT jobs.job_type FROM runners LEFT JOIN jobs \
      ON jobs.org_id = runners.org_id AND jobs.concurrency_key = ? AND jobs.status IN ('QUEUED', 'CLAIMED', 'PROCESSING') \
      WHERE runners.id = ? AND runners.token_hash = ?";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Database;
+
+    #[tokio::test]
+    async fn a_claim_reads_no_job_that_waits_for_others_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
+        for (look, index) in [
+            (ASSIGNED, "jobs_assigned (assigned_runner_id=?)"),
+            (ASSIGNED_FROM_HERE, "jobs_assigned (assigned_runner_id=? AND created_at>?)"),
+            (UNASSIGNED_OF_ORG, "jobs_waiting (org_id=?)"),
+            (UNASSIGNED_OF_ORG_FROM_HERE, "jobs_waiting (org_id=? AND created_at>?)"),
+        ] {
+            let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {look}")));
+            let plan = plan.fetch_all(&database.pool).await.unwrap();
+            let first: String = plan[0].get("detail");
+            assert!(first.ends_with(index), "{look}: {first}");
+        }
+    }
+}
