@@ -7,7 +7,7 @@ use wire::{CancelOrder, Heartbeat, HeldJob, JobId, JobStatus, Phase, RunnerId, T
 
 use super::reaper::{Fate, fate, were_away};
 use super::transitions::Event;
-use super::{Held, Queue, Row};
+use super::{Claimant, Held, Queue, Row};
 use crate::directory::Runner;
 use crate::error::PlaneError;
 use crate::state::Actor;
@@ -38,9 +38,11 @@ impl Queue {
         let lost = named.iter().filter(|job| !is_held(job));
         let mut really_lost = Vec::new();
         for job in lost {
-            // A job whose end we know already is not lost: the runner has yet to hear that we know.
+            // A job whose end we know already is not lost: the runner has yet to hear that we know. One that we have ended before
+            // its commit point is: nobody wants what it would do.
             let ended_here = self.0.store.find(&job.id).await?.is_some_and(|row| {
                 row.job.status.is_terminal()
+                    && row.job.phase != Phase::Preparing
                     && row.job.runner_id.as_ref() == Some(runner)
                     && row.job.attempt_no() == job.attempt
             });
@@ -157,15 +159,16 @@ impl Queue {
             .inspect_err(|error| tracing::error!(%error, job.id = %id, "cannot read the log of a lost job"))
             .ok();
         let queue = self.clone();
+        let may_wait = held.request_id.is_some() || self.somebody_names_attempts(held.org.as_deref());
         let end = move |row: &mut Row, _: Option<&mut Row>| {
             let held = Held::of(row);
             if fate(&held, queue.last_seen(&held), now, &queue.0.timings) != Some(decided) {
                 return Err(PlaneError::Conflict("its runner came back while we looked".to_owned()));
             }
             row.apply(match decided {
-                Fate::Requeue => Event::Requeue,
+                Fate::Requeue if may_wait => Event::Requeue,
                 Fate::Cancel => Event::GiveUp(JobStatus::Cancelled),
-                Fate::TooManyAttempts | Fate::Unknown => Event::GiveUp(JobStatus::Failed),
+                Fate::Requeue | Fate::TooManyAttempts | Fate::Unknown => Event::GiveUp(JobStatus::Failed),
             })?;
             row.job.reason = Some(decided.reason().as_str().to_owned());
             if row.job.status.is_terminal() {
@@ -179,11 +182,17 @@ impl Queue {
         match self.change(&id, end).await {
             Ok((row, ())) => {
                 tracing::warn!(job.id = %id, attempt = row.job.attempt, fate = ?decided, "the runner of a job is lost");
-                Ok(decided == Fate::Requeue)
+                Ok(row.job.status == JobStatus::Queued)
             }
             Err(PlaneError::Conflict(_)) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether anybody may take what is no first attempt. What nobody may ever take waits for nothing.
+    fn somebody_names_attempts(&self, org: Option<&str>) -> bool {
+        let runners = org.map_or_else(|| self.0.directory.all_runners(), |org| self.0.directory.runners_of(org));
+        runners.iter().any(|runner| Claimant::expected(runner).names_attempts)
     }
 
     /// Says what can be found out: the job ends all the same.
@@ -191,7 +200,11 @@ impl Queue {
         let runner = held.runner.as_ref().and_then(|id| self.0.directory.runner(id));
         let runner = runner.map_or("its runner".to_owned(), |runner| format!("runner {:?}", runner.name));
         match fate {
-            Fate::Requeue => format!("{runner} was lost; the job waits for another"),
+            // A job that waits again says nothing.
+            Fate::Requeue => format!(
+                "{runner} was lost, and no runner here can name a second attempt, as those of the seed's contract cannot; \
+                 submit the job again"
+            ),
             Fate::Cancel => format!("cancelled by a user; {runner} was lost before anything was changed"),
             Fate::TooManyAttempts => {
                 format!(

@@ -34,12 +34,13 @@ pub fn fate(held: &Held, seen: Timestamp, now: Timestamp, timings: &Timings) -> 
     if !is_unacknowledged && since(seen) < timings.lease {
         return None;
     }
-    // The seed's runners do not say when they pass the commit point: once they run, they may have.
-    let is_before_commit = held.phase == Phase::Preparing && (knows_protocol || held.status == JobStatus::Claimed);
+    let is_before_commit = held.phase == Phase::Preparing;
     let may_run_again = match held.loss {
-        LossPolicy::Requeue => true,
-        LossPolicy::RequeueBeforeCommit => is_before_commit,
-        LossPolicy::Fail => is_unacknowledged,
+        LossPolicy::Requeue => is_before_commit,
+        // The seed's runners do not say when they pass the commit point, and go on though nothing that they say arrives: who
+        // was given the job may have.
+        LossPolicy::RequeueBeforeCommit => is_before_commit && knows_protocol,
+        LossPolicy::Fail => is_unacknowledged && knows_protocol,
     };
     match may_run_again {
         true if held.cancel_requested => Some(Fate::Cancel),
@@ -107,14 +108,14 @@ mod tests {
 
     #[test]
     fn a_lease_lasts_ninety_seconds() {
-        let row = row(LossPolicy::Requeue, Phase::Committed);
+        let row = row(LossPolicy::Requeue, Phase::Preparing);
         assert_eq!(after(&row, 89), None);
         assert_eq!(after(&row, 90), Some(Fate::Requeue));
     }
 
     #[test]
     fn what_has_changed_the_world_is_never_run_again() {
-        for loss in [LossPolicy::RequeueBeforeCommit, LossPolicy::Fail] {
+        for loss in [LossPolicy::Requeue, LossPolicy::RequeueBeforeCommit, LossPolicy::Fail] {
             let row = row(loss, Phase::Committed);
             assert_eq!(after(&row, 299), None);
             assert_eq!(after(&row, 300), Some(Fate::Unknown));
@@ -138,13 +139,22 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_of_the_seeds_contract_that_runs_may_have_changed_the_world() {
-        let mut row = row(LossPolicy::RequeueBeforeCommit, Phase::Preparing);
-        row.request_id = None;
-        assert_eq!(after(&row, 90), None);
-        assert_eq!(after(&row, 300), Some(Fate::Unknown));
-        row.job.status = JobStatus::Claimed;
-        row.confirmed = false;
+    fn a_runner_of_the_seeds_contract_may_have_changed_the_world_without_a_word() {
+        for loss in [LossPolicy::RequeueBeforeCommit, LossPolicy::Fail] {
+            let mut row = row(loss, Phase::Preparing);
+            row.request_id = None;
+            for (status, confirmed) in [(JobStatus::Processing, true), (JobStatus::Claimed, false)] {
+                (row.job.status, row.confirmed) = (status, confirmed);
+                assert_eq!(after(&row, 299), None);
+                assert_eq!(after(&row, 300), Some(Fate::Unknown));
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_reads_is_run_again_once_such_a_runner_had_time_to_start() {
+        let mut row = row(LossPolicy::Requeue, Phase::Preparing);
+        (row.request_id, row.job.status, row.confirmed) = (None, JobStatus::Claimed, false);
         assert_eq!(after(&row, 89), None, "it may only be slow to start");
         assert_eq!(after(&row, 90), Some(Fate::Requeue));
     }

@@ -110,7 +110,9 @@ impl Queue {
             (row.job.log_length, row.job.log_complete) = (log_length, log_complete);
             let started = row.job.claimed_at;
             row.job.started_at = row.job.started_at.or(started);
-            row.leave_runner(report.finished_at.unwrap_or_else(Timestamp::now));
+            // By the runner's clock, which may be wrong.
+            let now = Timestamp::now();
+            row.leave_runner(report.finished_at.map_or(now, |at| at.max(started.unwrap_or(at)).min(now)));
             Ok(Reported::Taken)
         };
         Ok(self.change(id, end).await?.1)
