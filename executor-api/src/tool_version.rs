@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 impl JobContext {
     /// The runner's usual program, if it is of a version that `tool` works with and that is `wanted`; else the newest
-    /// installed one that is. `ask` makes the usual one say its version, and `before` stands before that in the answer.
+    /// installed one that is. `ask` makes the usual one say its version, and `read` finds that in the answer.
     ///
     /// # Errors
     /// [`ExecutorError::ToolMissing`] with the remedy.
@@ -22,11 +22,11 @@ impl JobContext {
         tool: &Tool,
         wanted: Option<&VersionReq>,
         ask: Command,
-        before: &str,
+        read: fn(&str) -> Option<Version>,
     ) -> Result<PathBuf, ExecutorError> {
         let name = tool.name;
         let (usual, wanted) = (ask.program.clone(), both(tool, wanted));
-        let why = match self.version(tool, ask, before).await {
+        let why = match self.version_of(name, ask, read).await {
             // A pre-release fits where its release would.
             Ok(found) if wanted.matches(&Version::new(found.major, found.minor, found.patch)) => return Ok(usual),
             Ok(found) => format!("the runner has {name} {found}"),
@@ -42,8 +42,16 @@ impl JobContext {
         Ok(program)
     }
 
-    async fn version(&self, tool: &Tool, ask: Command, before: &str) -> Result<Version, ExecutorError> {
-        let name = tool.name;
+    /// The version of a program that `ask` makes say it.
+    ///
+    /// # Errors
+    /// [`ExecutorError::ToolMissing`] if it does not say it, or too late.
+    pub async fn version_of(
+        &self,
+        name: &str,
+        ask: Command,
+        read: fn(&str) -> Option<Version>,
+    ) -> Result<Version, ExecutorError> {
         let missing =
             |why: &str| ExecutorError::ToolMissing(format!("`{name} version` {why}; is it the real program?"));
         let Ok(answer) = tokio::time::timeout(LIMIT, self.capture(ask)).await else {
@@ -51,8 +59,8 @@ impl JobContext {
         };
         let answer = answer?;
         let text = String::from_utf8_lossy(&answer.stdout);
-        match text.trim().strip_prefix(before).map(Version::parse) {
-            Some(Ok(version)) if answer.exit.is_success() => Ok(version),
+        match read(text.trim()) {
+            Some(version) if answer.exit.is_success() => Ok(version),
             _ => Err(missing(&format!("does not answer as {name} does"))),
         }
     }

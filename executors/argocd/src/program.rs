@@ -22,7 +22,8 @@ impl<'a> Program<'a> {
         // A program with other flags would do something else than we mean.
         let wanted = wanted.map(version_req).transpose()?;
         let ask = found.command(ARGOCD.version_args);
-        found.program = job.fitting_program(&ARGOCD, wanted.as_ref(), ask, "argocd: v").await?;
+        let read = |said: &str| said.strip_prefix("argocd: v")?.parse().ok();
+        found.program = job.fitting_program(&ARGOCD, wanted.as_ref(), ask, read).await?;
         Ok(found)
     }
 

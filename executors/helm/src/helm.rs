@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cluster_access::ClusterAccess;
 use executor_api::{Command, Environment, ExecutorError, Finished, JobContext};
-use semver::VersionReq;
+use semver::{Version, VersionReq};
 use serde::de::DeserializeOwned;
 
 use crate::HELM;
@@ -78,7 +78,7 @@ impl<'a> Helm<'a> {
         // A program with other flags would do something else than we mean.
         let ask = found.bare_command(&["version"]).arg("--template={{.Version}}");
         let wanted = wanted.map(version_req).transpose()?;
-        found.program = job.fitting_program(&HELM, wanted.as_ref(), ask, "v").await?;
+        found.program = job.fitting_program(&HELM, wanted.as_ref(), ask, version_in).await?;
         Ok(found)
     }
 
@@ -124,6 +124,12 @@ impl<'a> Helm<'a> {
             ))
         })
     }
+}
+
+/// What helm says of its version, with or without what it was built from.
+#[must_use]
+pub fn version_in(said: &str) -> Option<Version> {
+    said.strip_prefix('v')?.parse().ok()
 }
 
 /// The versions of helm that a payload wants.

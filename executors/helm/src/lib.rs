@@ -54,7 +54,7 @@ pub use chart::Chart;
 pub use chart_tests::TestRun;
 pub use diff::{Diff, ObjectChange};
 pub use fetch::FetchedChart;
-pub use helm::Helm;
+pub use helm::{Helm, version_in};
 pub use output::Status;
 pub use params::{Action, HelmParams};
 pub use readiness::Resource;

@@ -1,7 +1,7 @@
 //! From a snapshot to a stack that terraform can work on: template, state, and the program.
 
 use executor_api::{ExecutorError, JobContext, JobCredentials, check_timeout};
-use executor_helm::HELM;
+use executor_helm::{HELM, version_in};
 use executor_terraform::{Backend, Options, Stack};
 use semver::VersionReq;
 use serde_json::Value;
@@ -114,7 +114,7 @@ pub(crate) async fn check_helm(job: &JobContext, snapshot: &Snapshot) -> Result<
         return Ok(());
     }
     let ask = job.command(job.tool(HELM.name)?).args(HELM.version_args);
-    job.fitting_program(&HELM, None, ask, "v").await.map(drop)
+    job.fitting_program(&HELM, None, ask, version_in).await.map(drop)
 }
 
 /// Refuses a deadline of the applications that is longer than the job itself may run: that would end it in their midst.

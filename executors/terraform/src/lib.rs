@@ -39,11 +39,11 @@ pub use stack::{KeptPlan, Planned, Stack};
 pub use summary::{PlanSummary, ResourceChange};
 pub use terraform::{PlanMode, Terraform};
 
+const TERRAFORM: Tool = Tool { name: "terraform", versions: ">=1.5, <2", version_args: &["version", "-json"] };
+const TOFU: Tool = Tool { name: "tofu", versions: ">=1.6, <2", version_args: &["version", "-json"] };
+
 /// The programs, of which one is enough.
-pub const TOOLS: &[Tool] = &[
-    Tool { name: "terraform", versions: ">=1.5, <2", version_args: &["version", "-json"] },
-    Tool { name: "tofu", versions: ">=1.6, <2", version_args: &["version", "-json"] },
-];
+pub const TOOLS: &[Tool] = &[TERRAFORM, TOFU];
 
 /// After its one SIGINT terraform finishes what it has begun and saves its state; that may take long.
 const GRACE: Duration = minutes(10);

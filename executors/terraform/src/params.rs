@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::{Environment, ExecutorError};
+use executor_api::{Environment, ExecutorError, Tool};
 use job_source::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::backend::Backend;
+use crate::{TERRAFORM, TOFU};
 
 /// The payload of the `terraform` kind.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -93,9 +94,14 @@ impl Engine {
     /// The name of the program.
     #[must_use]
     pub fn program(self) -> &'static str {
+        self.tool().name
+    }
+
+    /// The program, with the versions that work.
+    pub(crate) fn tool(self) -> Tool {
         match self {
-            Self::Terraform => "terraform",
-            Self::Tofu => "tofu",
+            Self::Terraform => TERRAFORM,
+            Self::Tofu => TOFU,
         }
     }
 }

@@ -1,16 +1,12 @@
 //! Which terraform or tofu it is: found on the runner, in a version that will do.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use executor_api::{ExecutorError, JobContext};
+use executor_api::{Command, ExecutorError, JobContext};
 use semver::{Version, VersionReq};
 use serde::Deserialize;
 
 use crate::params::Engine;
-
-/// `version` must answer within this time.
-const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// A program of this runner.
 pub(crate) struct Program {
@@ -33,32 +29,21 @@ impl Program {
     ) -> Result<Self, ExecutorError> {
         let found = Self::usual(job, engine)?;
         let Some(wanted) = wanted else { return Ok(found) };
-        let wanted_req =
+        let wanted =
             VersionReq::parse(wanted).map_err(|error| ExecutorError::invalid("/version", error.to_string()))?;
-        let why = match found.version(job).await {
-            Ok(version) if wanted_req.matches(&version) => return Ok(found),
-            Ok(version) => format!("the runner has {version}"),
-            Err(ExecutorError::ToolMissing(why)) => why,
-            Err(other) => return Err(other),
-        };
-        let name = found.engine.program();
-        let Some(path) = job.installed_tool(name, &wanted_req) else {
-            return Err(ExecutorError::ToolMissing(format!(
-                "the job wants {name} {wanted}, and {why}; `alethia tools install {name}@VERSION` there puts one beside it"
-            )));
-        };
-        job.log().system(format!("taking {}, as the job wants {name} {wanted} and {why}", path.display()));
+        let ask = found.ask(job);
+        let path = job.fitting_program(&found.engine.tool(), Some(&wanted), ask, version_in).await?;
         Ok(Self { path, ..found })
     }
 
     /// The program in exactly the version that made a plan: no other reads that plan as it was meant.
     pub(crate) async fn of_plan(job: &JobContext, engine: Engine, made_by: &Version) -> Result<Self, ExecutorError> {
         let found = Self::usual(job, Some(engine))?;
-        let here = found.version(job).await?;
+        let name = engine.program();
+        let here = job.version_of(name, found.ask(job), version_in).await?;
         if here == *made_by {
             return Ok(found);
         }
-        let name = engine.program();
         // Of the same version alone: a requirement takes no notice of what is built into it.
         let exactly = VersionReq::parse(&format!("={made_by}")).unwrap_or(VersionReq::STAR);
         let Some(path) = job.installed_tool(name, &exactly) else {
@@ -79,17 +64,12 @@ impl Program {
         }
     }
 
-    async fn version(&self, job: &JobContext) -> Result<Version, ExecutorError> {
-        let name = self.engine.program();
-        let asked = job.capture(job.command(&self.path).args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1"));
-        let answer = tokio::time::timeout(VERSION_LIMIT, asked).await.map_err(|_| {
-            ExecutorError::ToolMissing(format!("`{name} version` did not answer within 10 s; is it the real program?"))
-        })??;
-        let answer: VersionAnswer = serde_json::from_slice(&answer.stdout).map_err(|_| {
-            ExecutorError::ToolMissing(format!(
-                "`{name} version -json` does not answer as {name} does; is it the real program?"
-            ))
-        })?;
-        Ok(answer.terraform_version)
+    fn ask(&self, job: &JobContext) -> Command {
+        job.command(&self.path).args(self.engine.tool().version_args.iter().copied()).env("CHECKPOINT_DISABLE", "1")
     }
+}
+
+/// Tofu's is called so, too.
+fn version_in(said: &str) -> Option<Version> {
+    Some(serde_json::from_str::<VersionAnswer>(said).ok()?.terraform_version)
 }

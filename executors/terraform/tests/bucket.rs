@@ -262,7 +262,7 @@ async fn where_there_is_no_program_that_will_do_no_bucket_is_made() {
     let mut payload = place.payload("a");
     payload["version"] = json!(">=99");
     let error = refused(&place.job_of(&payload, true)).await;
-    assert!(error.contains("the job wants terraform >=99"), "{error}");
+    assert!(error.contains("needed is terraform >=99"), "{error}");
     assert!(stand_in.asked().iter().all(|asked| asked.starts_with("HEAD ")), "{:?}", stand_in.asked());
 }
 

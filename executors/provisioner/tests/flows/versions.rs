@@ -48,7 +48,7 @@ async fn the_version_that_a_snapshot_wants_is_looked_for() {
     let place = Place::new();
     let job = place.job("PLAN", &payload(&json!({ "terraform_version": ">=99" })));
     let error = place.refused(&job).await;
-    assert!(error.contains("the job wants terraform >=99"), "{error}");
+    assert!(error.contains("needed is terraform >=99"), "{error}");
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_program_that_is_too_old_for_the_template_is_named_before_it_is_run() 
     let job = job.build().unwrap();
     let plan = Plan(Setup { templates: Templates::Embedded, ..place.setup() });
     let error = plan.execute(&job.context).await.unwrap_err().to_string();
-    assert!(error.contains("the job wants terraform >=1.11, and the runner has 1.10.5"), "{error}");
+    assert!(error.contains("needed is terraform >=1.11, >=1.5, <2, and the runner has terraform 1.10.5"), "{error}");
     assert!(error.contains("`alethia tools install terraform@VERSION`"), "{error}");
     assert!(!ran.exists(), "it was asked for its version, and for nothing else");
 }
@@ -88,9 +88,15 @@ async fn a_version_that_the_template_needs_is_taken_where_it_is_beside_the_usual
         let taken = job(wanted);
         place.done(&taken).await;
         let log = taken.log();
-        assert!(log.contains(&format!("as the job wants terraform {all} and the runner has 1.7.5")), "{log}");
+        assert!(
+            log.contains(&format!("needed is terraform {all}, >=1.5, <2, and the runner has terraform 1.7.5")),
+            "{log}"
+        );
     }
     let error = place.refused(&job("<1.8")).await;
-    assert!(error.contains("the job wants terraform <1.8, >=1.8, and the runner has 1.7.5"), "{error}");
+    assert!(
+        error.contains("needed is terraform <1.8, >=1.8, >=1.5, <2, and the runner has terraform 1.7.5"),
+        "{error}"
+    );
     assert!(error.ends_with("; <1.8 is the snapshot's terraform_version, >= 1.8 what the template needs"), "{error}");
 }

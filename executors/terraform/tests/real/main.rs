@@ -194,7 +194,7 @@ async fn failures_say_where_and_what_to_do() {
         (files("output \"x\" { value = var.missing }"), "Reference to undeclared input variable"),
         (files("variable \"x\" {}\noutput \"x\" { value = var.x }"), "give it in `variables`"),
         (json!({ "source": { "files": { "readme.txt": "nothing" } } }), "no .tf files in its root"),
-        (json!({ "version": ">=99" }), "the job wants"),
+        (json!({ "version": ">=99" }), "needed is terraform >=99"),
         (json!({ "backend": { "type": "plane", "name": "x" } }), "/backend/type: there is no control plane"),
         (
             json!({ "backend": { "type": "s3", "bucket": "b", "key": "k" } }),
@@ -279,7 +279,7 @@ async fn a_stack_is_validated_without_its_state() {
 async fn a_version_that_is_installed_beside_the_usual_one_is_taken_where_a_job_asks_for_it() {
     let tools = tempfile::tempdir().unwrap();
     let usual = builder(&json!({})).build().unwrap().context.tool("terraform").unwrap();
-    for version in ["99.0.0", "99.1.0", "100.0.0"] {
+    for version in ["1.98.0", "1.98.1", "1.99.0", "2.0.0"] {
         let folder = tools.path().join("terraform").join(version);
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("terraform"), format!("#!/bin/sh\nexec {} \"$@\"\n", usual.display())).unwrap();
@@ -289,17 +289,22 @@ async fn a_version_that_is_installed_beside_the_usual_one_is_taken_where_a_job_a
         let payload = json!({ "action": "validate", "source": { "files": { "main.tf": STACK } }, "version": version });
         builder(&payload).settings(|settings| settings.tools_dir = Some(tools.path().to_owned())).build().unwrap()
     };
-    let asked = job(">=99, <100");
+    let asked = job(">=1.98, <1.99");
     assert_eq!(run(&asked).await.unwrap().metadata["valid"], true);
-    let taken = tools.path().join("terraform/99.1.0/terraform");
+    let taken = tools.path().join("terraform/1.98.1/terraform");
     assert!(asked.log().contains(&format!("taking {}", taken.display())), "{}", asked.log());
+
+    // No job makes a version usable that we do not know.
+    let asked = job(">=1.98");
+    run(&asked).await.unwrap();
+    assert!(asked.log().contains("terraform/1.99.0/terraform"), "{}", asked.log());
 
     let content = job(">=1");
     run(&content).await.unwrap();
     assert!(!content.log().contains("taking"), "the usual one will do: {}", content.log());
 
-    let error = run(&job(">=101")).await.unwrap_err().to_string();
-    assert!(error.contains("the job wants terraform >=101, and the runner has"), "{error}");
+    let error = run(&job(">=1.100")).await.unwrap_err().to_string();
+    assert!(error.contains("needed is terraform >=1.100, >=1.5, <2, and the runner has"), "{error}");
     assert!(error.contains("alethia tools install terraform@VERSION"), "{error}");
 }
 
