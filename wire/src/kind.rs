@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use crate::Exclusive;
 
-/// What may happen to a job of a kind when its runner is lost.
+/// What may happen to a job of a kind when its runner is lost. None that has passed its commit point is run again, whatever its
+/// kind says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossPolicy {
-    /// It only reads: run it again as a new attempt, at any time.
+    /// It only reads: run it again as a new attempt.
     Requeue,
     /// It changes the world: run it again only while it has not passed its commit point.
     RequeueBeforeCommit,
