@@ -37,7 +37,6 @@ pub fn checked(text: &str, allow_http: bool) -> Result<String, String> {
 }
 
 /// A client that goes there: through the proxy that the environment names, but never with what stays on this machine.
-#[must_use]
 pub fn client(origin: &str) -> ClientBuilder {
     let client = reqwest::Client::builder().connect_timeout(CONNECT).redirect(Policy::none());
     if goes_to_loopback(origin) { client.no_proxy() } else { client }
