@@ -1,7 +1,7 @@
 //! The secrets of payloads: kept apart and encrypted, and given to nobody but the runner that claims the job.
 //!
-//! Which fields are secrets the kind's schema says (`writeOnly`), and what is one to any of its schemas that the plane knows
-//! is one. Where a job is shown, [`wire::HIDDEN`] stands in their place.
+//! Which fields are secrets the kind's schema says (`writeOnly`), and what is one to any of its schemas that the plane
+//! knows is one. Where a job is shown, [`wire::HIDDEN`] stands in their place.
 
 use serde_json::{Map, Value};
 use wire::{HIDDEN, Job, secret_places};

@@ -1,5 +1,5 @@
-//! Which waiting job a claimant is given, in SQLite. It is looked for among what was written, where nobody waits; the one
-//! writer only sees whether it waits still.
+//! Which waiting job a claimant is given, in SQLite. A reader looks for it, where nobody waits; the one writer only sees
+//! whether it waits still.
 
 use futures_util::TryStreamExt;
 use serde_json::Value;
@@ -29,8 +29,8 @@ pub(super) enum Given {
     TooLate(Box<Take>),
 }
 
-/// The oldest of those that only this runner may take, else the oldest of all. Reads on only until one fits, in the order of
-/// an index: a long queue costs no more than a short one, unless nothing in it fits.
+/// The oldest of those that only this runner may take, else the oldest of all. Reads on only until one fits, in the order
+/// of an index: a long queue costs no more than a short one, unless nothing in it fits.
 pub(super) async fn first_that_fits(pool: &SqlitePool, claimant: &Claimant) -> Result<Option<First>, PlaneError> {
     let kinds = kinds(claimant);
     let for_any = match claimant.org {
@@ -179,7 +179,8 @@ const GIVEN_TO: &str =
     "SELECT * FROM jobs WHERE runner_id = ? AND status IN ('CLAIMED', 'PROCESSING') AND request_id = ?";
 /// The kinds of what works on a runner: one row without, if nothing does, and no row of a runner that there is not.
 const ON_RUNNER: &str = "SELECT jobs.job_type FROM runners LEFT JOIN jobs \
-     ON jobs.org_id = runners.org_id AND jobs.concurrency_key = ? AND jobs.status IN ('QUEUED', 'CLAIMED', 'PROCESSING') \
+     ON jobs.org_id = runners.org_id AND jobs.concurrency_key = ? \
+     AND jobs.status IN ('QUEUED', 'CLAIMED', 'PROCESSING') \
      WHERE runners.id = ? AND runners.token_hash = ?";
 
 #[cfg(test)]

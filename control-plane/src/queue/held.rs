@@ -1,5 +1,5 @@
-//! A job that a runner holds, as far as its lease and the runner's other work go: without its payload and what was reported
-//! of it, which may be large.
+//! A job that a runner holds, as far as its lease and the runner's other work go: without its payload and what was
+//! reported of it, which may be large.
 
 use wire::{AttemptNo, JobId, JobStatus, LossPolicy, Phase, RunnerId, Timestamp};
 

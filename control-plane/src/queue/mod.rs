@@ -266,8 +266,8 @@ impl Queue {
         self.0.store.held().await
     }
 
-    /// Whether the runner holds the job, or one that applies its plan: then it may read it. It may go on when the job has
-    /// ended, unless it works for all organisations: its token must not open what it has done for each of them.
+    /// Whether the runner holds the job, or one that applies its plan: then it may read it. It may go on when the job
+    /// has ended, unless it works for all organisations: its token must not open what it has done for each of them.
     pub(crate) async fn runner_may_read(&self, runner: &Runner, row: &Row) -> Result<bool, PlaneError> {
         if row.job.runner_id.as_ref() == Some(&runner.id) {
             return Ok(runner.mode == RunnerMode::SelfHosted || !row.job.status.is_terminal());

@@ -1,5 +1,5 @@
 //! What a database must do for the queue. It keeps, finds and locks; what may happen to a job is decided above it, in
-//! pure functions over rows, so that every database behaves alike. `tests/queue.rs` holds each to this.
+//! pure functions over rows, so that every database behaves alike. `tests/queue/` holds each to this.
 
 use async_trait::async_trait;
 use wire::{JobId, JobList, RunnerId, Timestamp};
