@@ -24,7 +24,11 @@ pub fn checked(text: &str, allow_http: bool) -> Result<String, String> {
     match url.scheme() {
         "https" => {}
         "http" if goes_to_loopback(url.as_str()) || allow_http => {}
-        "http" => return Err("is http:// to another machine, which shows the token to the network; use https:// or set ALETHIA_ALLOW_HTTP=true".to_owned()),
+        "http" => {
+            let error = "is http:// to another machine, which shows the token to the network; use https:// or set \
+                         ALETHIA_ALLOW_HTTP=true";
+            return Err(error.to_owned());
+        }
         other => return Err(format!("has the scheme {other:?}; use https://")),
     }
     if !url.username().is_empty() || url.password().is_some() {

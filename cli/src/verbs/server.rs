@@ -20,7 +20,13 @@ use crate::leave_requests::LeaveRequests;
 #[derive(Args)]
 pub(crate) struct ServerArgs {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", env = "ALETHIA_LISTEN", default_value = config::DEFAULT_LISTEN, value_parser = address)]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "ALETHIA_LISTEN",
+        default_value = config::DEFAULT_LISTEN,
+        value_parser = address
+    )]
     listen: SocketAddr,
     /// Where everything is kept [default: alethia in the user's data folder]
     #[arg(long, value_name = "DIR", env = "ALETHIA_DATA_DIR")]

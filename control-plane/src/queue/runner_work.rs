@@ -218,8 +218,9 @@ fn add_what_is_known(runner: &Runner, request: &mut SubmitRequest) -> Result<(),
     }
     if payload.get("region").is_none_or(Value::is_null) {
         let error = format!(
-            "nobody knows where this runner was deployed: no job of this plane did it; one that was started by hand is forgotten \
-             by `alethia runner remove {}` (`DELETE /api/runners/{}`), for another give region, and what else differs from the defaults",
+            "nobody knows where this runner was deployed: no job of this plane did it; one that was started by hand is \
+             forgotten by `alethia runner remove {}` (`DELETE /api/runners/{}`), for another give region, and what else \
+             differs from the defaults",
             runner.name, runner.id
         );
         return Err(PlaneError::invalid("/config_snapshot/region", error));
