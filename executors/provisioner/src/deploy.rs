@@ -125,7 +125,7 @@ impl Ready<'_> {
             stack::check_deadline(job, snapshot)?;
         }
         stack::check_helm(job, snapshot).await?;
-        // From here on the world changes, and this job is never run again.
+        // Not only the apply changes the world: something may take leave before it, and something comes after.
         job.commit_point().await?;
         let again = if job.job().plan_job_id.is_some() { PLAN_AGAIN } else { AGAIN };
         let applied = async {
@@ -165,17 +165,13 @@ impl Ready<'_> {
         job: &JobContext,
         steps: &mut Steps<'_>,
     ) -> Result<(Map<String, Value>, Map<String, Value>), ExecutorError> {
-        let summary = self.planned.summary();
-        if summary.has_changes {
+        let mut told = if self.planned.summary().has_changes {
             let work = self.stack.apply(&self.planned);
-            steps.take("terraform_apply", "Run terraform apply", work).await?;
+            steps.take("terraform_apply", "Run terraform apply", work).await?
         } else {
             job.log().system("the infrastructure is as it is wanted: nothing is applied");
-        }
-        let told = json!({ "apply_completed": true, "plan_summary": summary });
-        let mut told = told.as_object().cloned().unwrap_or_default();
-        // What follows may fail, and this is true whatever becomes of it.
-        job.progress(told.clone()).await?;
+            self.stack.applied(&self.planned).await?
+        };
         let outputs = steps.take("outputs", "Read the outputs", self.stack.outputs()).await?;
         if !outputs.sensitive.is_empty() {
             job.secret_artifact("outputs", &Value::Object(outputs.sensitive.clone()).to_string()).await?;

@@ -49,7 +49,7 @@ impl Destroy {
         let summary = planned.summary();
         job.log().system(summary.line());
         refuse_containers(&snapshot, &summary)?;
-        // From here on the world changes, and this job is never run again.
+        // What the applications made goes before terraform changes anything.
         job.commit_point().await?;
         let gone = async {
             let told = after_apply::remove(job, steps, &snapshot, &stack.before().plain).await?;

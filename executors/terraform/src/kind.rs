@@ -120,12 +120,9 @@ impl Run<'_> {
 
     async fn plan_and_apply(&self, mode: PlanMode) -> Result<Outcome, ExecutorError> {
         let planned = self.stack.plan(mode, &self.variables).await?;
-        let summary = planned.summary();
-        self.job.log().system(summary.line());
-        // From here on the world changes, and this job is never run again.
-        self.job.commit_point().await?;
-        self.stack.apply(&planned).await?;
-        applied(self.job, &self.stack, json!(summary)).await
+        self.job.log().system(planned.summary().line());
+        let told = self.stack.apply(&planned).await?;
+        with_outputs(told, &self.stack).await
     }
 
     async fn drift(&self) -> Result<Outcome, ExecutorError> {
@@ -159,9 +156,8 @@ async fn apply_planned(job: &JobContext, params: &TerraformParams, plan: &JobId)
     };
     let stack = saved.open(job, &options, backend(&original)?).await?;
     check_secrets(params, &saved, &stack).await?;
-    job.commit_point().await?;
-    stack.apply_saved(&saved, &ephemeral).await?;
-    applied(job, &stack, saved.metadata("plan_summary").cloned().unwrap_or_default()).await
+    let told = stack.apply_saved(&saved, &ephemeral).await?;
+    with_outputs(told, &stack).await
 }
 
 /// The payload that the plan was made from. What this job's own payload repeats of it must be the same.
@@ -240,11 +236,8 @@ async fn check_secrets(params: &TerraformParams, saved: &SavedPlan, stack: &Stac
     if params.secret_variables.iter().all(is_as_planned) { Ok(()) } else { Err(changed("/secret_variables", saved)) }
 }
 
-async fn applied(job: &JobContext, stack: &Stack<'_>, summary: Value) -> Result<Outcome, ExecutorError> {
-    let outcome = Outcome::success().with("apply_completed", true).with("plan_summary", summary);
-    // What follows may fail or be stopped, and this is true whatever becomes of it.
-    job.progress(outcome.metadata.clone()).await?;
-    Ok(outcome.with("outputs", stack.outputs().await?.shown()))
+async fn with_outputs(told: Map<String, Value>, stack: &Stack<'_>) -> Result<Outcome, ExecutorError> {
+    Ok(Outcome { metadata: told }.with("outputs", stack.outputs().await?.shown()))
 }
 
 /// What a plan was made of: source, variables, backend and targets.

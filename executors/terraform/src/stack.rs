@@ -177,12 +177,21 @@ impl<'a> Stack<'a> {
         Ok((plan_sha256, workspace_sha256))
     }
 
-    /// Applies exactly this plan. Pass the commit point before.
+    /// Passes the commit point, and applies exactly this plan. Publishes that, as [`Self::applied`] does.
     ///
     /// # Errors
-    /// If it fails; a state that could not be saved is kept as an artifact.
-    pub async fn apply(&self, planned: &Planned) -> Result<(), ExecutorError> {
-        self.terraform.apply(&planned.file, &planned.ephemeral).await
+    /// If the commit point is refused, or the apply fails; a state that could not be saved is kept as an artifact.
+    pub async fn apply(&self, planned: &Planned) -> Result<Map<String, Value>, ExecutorError> {
+        self.change_world(&planned.file, &planned.ephemeral).await?;
+        self.applied(planned).await
+    }
+
+    /// Publishes that it is as this plan says: true whatever becomes of the job. Returns that metadata.
+    ///
+    /// # Errors
+    /// If it could not be written down.
+    pub async fn applied(&self, planned: &Planned) -> Result<Map<String, Value>, ExecutorError> {
+        self.tell_applied(json!(planned.summary())).await
     }
 
     /// The same with a plan of another job, and the values of its ephemeral variables.
@@ -190,8 +199,22 @@ impl<'a> Stack<'a> {
         &self,
         plan: &SavedPlan,
         ephemeral: &Map<String, Value>,
-    ) -> Result<(), ExecutorError> {
-        self.terraform.apply(plan.file(), ephemeral).await
+    ) -> Result<Map<String, Value>, ExecutorError> {
+        self.change_world(plan.file(), ephemeral).await?;
+        self.tell_applied(plan.metadata("plan_summary").cloned().unwrap_or_default()).await
+    }
+
+    /// Not without the commit point: from there on this job is never run again.
+    async fn change_world(&self, plan: &Path, ephemeral: &Map<String, Value>) -> Result<(), ExecutorError> {
+        self.job.commit_point().await?;
+        self.terraform.apply(plan, ephemeral).await
+    }
+
+    async fn tell_applied(&self, summary: Value) -> Result<Map<String, Value>, ExecutorError> {
+        let told = [("apply_completed".to_owned(), json!(true)), ("plan_summary".to_owned(), summary)];
+        let told = Map::from_iter(told);
+        self.job.progress(told.clone()).await?;
+        Ok(told)
     }
 
     /// The outputs as they are now; sensitive values are hidden in the log from now on.

@@ -68,13 +68,11 @@ async fn make(job: &JobContext, work: Work, steps: &mut Steps<'_>) -> Result<Out
     variables.insert("has_scaler".to_owned(), json!(has_scaler));
     let planned = stack.plan(PlanMode::Normal, &variables);
     let planned = steps.take("terraform_plan", "Planning the runner", planned).await?;
-    let summary = planned.summary();
-    job.log().system(summary.line());
+    job.log().system(planned.summary().line());
     job.progress(named("deploy_config", config)).await?;
-    job.commit_point().await?;
-    steps.take("terraform_apply", "Making the runner", stack.apply(&planned)).await?;
+    let told = steps.take("terraform_apply", "Making the runner", stack.apply(&planned)).await?;
     let outputs = stack.outputs().await?.shown();
-    Ok(Outcome::success().with("runner_outputs", Value::Object(outputs)).with("plan_summary", json!(summary)))
+    Ok(Outcome { metadata: told }.with("runner_outputs", Value::Object(outputs)))
 }
 
 /// The template in the working directory, with its secrets in terraform's environment.

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use executor_api::{Executor, ExecutorError, JobContext, Outcome};
 use executor_terraform::PlanMode;
-use serde_json::json;
 
 use super::deploy::{check_cloud, open};
 use super::secrets::Secrets;
@@ -37,11 +36,9 @@ async fn destroy(job: &JobContext, steps: &mut Steps<'_>) -> Result<Outcome, Exe
     let variables = wanted.variables_of_the_end();
     let planned = stack.plan(PlanMode::Destroy, &variables);
     let planned = steps.take("terraform_plan", "Planning the end of the runner", planned).await?;
-    let summary = planned.summary();
-    job.log().system(summary.line());
-    job.commit_point().await?;
-    steps.take("terraform_destroy", "Taking the runner away", stack.apply(&planned)).await?;
-    Ok(Outcome::success().with("plan_summary", json!(summary)))
+    job.log().system(planned.summary().line());
+    let told = steps.take("terraform_destroy", "Taking the runner away", stack.apply(&planned)).await?;
+    Ok(Outcome { metadata: told })
 }
 
 /// An earlier job may have got so far. But an empty state in the wrong place must not be taken for that.

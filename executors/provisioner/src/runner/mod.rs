@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `runner_outputs` | the stack's outputs: `cluster_arn`, `service_name`, `task_definition_arn`, `task_role_arn`, `log_group`, ... |
 //! | `deploy_config` | how the runner is deployed, without secrets. The plane keeps it for later jobs |
-//! | `plan_summary` | what was made, changed and destroyed |
+//! | `apply_completed`, `plan_summary` | that it is done, and what was made, changed and destroyed |
 //! | `steps` | the steps, with their seconds, also of a job that failed |
 //!
 //! # The token

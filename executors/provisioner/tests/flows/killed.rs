@@ -45,7 +45,7 @@ async fn the_next_deploy_goes_on_where_an_apply_was_killed() {
     let killed = place.job("DEPLOY", &payload(&json!({})));
     let error = run_and_kill(&place, &killed, &pipe).await;
     assert!(matches!(error, ExecutorError::Stopped(StopReason::CancelledByUser)), "{error}");
-    assert_eq!(killed.commits(), 1);
+    assert_eq!(killed.commits(), 2);
     let log = killed.log();
     assert!(log.contains("done before that: Look for the tools, Prepare terraform, Run terraform plan;"), "{log}");
     let steps = killed.progress()["steps"].clone();

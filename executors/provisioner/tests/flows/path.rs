@@ -22,7 +22,7 @@ async fn an_environment_is_planned_made_changed_and_taken_away() {
 
     let deployed = reviewed.deploy(&place, &payload(&json!({}))).build().unwrap();
     let outcome = place.done(&deployed).await;
-    assert_eq!(deployed.commits(), 1);
+    assert_eq!(deployed.commits(), 2, "before anything goes, and again before the apply");
     assert_eq!(outcome.metadata["cluster_name"], "eks-shop");
     assert_eq!(outcome.metadata["cluster_endpoint"], "https://127.0.0.1:1");
     assert_eq!(outcome.metadata["outputs"]["vpc_id"], "10.1.0.0/16");
@@ -38,13 +38,14 @@ async fn an_environment_is_planned_made_changed_and_taken_away() {
 
     let changed = place.job("DEPLOY", &payload(&json!({ "network": { "cidr_block": "10.2.0.0/16" } })));
     let outcome = place.done(&changed).await;
-    assert_eq!((&outcome.metadata["plan_summary"]["change"], changed.commits()), (&json!(1), 1));
+    assert_eq!((&outcome.metadata["plan_summary"]["change"], changed.commits()), (&json!(1), 2));
     assert_eq!(outcome.metadata["outputs"]["vpc_id"], "10.2.0.0/16");
 
     let destroyed = place.job("DESTROY", &payload(&json!({})));
     let outcome = place.done(&destroyed).await;
     assert_eq!((&outcome.metadata["destroyed"], &outcome.metadata["state_empty"]), (&json!(true), &json!(true)));
-    assert_eq!((&outcome.metadata["plan_summary"]["destroy"], destroyed.commits()), (&json!(2), 1));
+    assert_eq!((&outcome.metadata["plan_summary"]["destroy"], destroyed.commits()), (&json!(2), 2));
+    assert_eq!(destroyed.progress()["plan_summary"]["destroy"], 2, "said at once, whatever comes after");
     let state: Value = serde_json::from_slice(&std::fs::read(place.state()).unwrap()).unwrap();
     assert_eq!(state["resources"], json!([]), "the state stays in its place, empty");
 
