@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
-use wire::{Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
+use wire::{Claim, Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
 
 use super::{Delivered, Taken, run, say_late};
 use crate::config::Config;
@@ -946,4 +946,23 @@ async fn a_job_that_a_plane_of_the_seeds_contract_has_not_given_away_waits_for_i
     job.end();
     assert!(is_taken(&job.deliver_to(&plane).await));
     assert_eq!(plane.stored().count("j"), 3);
+}
+
+/// It knows no attempts: a job whose end it did not take, it gives again under the same number.
+#[tokio::test]
+async fn what_was_run_here_past_its_commit_point_is_not_run_again() {
+    let plane = Plane::new(|_, _| Weather::Fine);
+    let job = Run::new(Dialect::Seed);
+    let runner = Arc::new(job.runner(&plane.listen().await).await);
+    let earlier = JobDirectory::of(&runner.jobs_dir, &job.claimed);
+    earlier.create(&job.claimed).unwrap();
+    earlier.write(COMMITTED, &Committed { refused: None }).unwrap();
+    let kept = earlier.put_away(false).unwrap().unwrap();
+    let claim: Claim = serde_json::from_value(json!({ "job": job.claimed.job })).unwrap();
+    assert!(dispatch::run_claim(Arc::clone(&runner), claim).await.is_none());
+    assert!(!earlier.root().exists() && kept.exists() && runner.held.count() == 0);
+    let stored = plane.stored();
+    let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
+    let why = end["error_message"].as_str().unwrap();
+    assert!(end["status"] == "FAILED" && why.contains(&kept.display().to_string()), "{end}");
 }

@@ -40,9 +40,8 @@ impl JobDirectory {
     /// Nothing is synced. If a power cut takes the directory, the plane gives the job away by the rules of its kind; what
     /// must not be lost brings the claim with it: see [`Self::write`].
     pub(crate) fn create(&self, claimed: &Claimed) -> io::Result<()> {
-        if self.root.exists() {
-            self.refuse_to_lose()?;
-            self.remove()?;
+        for earlier in self.earlier()? {
+            earlier.make_way()?;
         }
         let paths = self.paths();
         for dir in [&self.root, &paths.work, &paths.home, &paths.temp] {
@@ -53,16 +52,36 @@ impl JobDirectory {
         self.place(CLAIM, claimed)
     }
 
-    /// A plane of the seed's contract gives a job again under the same number. What an earlier run of it may still do, or has
-    /// left to deliver, is not written over.
-    fn refuse_to_lose(&self) -> io::Result<()> {
+    /// What is there of earlier runs under the same number: a plane of the seed's contract gives a job again, also one whose end
+    /// it did not take.
+    fn earlier(&self) -> io::Result<Vec<Self>> {
+        let name = name_of(&self.root);
+        let is_its = |file: &str| file.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let mut earlier = vec![];
+        for entry in fs::read_dir(self.root.parent().unwrap_or(&self.root))? {
+            let directory = Self::at(entry?.path());
+            if is_its(&name_of(&directory.root)) && !directory.is_gone() {
+                earlier.push(directory);
+            }
+        }
+        Ok(earlier)
+    }
+
+    /// What an earlier run may still do, or has left to deliver, is not written over; and what has changed the world is not
+    /// done again.
+    fn make_way(&self) -> io::Result<()> {
         let in_the_way = |why: &str| io::Error::other(format!("{} is in the way: {why}", self.root.display()));
+        if self.is_lost() {
+            let why =
+                "this job was run here and has passed its commit point; look there how it ended, and submit it anew";
+            return if self.is_committed() { Err(in_the_way(why)) } else { Ok(()) };
+        }
         self.claimed().map_err(|error| in_the_way(&error.to_string()))?;
         if self.phase() != Phase::Preparing {
             return Err(in_the_way("an earlier run of this job is not delivered; start the runner again"));
         }
         match self.lock_process()? {
-            Some(_) => Ok(()),
+            Some(_) => self.remove(),
             None => Err(in_the_way("a process still runs this job there")),
         }
     }
@@ -138,9 +157,8 @@ impl JobDirectory {
     /// that has not begun, or not ended.
     pub(crate) fn remove(&self) -> io::Result<()> {
         short_name::remove(&self.paths().temp);
-        let name = self.root.file_name().unwrap_or_default().display().to_string();
         // An earlier one of this name may be there still, with files that are not ours to delete.
-        let gone = Self::at(self.root.with_file_name(format!("{name}.{}.{GONE}", Uuid::new_v4())));
+        let gone = Self::at(self.beside(&format!("{}.{GONE}", Uuid::new_v4())));
         fs::rename(&self.root, &gone.root)?;
         gone.finish_removal()
     }
@@ -165,9 +183,19 @@ impl JobDirectory {
         Ok(kept)
     }
 
-    /// Where it is when it has been put away and something is kept.
+    /// Where it is when it has been put away and something is kept. What is kept of an earlier run stays.
     pub(super) fn lost(&self) -> PathBuf {
-        self.root.with_extension(format!("{}.{LOST}", self.root.extension().unwrap_or_default().display()))
+        let (mut lost, mut number) = (self.beside(LOST), 1);
+        while lost.exists() {
+            number += 1;
+            lost = self.beside(&format!("{number}.{LOST}"));
+        }
+        lost
+    }
+
+    /// Under its own name and more.
+    pub(super) fn beside(&self, suffix: &str) -> PathBuf {
+        self.root.with_file_name(format!("{}.{suffix}", name_of(&self.root)))
     }
 
     /// Whether a run is kept there.
@@ -198,10 +226,10 @@ impl JobDirectory {
 
 /// Whether a file says what became of the run: nothing in it is hidden from who may see the job's log.
 fn is_said(file: &Path) -> bool {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = name_of(file);
     let documents = [LOG, COMMIT, COMMITTED, OUTCOME, PROCESS, PROCESS_OUTPUT, STOP];
     // The first with a dot is a file, and without one the folder of the format before.
-    documents.contains(&&*name) || [FORMER_OUTBOX, KEPT].iter().any(|prefix| name.starts_with(prefix))
+    documents.contains(&name.as_str()) || [FORMER_OUTBOX, KEPT].iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
@@ -231,6 +259,10 @@ fn make_writable(dir: &Path) {
 
 pub(super) fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+pub(super) fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 pub(crate) fn directory_name(job: &JobId, attempt: AttemptNo) -> String {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::JobDirectory;
+use super::directory::name_of;
 use super::format::former_bytes;
 use super::outbox::PREFIX;
 
@@ -60,8 +61,4 @@ impl JobDirectory {
 fn kept_name(entry: &Path) -> String {
     let name = name_of(entry);
     format!("{KEPT}{}", name.strip_prefix(PREFIX).unwrap_or(&name))
-}
-
-fn name_of(file: &Path) -> String {
-    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

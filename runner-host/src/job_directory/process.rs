@@ -51,8 +51,7 @@ impl JobDirectory {
         if self.process()?.is_some() {
             return Ok(None);
         }
-        let name = self.root.file_name().unwrap_or_default().display().to_string();
-        let taken = Self { root: self.root.with_file_name(format!("{name}.again")) };
+        let taken = Self { root: self.beside("again") };
         fs::rename(&self.root, &taken.root)?;
         // It may have this file open already; the next process gets one that nobody else can lock.
         fs::remove_file(taken.file(PROCESS))?;

@@ -165,6 +165,33 @@ fn what_is_not_delivered_is_not_written_over() {
 }
 
 #[test]
+fn what_has_changed_the_world_is_not_done_again_under_its_number() {
+    for name in ["j.2.lost", "j.2.again", "j.2.again.lost", "j.2.2.lost"] {
+        let (folder, directory) = directory();
+        let claimed = directory.claimed().unwrap().unwrap();
+        directory.write(COMMITTED, &Committed { refused: None }).unwrap();
+        fs::rename(directory.root(), folder.path().join(name)).unwrap();
+        let refused = directory.create(&claimed).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{name} is in the way")), "{refused}");
+        assert!(folder.path().join(name).exists() && !directory.root().exists());
+    }
+}
+
+#[test]
+fn of_two_runs_under_one_number_both_are_kept() {
+    let (_folder, directory) = directory();
+    let claimed = directory.claimed().unwrap().unwrap();
+    let first = directory.put_away(false).unwrap().unwrap();
+    directory.create(&claimed).unwrap();
+    let found_at = directory.found_at().unwrap();
+    let second = directory.put_away(false).unwrap().unwrap();
+    assert!(first != second && second == found_at);
+    for kept in [first, second].map(JobDirectory::at) {
+        assert!(kept.is_lost() && kept.has(LOG));
+    }
+}
+
+#[test]
 fn the_room_for_the_outcome_is_the_outcomes_own() {
     use std::os::unix::fs::MetadataExt;
     let (_folder, directory) = directory();
