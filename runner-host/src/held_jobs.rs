@@ -64,9 +64,14 @@ impl HeldJobs {
         self.lock().len()
     }
 
-    /// Whether all that is left to do for them is to deliver what they have to say.
+    /// Of how many all that is left to do is to deliver what they have to say.
+    pub(crate) fn ended(&self) -> usize {
+        self.lock().values().filter(|held| held.directory.phase() == Phase::Ending).count()
+    }
+
+    /// Whether that is so for all of them.
     pub(crate) fn have_all_ended(&self) -> bool {
-        self.lock().values().all(|held| held.directory.phase() == Phase::Ending)
+        self.ended() == self.count()
     }
 
     /// The job is over for us.

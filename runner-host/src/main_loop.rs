@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use wire::{Claim, RunnerStatus};
 
 use crate::config::Config;
+use crate::dialect::Dialect;
 use crate::held_jobs::Order;
 use crate::runner::{RunError, Runner, prepare};
 use crate::shutdown::{ShutdownSignal, ShutdownSignals, Stage, Step};
@@ -140,8 +141,17 @@ impl Main {
 
     fn wants_more(&self) -> bool {
         self.stage == Stage::Running
-            && self.jobs.len() < self.runner.config.slots
+            && self.slots_taken() < self.runner.config.slots
             && !(self.runner.config.once && self.claimed > 0)
+    }
+
+    /// A plane of the seed's contract that has taken a job back takes its end only from who was given it again: so what waits
+    /// for that leaves its slot to it. As many slots as there are, and no more: nobody runs all that is there to no end.
+    fn slots_taken(&self) -> usize {
+        let slots = self.runner.config.slots;
+        let is_seeds = *self.runner.dialect.borrow() == Some(Dialect::Seed);
+        let waiting = if is_seeds { self.runner.held.ended().min(slots) } else { 0 };
+        self.jobs.len().saturating_sub(waiting)
     }
 
     fn idle_over(&self) -> Option<Instant> {
@@ -266,6 +276,19 @@ mod tests {
         assert_eq!(main.drain_over, Some(Instant::now() + main.runner.config.drain_timeout));
         assert_eq!(main.obey(ShutdownSignal::DrainOver, "a test"), Step::Stop);
         assert_eq!(main.drain_over, None, "or its time would be over again at once, and again");
+    }
+
+    #[tokio::test]
+    async fn what_waits_to_be_given_again_keeps_no_slot() {
+        for (dialect, is_free) in [(Dialect::Seed, true), (Dialect::Two, false)] {
+            let (_folder, mut main, directory) = with_a_job(Stage::Running).await;
+            main.runner.dialect.send_replace(Some(dialect));
+            assert!(!main.wants_more(), "its one slot is taken");
+            directory.write(OUTCOME, &"of a kind").unwrap();
+            assert_eq!(main.wants_more(), is_free);
+            main.jobs.spawn(std::future::pending());
+            assert!(!main.wants_more(), "and not for more than one");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,12 +12,12 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::StatusCode;
 use tokio::sync::watch;
-use wire::{AttemptNo, Claim, JobId, JobStatus};
+use wire::{AttemptNo, Claim, JobId, JobStatus, Reason};
 
 use crate::client::{ClientError, Verdict};
 use crate::dialect::Dialect;
 use crate::directory_watch::Changes;
-use crate::job_directory::{Claimed, JobDirectory, OUTCOME};
+use crate::job_directory::{Claimed, JobDirectory, OUTCOME, OutcomeRecord};
 use crate::life::Life;
 use crate::runner::Runner;
 
@@ -201,7 +201,14 @@ impl Delivery<'_> {
         }
         let Ok(job) = self.runner.client.job(self.job).await else { return false };
         let is_anothers = job.runner_id.is_some_and(|owner| owner != self.runner.config.runner_id);
-        is_anothers || job.status == JobStatus::Queued
+        is_anothers || (job.status == JobStatus::Queued && !self.has_its_end())
+    }
+
+    /// Whether there is an end that a plane which has taken the job back will take when it gives us the job again. None of a
+    /// job that was stopped because it is not ours.
+    fn has_its_end(&self) -> bool {
+        let outcome: std::io::Result<Option<OutcomeRecord>> = self.directory.read(OUTCOME);
+        outcome.is_ok_and(|outcome| outcome.is_some_and(|outcome| outcome.reason != Some(Reason::LeaseLost)))
     }
 }
 

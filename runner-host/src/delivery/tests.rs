@@ -923,7 +923,7 @@ async fn a_job_that_a_plane_of_the_seeds_contract_has_given_away_is_let_go() {
         let plane = Plane::new(|name, _| if name == "j" { Weather::Fine } else { Weather::Answer(500) });
         plane.stored().job = json!({ "id": "j", "job_type": "test", "status": status, "worker_id": owner });
         let job = Run::new(Dialect::Seed);
-        job.end();
+        stand_in_outcome::write_refused(&job.directory, &(Reason::LeaseLost, "it was stopped".to_owned())).unwrap();
         let runner = Arc::new(job.runner(&plane.listen().await).await);
         let (id, attempt) = (job.claimed.job.id.clone(), job.claimed.job.attempt_no());
         let orders = runner.held.hold(&id, attempt, &job.directory);
@@ -935,17 +935,20 @@ async fn a_job_that_a_plane_of_the_seeds_contract_has_given_away_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_job_that_a_plane_of_the_seeds_contract_has_not_given_away_waits_for_it() {
-    let plane = Plane::new(|name, before| match (name, before) {
-        ("j", 1) => Weather::Answer(500),
-        ("status", 0..5) => Weather::Answer(500),
-        _ => Weather::Fine,
-    });
-    plane.stored().job = json!({ "id": "j", "job_type": "test", "status": "PROCESSING", "worker_id": "r" });
-    let job = Run::new(Dialect::Seed);
-    job.end();
-    assert!(is_taken(&job.deliver_to(&plane).await));
-    assert_eq!(plane.stored().count("j"), 3);
+async fn an_end_that_nobody_elses_run_comes_before_waits_for_the_plane_of_the_seeds_contract() {
+    // The second is given to us again: then it takes what we say.
+    for (status, owner) in [("PROCESSING", json!("r")), ("QUEUED", Value::Null)] {
+        let plane = Plane::new(|name, before| match (name, before) {
+            ("j", 1) => Weather::Answer(500),
+            ("status", 0..5) => Weather::Answer(500),
+            _ => Weather::Fine,
+        });
+        plane.stored().job = json!({ "id": "j", "job_type": "test", "status": status, "worker_id": owner });
+        let job = Run::new(Dialect::Seed);
+        job.end();
+        assert!(is_taken(&job.deliver_to(&plane).await));
+        assert_eq!(plane.stored().count("j"), 3);
+    }
 }
 
 /// It knows no attempts: a job whose end it did not take, it gives again under the same number.
