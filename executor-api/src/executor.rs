@@ -14,6 +14,9 @@ pub trait Executor: Send + Sync {
     /// context obey it by themselves). Call [`JobContext::commit_point`] before the first step that changes the
     /// world. A panic is caught and fails the job.
     ///
+    /// Never block the thread: while it stands still, nothing of the job hears a timeout or a cancel, and only a cancel
+    /// with force ends it, by killing it and its tools.
+    ///
     /// # Errors
     /// What went wrong; see [`ExecutorError`] for who reads which variant.
     async fn execute(&self, job: &JobContext) -> Result<Outcome, ExecutorError>;

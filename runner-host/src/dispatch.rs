@@ -9,6 +9,7 @@ use std::time::Duration;
 use executor_api::{PlaneAccess, Stop, StopReason};
 use process_supervisor::{Command, DetachedProcess, Environment, boot_id, spawn_detached};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use wire::{Claim, JobId, Phase, Reason, RunnerStatus};
 
 use crate::delivery::{self, Delivered, Taken};
@@ -17,9 +18,12 @@ use crate::job_directory::{Claimed, FORMAT, JobDirectory, PROCESS_OUTPUT};
 use crate::life::Life;
 use crate::oidc_token::{self, Renewal};
 use crate::runner::Runner;
+use crate::time_limit::TIDYING_BY_FORCE;
 use crate::{inputs, job_process, stand_in_outcome};
 
 const WATCH_AGAIN: Duration = Duration::from_secs(5);
+/// What a process has that was told to end at once: then an executor blocks its thread, and it hears nothing.
+const DEAF: Duration = TIDYING_BY_FORCE.saturating_add(Duration::from_secs(30));
 
 /// Runs a job, and then one after another for as long as the plane answers the end of one with the next.
 pub(crate) async fn run(runner: Arc<Runner>, first: impl Future<Output = Option<Claim>>) {
@@ -190,7 +194,7 @@ async fn control(
     };
     tokio::select! {
         never = ending => never,
-        never = pass_on(orders, directory, process.as_ref()) => never,
+        never = pass_on(orders, directory, process.as_ref(), &life) => never,
     }
 }
 
@@ -208,20 +212,33 @@ async fn pass_on(
     mut orders: mpsc::UnboundedReceiver<Order>,
     directory: &JobDirectory,
     process: Option<&DetachedProcess>,
+    life: &watch::Sender<Life>,
 ) -> Infallible {
     // What was wanted of an earlier start may not have been passed on.
     let mut stop: Option<Stop> = directory.stop().ok().flatten();
     let mut told = None;
+    let mut deaf_at: Option<Instant> = None;
     loop {
         if let Some(stop) = stop.filter(|_| told != stop) {
             match ask_to_stop(&stop, directory, process) {
-                Ok(()) => told = Some(stop),
+                Ok(()) => {
+                    told = Some(stop);
+                    deaf_at = deaf_at.or_else(|| stop.force.then(|| Instant::now() + DEAF));
+                }
                 Err(error) => tracing::error!(error = crate::chain(&error), "cannot stop a job; trying again"),
             }
         }
         let order = tokio::select! {
             order = orders.recv() => order,
             () = tokio::time::sleep(WATCH_AGAIN), if told != stop => continue,
+            () = tokio::time::sleep_until(deaf_at.unwrap_or_else(Instant::now)), if deaf_at.is_some() => {
+                let lives = !life.borrow().is_gone();
+                deaf_at = lives.then(|| Instant::now() + WATCH_AGAIN);
+                if lives {
+                    kill(directory);
+                }
+                continue;
+            }
         };
         let Some(order) = order else { return pending().await };
         if let Some(more) = wanted(order, directory) {
@@ -238,6 +255,15 @@ fn ask_to_stop(stop: &Stop, directory: &JobDirectory, process: Option<&DetachedP
     match process {
         Some(process) if directory.process()?.is_some() => process.terminate(),
         _ => Ok(()),
+    }
+}
+
+/// With all that it has started: that it is gone is seen by who watches it, and its end is written down for it.
+fn kill(directory: &JobDirectory) {
+    tracing::warn!(directory = %directory.root().display(), "a job's process does not hear that it is to end at once; it is killed");
+    let killed = directory.process().and_then(|process| process.map_or(Ok(()), |process| process.kill_session()));
+    if let Err(error) = killed {
+        tracing::error!(error = crate::chain(&error), "cannot kill a job's process; trying again");
     }
 }
 
@@ -274,8 +300,12 @@ mod tests {
     use std::io::Write;
 
     use serde_json::json;
+    use wire::JobStatus;
 
     use super::*;
+    use crate::delivery::tests::session_in;
+    use crate::heartbeat::tests::runner_for;
+    use crate::job_directory::{OUTCOME, OutcomeRecord};
 
     fn sh(script: &str, directory: &JobDirectory) -> DetachedProcess {
         let env: Environment = [("PATH", "/usr/bin:/bin")].into_iter().collect();
@@ -304,5 +334,37 @@ mod tests {
             process.ended().await.unwrap();
             assert_eq!(fs::read_to_string(directory.file(PROCESS_OUTPUT)).unwrap(), prints);
         }
+    }
+
+    /// As one whose executor blocks its only thread. The clock stands still.
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_hears_nothing_is_ended_by_force_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let runner = runner_for("http://127.0.0.1:1", folder.path()).await;
+        let claimed = Claimed::of(json!({ "id": "j", "job_type": "test", "status": "PROCESSING", "attempt": 1 }));
+        let directory = JobDirectory::of(folder.path(), &claimed);
+        directory.create(&claimed).unwrap();
+        let (process, identity) = session_in(folder.path(), "trap '' TERM; read -r line <gate");
+        directory.place("process.json", &identity).unwrap();
+        // It is deaf when it waits here.
+        let _gate = tokio::fs::OpenOptions::new().write(true).open(folder.path().join("gate")).await.unwrap();
+
+        let (orders, received) = mpsc::unbounded_channel();
+        let (life, mut lives) = watch::channel(Life::Lives);
+        let controlled = control(&runner, &directory, &claimed.job.id, Some(process), received, life);
+        let asked = async {
+            for (force, ends) in [(false, false), (true, true)] {
+                orders.send(Order::Stop(Stop { reason: StopReason::CancelledByUser, force })).unwrap();
+                let day = Duration::from_secs(24 * 3600);
+                let ended = tokio::time::timeout(day, lives.wait_for(|life| life.has_ended())).await;
+                assert_eq!(ended.is_ok(), ends, "force: {force}");
+            }
+        };
+        tokio::select! {
+            never = controlled => match never {},
+            () = asked => {}
+        }
+        let outcome: OutcomeRecord = directory.read(OUTCOME).unwrap().unwrap();
+        assert_eq!(outcome.status, JobStatus::Cancelled);
     }
 }

@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// What an executor has to return after a stop once its grace is over: it may put things in order.
 const TIDYING: Duration = Duration::from_secs(600);
 /// The same where somebody asked for force.
-const TIDYING_BY_FORCE: Duration = Duration::from_secs(20);
+pub(crate) const TIDYING_BY_FORCE: Duration = Duration::from_secs(20);
 
 /// How long a run may take, within what a timer can do.
 pub(crate) fn of(job: &Job, plugin: &ExecutorPlugin) -> Duration {

@@ -5,7 +5,7 @@ mod log;
 mod outbox;
 mod outcome;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

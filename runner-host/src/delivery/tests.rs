@@ -773,11 +773,11 @@ async fn a_refused_commit_point_is_written_down_after_the_orders_are_heard() {
     assert_eq!(plane.stored().calls, ["status", "heartbeat", "status"]);
 }
 
-/// A session whose member waits for a line of `gate`, and what the one that leads it would say of itself.
-fn session_in(folder: &std::path::Path) -> (DetachedProcess, Value) {
+/// A session that runs `script` beside a pipe `gate`, and what the one that leads it would say of itself.
+pub(crate) fn session_in(folder: &std::path::Path, script: &str) -> (DetachedProcess, Value) {
     rustix::fs::mkfifoat(rustix::fs::CWD, folder.join("gate"), rustix::fs::Mode::RWXU).unwrap();
     let env: Environment = [("PATH", "/usr/bin:/bin")].into_iter().collect();
-    let command = Command::new("/bin/sh", env, folder).args(["-c", "read -r line <gate"]);
+    let command = Command::new("/bin/sh", env, folder).args(["-c", script]);
     let leader = spawn_detached(&command, &folder.join("output")).unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", leader.pid())).unwrap();
     let start: u64 = stat[stat.rfind(')').unwrap() + 2..].split(' ').nth(19).unwrap().parse().unwrap();
@@ -792,7 +792,7 @@ async fn nobody_is_asked_for_a_process_that_waits_no_more() {
     let mut job = Run::new(Dialect::Two);
     job.log(LogStream::Stdout, b"one\n");
     job.directory.write(COMMIT, &Map::new()).unwrap();
-    let (_leader, identity) = session_in(job.folder.path());
+    let (_leader, identity) = session_in(job.folder.path(), "read -r line <gate");
     job.directory.place("process.json", &identity).unwrap();
     let runner = Arc::new(job.runner(&plane.listen().await).await);
     let orders = runner.held.hold(&job.claimed.job.id, job.claimed.job.attempt_no(), &job.directory);
