@@ -10,7 +10,7 @@ use executor_api::{PlaneAccess, Stop, StopReason};
 use process_supervisor::{Command, DetachedProcess, Environment, boot_id, spawn_detached};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use wire::{Claim, JobId, Phase, Reason, RunnerStatus};
+use wire::{Claim, JobId, LossPolicy, Phase, Reason, RunnerStatus};
 
 use crate::delivery::{self, Delivered, Taken};
 use crate::held_jobs::Order;
@@ -84,9 +84,21 @@ pub(crate) async fn begin(
     if let Some(task) = &runner.task_protection {
         task.wait().await;
     }
-    let fetched = tokio::select! {
-        fetched = inputs::fetch_all(&runner, &claimed, &directory) => fetched,
-        stop = stop_before_start(&mut orders, &directory) => Err((stop.reason.as_reason(), "it was stopped before it began".to_owned())),
+    let given = async {
+        see_whether_it_is_ours(&runner, &claimed, &directory).await?;
+        Ok::<_, String>(inputs::fetch_all(&runner, &claimed, &directory).await)
+    };
+    let stopped = |stop: Stop| (stop.reason.as_reason(), "it was stopped before it began".to_owned());
+    let given = tokio::select! {
+        given = given => given,
+        stop = stop_before_start(&mut orders, &directory) => Ok(Err(stopped(stop))),
+    };
+    let fetched = match given {
+        Ok(fetched) => fetched,
+        Err(why) => {
+            drop_unbegun(&runner, directory, &claimed, &why).await;
+            return None;
+        }
     };
     let started = match fetched {
         Ok(renewal) => {
@@ -105,6 +117,27 @@ pub(crate) async fn begin(
         }
     };
     attend(runner, directory, claimed, process, renewal, orders).await
+}
+
+/// What is never to run again begins only when the plane has heard that it does: until then it may give it to somebody else.
+///
+/// # Errors
+/// Why it is not ours any more.
+async fn see_whether_it_is_ours(runner: &Runner, claimed: &Claimed, directory: &JobDirectory) -> Result<(), String> {
+    let plugin = runner.registry.get(&claimed.job.job_type);
+    if plugin.is_ok_and(|plugin| plugin.loss_policy() == LossPolicy::Fail) {
+        return delivery::say_that_it_runs(runner, directory, claimed).await;
+    }
+    Ok(())
+}
+
+/// Another attempt has the job, and of this one there is nothing to say.
+async fn drop_unbegun(runner: &Runner, directory: JobDirectory, claimed: &Claimed, why: &str) {
+    tracing::warn!(job.id = %claimed.job.id, why, "a job is not ours any more; it was not begun");
+    if let Err(error) = blocking(move || directory.remove()).await {
+        tracing::error!(error = crate::chain(&error), job.id = %claimed.job.id, "cannot remove a job's directory");
+    }
+    runner.held.let_go(&claimed.job.id, claimed.job.attempt_no());
 }
 
 async fn stop_before_start(orders: &mut mpsc::UnboundedReceiver<Order>, directory: &JobDirectory) -> Stop {

@@ -97,6 +97,24 @@ pub(crate) async fn run(
     }
 }
 
+/// Until the plane has heard that the job runs.
+///
+/// # Errors
+/// Why it takes nothing of this attempt.
+pub(crate) async fn say_that_it_runs(
+    runner: &Runner,
+    directory: &JobDirectory,
+    claimed: &Claimed,
+) -> Result<(), String> {
+    let dialect = runner.dialect().await;
+    let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
+    let said = outcome::say_that_it_runs(&Delivery { runner, directory, job, attempt, dialect }).await;
+    said.map_err(|stopped| match stopped {
+        Stopped::Refused(why) => why,
+        Stopped::Disk(error) => crate::chain(&error),
+    })
+}
+
 /// Delivers once more what was refused, now that the job has ended: it may have been refused by mistake, or by somebody on
 /// the way who speaks as the plane does. A plane that has really given the attempt up is told how it ended: it keeps that
 /// beside the job, and refuses the report all the same.

@@ -64,7 +64,7 @@ fn without_metadata(report: StatusReport, error: &ClientError) -> StatusReport {
     StatusReport { error_message, execution_metadata: None, ..report }
 }
 
-/// The first word to a plane of the seed's contract.
+/// The first word about a job.
 pub(super) async fn say_that_it_runs(delivery: &Delivery<'_>) -> Result<(), Stopped> {
     let answer = report_it(delivery, &StatusReport::of(JobStatus::Processing)).await?;
     answer.map(drop).map_err(|error| refused(&error))

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
-use wire::{Claim, Frame, JobStatus, LogStream, LogSummary, Phase, Reason, Timestamp};
+use wire::{Claim, Frame, JobStatus, LogStream, LogSummary, LossPolicy, Phase, Reason, Timestamp};
 
 use super::{Delivered, Taken, run, say_late};
 use crate::config::Config;
@@ -201,6 +201,7 @@ impl Stored {
 }
 
 static PLUGIN: ExecutorPlugin = ExecutorPlugin::new::<Value>("test", &Idle);
+static ONCE: ExecutorPlugin = ExecutorPlugin::new::<Value>("once", &Idle).loss(LossPolicy::Fail);
 
 /// A run that has ended: its directory, and who delivers it.
 struct Run {
@@ -267,7 +268,7 @@ impl Run {
         std::fs::create_dir_all(&state).unwrap();
         let token = SecretString::from("t".to_owned());
         let config = Config::new(origin, "r".parse().unwrap(), token, state.clone());
-        let registry = ExecutorRegistry::new([&PLUGIN]).unwrap();
+        let registry = ExecutorRegistry::new([&PLUGIN, &ONCE]).unwrap();
         let runner = runner::prepare(config, registry, &state).await.unwrap();
         runner.dialect.send_replace(Some(self.dialect));
         runner
@@ -968,4 +969,19 @@ async fn what_was_run_here_past_its_commit_point_is_not_run_again() {
     let [end] = &stored.reports[..] else { panic!("{:?}", stored.reports) };
     let why = end["error_message"].as_str().unwrap();
     assert!(end["status"] == "FAILED" && why.contains(&kept.display().to_string()), "{end}");
+}
+
+/// Its claim was not acknowledged in time, and the plane has given it to another runner.
+#[tokio::test]
+async fn what_is_never_to_run_again_does_not_begin_when_it_is_anothers() {
+    let plane = Plane::new(|name, _| if name == "status" { Weather::Answer(409) } else { Weather::Fine });
+    let job = Run::new(Dialect::Two);
+    let runner = Arc::new(job.runner(&plane.listen().await).await);
+    let claim: Claim = serde_json::from_value(json!({
+        "job": { "id": "k", "job_type": "once", "status": "CLAIMED", "attempt": 1 },
+    }))
+    .unwrap();
+    assert!(dispatch::run_claim(Arc::clone(&runner), claim).await.is_none());
+    assert_eq!(plane.stored().calls, ["status"], "that it runs, and nothing else");
+    assert_eq!((runner.held.count(), runner.jobs_dir.read_dir().unwrap().count()), (0, 0), "nothing ran");
 }
