@@ -178,8 +178,8 @@ fn address(plane: &PlaneAccess, name: &str) -> String {
     format!("{}/api/state/{name}", plane.origin)
 }
 
-/// One request, whose answer is not read if it is a state; a plane that does not answer is left to terraform, which asks
-/// for minutes. A 404 without the plane's words is that of somebody who stands before it while it restarts.
+/// One request, whose answer is not read if it is a state; a plane that does not answer is left to terraform, which
+/// asks for minutes. A 404 without the plane's words is that of somebody who stands before it while it restarts.
 async fn has_no_state(job: &JobContext, plane: &PlaneAccess, name: &str) -> bool {
     let question = storage::client(&plane.origin).get(address(plane, name));
     match question.basic_auth(&job.job().id, Some(&plane.state_token)).send().await {

@@ -45,9 +45,9 @@ struct Package {
     hashes: Vec<String>,
 }
 
-/// Brings a stack the packages that its lock file names, and none of which a byte differs: `init` would unpack the right
-/// one over it, and leave a file that is not of it, which terraform could take for the provider. What the source brought
-/// itself goes away: it would come into the cache.
+/// Brings a stack the packages that its lock file names, and none of which a byte differs: `init` would unpack the
+/// right one over it, and leave a file that is not of it, which terraform could take for the provider. What the source
+/// brought itself goes away: it would come into the cache.
 pub(crate) fn bring(cache: &Path, stack: &Path) -> io::Result<()> {
     let installed = stack.join(INSTALLED);
     match fs::remove_dir_all(&installed) {

@@ -86,7 +86,8 @@ impl<'a> Stack<'a> {
         self.look_at(file, &text, variables).await
     }
 
-    /// Like [`Stack::plan`], for a plan that [`Stack::keep`] keeps: the large part of that is done while the plan is read.
+    /// Like [`Stack::plan`], for a plan that [`Stack::keep`] keeps: the large part of that is done while the plan is
+    /// read.
     ///
     /// # Errors
     /// If the program fails, its plan cannot be read, or something cannot be written down.
@@ -140,8 +141,8 @@ impl<'a> Stack<'a> {
         Ok(Planned { file, document, redacted, ephemeral })
     }
 
-    /// Keeps what people may read of a plan, too. Returns the metadata that lets [`crate::SavedPlan`] tell it from every
-    /// other.
+    /// Keeps what people may read of a plan, too. Returns the metadata that lets [`crate::SavedPlan`] tell it from
+    /// every other.
     ///
     /// # Errors
     /// If it cannot be written down.
