@@ -53,7 +53,7 @@ pub(crate) fn whole(job: &Job) {
     };
     println!("log        {} bytes{complete}", job.log_length);
     let metadata = job.execution_metadata.clone().unwrap_or_default();
-    for (name, why) in refused(&metadata) {
+    for (name, why) in missing(&metadata) {
         println!("missing    {name}: {why}");
     }
     output::plan_summary(&metadata);
@@ -73,7 +73,7 @@ pub(crate) fn ended(job: &Job) {
         output::note("its log is not complete");
     }
     let mut all_is_there = true;
-    for (name, why) in refused(&metadata) {
+    for (name, why) in missing(&metadata) {
         all_is_there = false;
         output::note(&format!("the control plane does not have {name}: {why}"));
     }
@@ -82,10 +82,13 @@ pub(crate) fn ended(job: &Job) {
     }
 }
 
-/// The artifacts that the job's runner could not deliver, and why.
-fn refused(metadata: &Value) -> impl Iterator<Item = (&str, &str)> {
+/// What the job's runner could not deliver, and why: artifacts that the control plane does not take, and what was damaged before.
+fn missing(metadata: &Value) -> impl Iterator<Item = (&str, &str)> {
     let all = metadata.as_object().into_iter().flatten();
-    all.filter_map(|(key, why)| Some((key.strip_prefix("artifact_refused:")?, why.as_str()?)))
+    all.filter_map(|(key, why)| {
+        let name = key.strip_prefix("artifact_refused:").or_else(|| key.strip_prefix("outbox_damaged:"))?;
+        Some((name, why.as_str()?))
+    })
 }
 
 /// An environment's plan is applied by another kind, which wants the plan's payload, too.

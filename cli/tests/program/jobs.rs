@@ -206,20 +206,22 @@ async fn a_plan_whose_file_is_not_there_says_so_in_place_of_how_to_apply_it() {
     let server = desk.serve().await;
     let runner = StandIn::hire_for(&desk, &["PLAN"]).await;
     fs::write(desk.path("env.json"), "{}").unwrap();
-    let ended = async {
+    for (key, name) in [("artifact_refused", "terraform.plan.out"), ("outbox_damaged", "outbox.000001.artifact")] {
         let why = "413: too large; the runner keeps it";
-        let metadata =
-            json!({ "plan_completed": true, "has_changes": true, "artifact_refused:terraform.plan.out": why });
-        let job = runner.claim().await;
-        runner.end(&job, "planned", &json!({ "status": "SUCCESS", "execution_metadata": metadata })).await;
-        job.id
-    };
-    let (said, id) = tokio::join!(desk.run(&["job", "submit", "PLAN", "--payload", "env.json", "--follow"]), ended);
-    let said = said.expect(0);
-    assert!(said.err.contains("terraform.plan.out: 413: too large; the runner keeps it"), "{}{}", said.out, said.err);
-    assert!(!said.err.contains("apply exactly this plan"), "{}", said.err);
-    let shown = desk.run(&["job", "show", id.as_str()]).await.expect(0);
-    assert!(shown.out.contains("missing    terraform.plan.out: 413: too large"), "{}", shown.out);
+        let ended = async {
+            let metadata = json!({ "plan_completed": true, "has_changes": true, (format!("{key}:{name}")): why });
+            let job = runner.claim().await;
+            runner.end(&job, "planned", &json!({ "status": "SUCCESS", "execution_metadata": metadata })).await;
+            job.id
+        };
+        let (said, id) = tokio::join!(desk.run(&["job", "submit", "PLAN", "--payload", "env.json", "--follow"]), ended);
+        let said = said.expect(0);
+        let note = format!("the control plane does not have {name}: {why}");
+        assert!(said.err.contains(&note), "{}{}", said.out, said.err);
+        assert!(!said.err.contains("apply exactly this plan"), "{}", said.err);
+        let shown = desk.run(&["job", "show", id.as_str()]).await.expect(0);
+        assert!(shown.out.contains(&format!("missing    {name}: {why}")), "{}", shown.out);
+    }
     leaves(server).await;
 }
 

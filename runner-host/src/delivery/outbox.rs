@@ -28,6 +28,7 @@ pub(super) async fn deliver_one(delivery: &Delivery<'_>) -> Result<bool, Stopped
         OutboxEntry::Damaged { why } => {
             let name = file.file_name().unwrap_or_default().display();
             tracing::error!(why, job.id = %delivery.job, %name, "what a job has handed over is damaged");
+            let why = format!("what the job handed over was damaged on the runner's disk: {why}");
             publish(delivery, Map::from_iter([(format!("outbox_damaged:{name}"), why.into())])).await?;
         }
     }
