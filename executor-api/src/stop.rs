@@ -54,6 +54,14 @@ pub struct Stop {
     pub force: bool,
 }
 
+impl Stop {
+    /// Both: a later request can only make it graver or firmer.
+    #[must_use]
+    pub fn merged(self, later: Self) -> Self {
+        Self { reason: self.reason.max(later.reason), force: self.force || later.force }
+    }
+}
+
 /// Where a request to stop is seen.
 #[derive(Clone, Debug)]
 pub struct StopSignal(watch::Receiver<Option<Stop>>);
@@ -86,11 +94,10 @@ impl StopSignal {
 }
 
 impl StopTrigger {
-    /// Asks to stop. A later request can only make it graver or firmer.
+    /// Asks to stop, beside what was asked before: see [`Stop::merged`].
     pub fn stop(&self, stop: Stop) {
         self.0.send_if_modified(|now| {
-            let merged =
-                now.map_or(stop, |was| Stop { reason: was.reason.max(stop.reason), force: was.force || stop.force });
+            let merged = now.map_or(stop, |was| was.merged(stop));
             let changed = *now != Some(merged);
             *now = Some(merged);
             changed

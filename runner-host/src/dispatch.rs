@@ -130,7 +130,7 @@ pub(crate) async fn begin(
 /// Why it is not ours any more.
 async fn see_whether_it_is_ours(runner: &Runner, claimed: &Claimed, directory: &JobDirectory) -> Result<(), String> {
     let plugin = runner.registry.get(&claimed.job.job_type);
-    if plugin.is_ok_and(|plugin| plugin.loss_policy() == LossPolicy::Fail && false) {
+    if plugin.is_ok_and(|plugin| plugin.loss_policy() == LossPolicy::Fail) {
         return delivery::say_that_it_runs(runner, directory, claimed).await;
     }
     Ok(())
@@ -297,8 +297,9 @@ fn ask_to_stop(stop: &Stop, directory: &JobDirectory, process: Option<&DetachedP
 
 /// With all that it has started: that it is gone is seen by who watches it, and its end is written down for it.
 fn kill(directory: &JobDirectory) {
-    tracing::warn!(directory = %directory.root().display(), "a job's process does not hear that it is to end at once; it is killed");
-    let killed = directory.process().and_then(|process| process.map_or(Ok(()), |_| Ok(())));
+    let directory_name = directory.root().display();
+    tracing::warn!(directory = %directory_name, "a job's process does not hear that it is to end at once; it is killed");
+    let killed = directory.process().and_then(|process| process.map_or(Ok(()), |process| process.kill_session()));
     if let Err(error) = killed {
         tracing::error!(error = crate::chain(&error), "cannot kill a job's process; trying again");
     }

@@ -9,7 +9,7 @@ use executor_api::{LogWriter, Stop, credential_folder, without_secrets_of};
 use process_supervisor::ProcessIdentity;
 use serde_json::Map;
 use tokio::time::Instant;
-use wire::{JobId, JobStatus, LogStream, Phase, Reason, StatusReport, Timestamp};
+use wire::{JobId, JobStatus, LogStream, LogSummary, Phase, Reason, StatusReport, Timestamp};
 
 use crate::client::ClientError;
 use crate::job_directory::{Claimed, JobDirectory, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT};
@@ -45,17 +45,21 @@ pub(crate) fn write_refused(directory: &JobDirectory, (reason, text): &(Reason, 
     let text = without_secrets(directory, text)?;
     let (mut writer, totals) = FrameWriter::open(&directory.file(LOG), u64::MAX)?;
     writer.append(LogStream::System, Timestamp::now(), format!("{text}\n").as_bytes());
-    let outcome = OutcomeRecord {
-        status: status_for(*reason),
-        reason: Some(*reason),
+    directory.write(OUTCOME, &stand_in(*reason, text, Phase::Preparing, totals.finish()))
+}
+
+/// How a job ended that cannot say it.
+fn stand_in(reason: Reason, text: String, phase: Phase, log: LogSummary) -> OutcomeRecord {
+    OutcomeRecord {
+        status: status_for(reason),
+        reason: Some(reason),
         error_message: Some(text),
         metadata: Map::new(),
-        phase: Phase::Preparing,
-        log: totals.finish(),
+        phase,
+        log,
         finished_at: Timestamp::now(),
         is_stand_in: true,
-    };
-    directory.write(OUTCOME, &outcome)
+    }
 }
 
 /// What others have said may hold what the job was given, and no masker of the job's own sees it here.
@@ -191,17 +195,8 @@ fn write_lost(directory: &JobDirectory, tools_work: bool) -> io::Result<()> {
         text = format!("{text}. It said: {}", last.join(" | "));
     }
     let reason = stop_reason(directory).unwrap_or(Reason::ProcessLost);
-    let outcome = OutcomeRecord {
-        status: status_for(reason),
-        reason: Some(reason),
-        error_message: Some(text),
-        metadata: Map::new(),
-        phase,
-        log: FrameReader::summarize(&directory.file(LOG))?,
-        finished_at: Timestamp::now(),
-        is_stand_in: true,
-    };
-    directory.write(OUTCOME, &outcome)
+    let log = FrameReader::summarize(&directory.file(LOG))?;
+    directory.write(OUTCOME, &stand_in(reason, text, phase, log))
 }
 
 /// No disk, no directory: the result is all that can be saved.
