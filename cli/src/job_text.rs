@@ -26,7 +26,10 @@ pub(crate) fn row(job: &Job) -> Vec<String> {
 /// All there is to say of a job.
 pub(crate) fn whole(job: &Job) {
     println!("{}  {}  {}{}", job.id, job.job_type, output::status(job.status), because(job));
-    println!("attempt    {}, {}", job.attempt, job.phase.as_str());
+    match job.status.is_terminal() {
+        true => println!("attempt    {}", job.attempt),
+        false => println!("attempt    {}, {}", job.attempt, job.phase.as_str()),
+    }
     if let Some(runner) = &job.runner_id {
         println!("runner     {runner}");
     }
