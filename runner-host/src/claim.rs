@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::BackoffBuilder;
-use wire::{Claim, ClaimRequest, RunnerStatus};
+use wire::{Claim, ClaimRequest};
 
 use crate::client::ClientError;
 use crate::dialect::Dialect;
@@ -73,8 +73,7 @@ async fn has_room(runner: &Runner) -> io::Result<()> {
 /// takes no more, that has no room, or that holds more than it has slots, as one that was started again with fewer.
 pub(crate) async fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
     let is_free_then = runner.held.count() <= runner.config.slots;
-    let takes_more = *runner.status.borrow() == RunnerStatus::Online && !runner.config.once && is_free_then;
-    let wants_one = takes_more && has_room(runner).await.is_ok();
+    let wants_one = runner.takes_more() && is_free_then && has_room(runner).await.is_ok();
     wants_one.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
 }
 

@@ -76,6 +76,13 @@ pub(crate) struct Runner {
     pub(crate) task_protection: Option<TaskProtection>,
 }
 
+impl Runner {
+    /// Whether it takes another job after those that it has.
+    pub(crate) fn takes_more(&self) -> bool {
+        *self.status.borrow() == RunnerStatus::Online && !self.config.once
+    }
+}
+
 pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_dir: &Path) -> Result<Runner, RunError> {
     let client = Client::new(&config.origin, &config.runner_id, &config.token)
         .map_err(|error| RunError::Config(format!("cannot make connections: {}", crate::chain(&error))))?;

@@ -219,7 +219,8 @@ impl Delivery<'_> {
         }
         let Ok(job) = self.runner.client.job(self.job).await else { return false };
         let is_anothers = job.runner_id.is_some_and(|owner| owner != self.runner.config.runner_id);
-        is_anothers || (job.status == JobStatus::Queued && !self.has_its_end())
+        let may_come_back = self.runner.takes_more() && self.has_its_end();
+        is_anothers || (job.status == JobStatus::Queued && !may_come_back)
     }
 
     /// Whether there is an end that a plane which has taken the job back will take when it gives us the job again. None of a

@@ -21,7 +21,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
-use wire::{Claim, Frame, JobStatus, LogStream, LogSummary, LossPolicy, Phase, Reason, Timestamp};
+use wire::{Claim, Frame, JobStatus, LogStream, LogSummary, LossPolicy, Phase, Reason, RunnerStatus, Timestamp};
 
 use super::{Delivered, Taken, run, say_late};
 use crate::config::Config;

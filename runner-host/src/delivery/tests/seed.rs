@@ -60,12 +60,18 @@ async fn a_chunk_that_the_seeds_plane_refuses_costs_itself() {
 /// To a write it answers 500; whose the job is, it says only if it is asked.
 #[tokio::test]
 async fn a_job_that_a_plane_of_the_seeds_contract_has_given_away_is_let_go() {
-    for (status, owner) in [("QUEUED", Value::Null), ("PROCESSING", json!("another")), ("CLAIMED", json!("another"))] {
+    for (status, owner, reason, runner_is) in [
+        ("QUEUED", Value::Null, Reason::LeaseLost, RunnerStatus::Online),
+        ("QUEUED", Value::Null, Reason::ToolFailed, RunnerStatus::Draining),
+        ("PROCESSING", json!("another"), Reason::ToolFailed, RunnerStatus::Online),
+        ("CLAIMED", json!("another"), Reason::ToolFailed, RunnerStatus::Online),
+    ] {
         let plane = Plane::new(|name, _| if name == "j" { Weather::Fine } else { Weather::Answer(500) });
         plane.stored().job = json!({ "id": "j", "job_type": "test", "status": status, "worker_id": owner });
         let job = Run::new(Dialect::Seed);
-        stand_in_outcome::write_refused(&job.directory, &(Reason::LeaseLost, "it was stopped".to_owned())).unwrap();
+        stand_in_outcome::write_refused(&job.directory, &(reason, "it ended".to_owned())).unwrap();
         let runner = Arc::new(job.runner(&plane.listen().await).await);
+        runner.status.send_replace(runner_is);
         let (id, attempt) = (job.claimed.job.id.clone(), job.claimed.job.attempt_no());
         let orders = runner.held.hold(&id, attempt, &job.directory);
         let claimed = Arc::new(job.claimed);
