@@ -7,6 +7,7 @@ use serde_json::Value;
 use wire::{Job, JobStatus, Timestamp};
 
 use crate::output;
+use crate::terminal_text;
 
 /// Of a list of jobs.
 pub(crate) const COLUMNS: [&str; 6] = ["ID", "TYPE", "STATUS", "SUBMITTED", "TOOK", "WHY"];
@@ -103,7 +104,7 @@ fn what_applies(job: &Job) -> String {
 }
 
 fn because(job: &Job) -> String {
-    job.error_message.as_ref().map(|error| format!(": {error}")).unwrap_or_default()
+    job.error_message.as_ref().map(|error| format!(": {}", terminal_text::shown(error))).unwrap_or_default()
 }
 
 fn ago(at: Timestamp) -> String {

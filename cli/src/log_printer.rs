@@ -6,17 +6,21 @@ use executor_api::LogWriter;
 use owo_colors::OwoColorize;
 use wire::{LogEntry, LogStream, Timestamp};
 
+use crate::terminal_text::{self, TerminalText};
+
 /// Prints the log of one job to standard output, or nowhere.
 pub(crate) struct LogPrinter {
     quiet: bool,
     /// Whether a new line begins with what comes next.
     at_line_start: bool,
+    stdout: TerminalText,
+    stderr: TerminalText,
 }
 
 impl LogPrinter {
     /// `quiet` where standard output is for one JSON document.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, at_line_start: true }
+        Self { quiet, at_line_start: true, stdout: TerminalText::default(), stderr: TerminalText::default() }
     }
 
     pub(crate) fn entry(&mut self, entry: &LogEntry) {
@@ -29,7 +33,11 @@ impl LogPrinter {
         }
         let mut out = anstream::stdout().lock();
         // A reader that has gone, as `head` does, is no reason to stop following: its exit code may be wanted.
-        let _ = if stream == LogStream::System { self.ours(&mut out, bytes) } else { out.write_all(bytes) };
+        let _ = match stream {
+            LogStream::System => self.ours(&mut out, bytes),
+            LogStream::Stdout => out.write_all(self.stdout.shown(bytes).as_bytes()),
+            LogStream::Stderr => out.write_all(self.stderr.shown(bytes).as_bytes()),
+        };
         let _ = out.flush();
         self.at_line_start = bytes.ends_with(b"\n");
     }
@@ -38,7 +46,8 @@ impl LogPrinter {
         if !self.at_line_start {
             writeln!(out)?;
         }
-        for line in String::from_utf8_lossy(bytes).lines() {
+        // It quotes tools, too.
+        for line in terminal_text::shown(&String::from_utf8_lossy(bytes)).lines() {
             writeln!(out, "{} {}", "»".cyan(), line.dimmed())?;
         }
         Ok(())

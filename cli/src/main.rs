@@ -13,6 +13,7 @@ mod new_file;
 mod output;
 mod payload;
 mod source_place;
+mod terminal_text;
 mod trust;
 mod verbs;
 

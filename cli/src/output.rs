@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use wire::{ErrorBody, JobStatus};
 
 use crate::api::ApiError;
+use crate::terminal_text;
 
 /// The one document of `--json`.
 pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
@@ -74,7 +75,7 @@ pub(crate) fn plan_summary(metadata: &Value) {
     for resource in summary["resources"].as_array().into_iter().flatten() {
         let (action, address) =
             (resource["action"].as_str().unwrap_or("?"), resource["address"].as_str().unwrap_or("?"));
-        println!("  {} {address}", sign(action));
+        println!("  {} {}", sign(action), terminal_text::shown(address));
     }
 }
 
@@ -84,7 +85,7 @@ fn sign(action: &str) -> String {
         "update" => "~".yellow().to_string(),
         "delete" => "-".red().to_string(),
         "replace" => "±".red().to_string(),
-        other => other.to_owned(),
+        other => terminal_text::shown(other),
     }
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn outputs(metadata: &Value) {
     let Some(outputs) = metadata["outputs"].as_object().filter(|outputs| !outputs.is_empty()) else { return };
     println!("\n{}", "Outputs:".bold());
     for (name, value) in outputs {
-        println!("  {name} = {}", shown(value));
+        println!("  {} = {}", terminal_text::shown(name), shown(value));
     }
 }
 
@@ -102,7 +103,7 @@ fn shown(value: &Value) -> String {
         Value::Object(map) if map.get("sensitive") == Some(&Value::Bool(true)) && map.len() == 1 => {
             "(sensitive)".dimmed().to_string()
         }
-        Value::String(text) => text.clone(),
+        Value::String(text) => terminal_text::shown(text),
         other => other.to_string(),
     }
 }

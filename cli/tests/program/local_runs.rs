@@ -27,6 +27,26 @@ async fn a_run_out_of_time_has_failed_and_says_so() {
     assert_eq!(document["error_message"], "stopped: the job ran longer than its timeout");
 }
 
+/// It would write the clipboard and hide what it says.
+const RUDE: &str = r#"
+resource "terraform_data" "rude" {
+  provisioner "local-exec" { command = "printf '\\033]52;c;cm0gLXJm\\007\\033[8mto see\\033[0m\\n'" }
+}
+output "rude" { value = "\u001b]0;title\u0007to read" }
+"#;
+
+#[tokio::test]
+async fn a_tool_does_nothing_to_the_terminal_of_who_reads_its_log() {
+    let Some(_) = tool("terraform") else { return };
+    let mut desk = Desk::new();
+    desk.set("CLICOLOR_FORCE", "1");
+    let dir = desk.stack("rude", RUDE);
+    let said = desk.run(&["run", "terraform", "--dir", &dir, "--action", "apply"]).await.expect(0);
+    assert!(said.out.contains("to see") && said.out.contains("to read"), "{}", said.out);
+    assert!(said.out.contains("\u{1b}[") && !said.out.contains("\u{1b}]"), "colours, and nothing else: {:?}", said.out);
+    assert!(!said.out.contains("\u{1b}[8m"), "{:?}", said.out);
+}
+
 #[tokio::test]
 async fn a_role_is_assumed_from_a_file_or_by_flags() {
     let Some(moto) = moto() else { return };
