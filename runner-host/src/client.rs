@@ -181,7 +181,7 @@ impl Client {
     /// The bytes of an artifact, and the digest that the plane names. The seed's plane knows only plans.
     pub(crate) async fn artifact(&self, job: &JobId, name: &str) -> Answer<(Bytes, Option<String>)> {
         match self.download(&paths::artifact(job.as_str(), name)).await {
-            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) && name == "terraform.plan.out" => {
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) && name == paths::PLAN_ARTIFACT => {
                 self.download(&paths::plan_artifact(job.as_str())).await
             }
             answer => answer,

@@ -10,7 +10,7 @@ use executor_api::{Input, credential_inputs};
 use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use wire::Reason;
+use wire::{Reason, paths};
 
 use crate::client::{Client, ClientError, OidcToken};
 use crate::delivery;
@@ -49,10 +49,7 @@ pub(crate) async fn fetch_all(
         let fetched = match fetched {
             Ok(Some(fetched)) => fetched,
             Ok(None) => continue,
-            Err(error) => {
-                let text = format!("cannot fetch {}: {}", input.file_name(), crate::chain(&error));
-                return Err((Reason::InvalidInput, text));
-            }
+            Err(error) => return Err((Reason::InvalidInput, unfetched(dialect, &input, &error))),
         };
         check_digest(&input, &fetched.digest, &fetched.bytes).map_err(|text| (Reason::InvalidInput, text))?;
         let written =
@@ -73,6 +70,17 @@ struct Fetched {
 /// A plane of the seed's contract knows fewer routes, and its framework says so in words of its own.
 fn has_no_route(dialect: Dialect, error: &ClientError) -> bool {
     dialect == Dialect::Seed && error.status() == Some(StatusCode::NOT_FOUND)
+}
+
+fn unfetched(dialect: Dialect, input: &Input, error: &ClientError) -> String {
+    let text = format!("cannot fetch {}: {}", input.file_name(), crate::chain(error));
+    match input {
+        Input::Artifact { name, .. } if has_no_route(dialect, error) && name != paths::PLAN_ARTIFACT => format!(
+            "{text}; a control plane of the seed's contract keeps a plan without the folder that it was made in, so that no other \
+             job can apply it: submit this one without plan_job_id, and it makes a plan of its own"
+        ),
+        _ => text,
+    }
 }
 
 async fn fetch(
@@ -126,4 +134,21 @@ fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plane_of_the_seeds_contract_does_not_keep_is_said_with_the_remedy() {
+        let not_found =
+            ClientError::Refused { status: StatusCode::NOT_FOUND, text: "no".to_owned(), pause: Duration::ZERO };
+        let of = |dialect, name: &str| {
+            let input = Input::Artifact { job_id: "j".parse().unwrap(), name: name.to_owned() };
+            unfetched(dialect, &input, &not_found).contains("without plan_job_id")
+        };
+        assert!(of(Dialect::Seed, "workspace.tar.gz"));
+        assert!(!of(Dialect::Seed, paths::PLAN_ARTIFACT) && !of(Dialect::Two, "workspace.tar.gz"));
+    }
 }

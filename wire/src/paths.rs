@@ -23,6 +23,9 @@ pub const CONTENT_SHA256: &str = "x-content-sha256";
 /// Media type of a log append of protocol 2: frames, one after another (see [`crate::FrameHeader`]).
 pub const LOG_FRAMES: &str = "application/vnd.alethia.log-frames";
 
+/// The artifact that the seed's plan routes are about.
+pub const PLAN_ARTIFACT: &str = "terraform.plan.out";
+
 /// `POST`: ask for a job.
 pub const CLAIM: &str = "/api/jobs/claim";
 /// `POST`: the seed's heartbeat.

@@ -14,8 +14,6 @@ use super::{Storage, body};
 use crate::access::{JobWrite, Refusal};
 use crate::artifacts::{ArtifactName, Blob, BlobError, Incoming, NewArtifact, RecordError, SECRET_BYTES};
 
-/// What the seed's plan routes store.
-const PLAN_ARTIFACT: &str = "terraform.plan.out";
 const OCTETS: &str = "application/octet-stream";
 
 /// `PUT /api/jobs/{id}/artifacts/{name}`
@@ -47,7 +45,7 @@ pub(super) async fn post_plan(
     request_body: Body,
 ) -> Result<Response, Refusal> {
     let (job, _) = store(&storage, &headers, &job, &plan_name(), request_body).await?;
-    let key = format!("{job}/{PLAN_ARTIFACT}");
+    let key = format!("{job}/{}", paths::PLAN_ARTIFACT);
     Ok((StatusCode::CREATED, Json(json!({ "key": key }))).into_response())
 }
 
@@ -157,7 +155,7 @@ fn media_type(headers: &HeaderMap) -> &str {
 }
 
 fn plan_name() -> ArtifactName {
-    PLAN_ARTIFACT.parse().expect("the constant is a name")
+    paths::PLAN_ARTIFACT.parse().expect("the constant is a name")
 }
 
 impl From<BlobError> for Refusal {

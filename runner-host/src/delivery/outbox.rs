@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use wire::{JobStatus, StatusReport};
+use wire::{JobStatus, StatusReport, paths};
 
 use super::{Delivery, Stopped};
 use crate::client::Upload;
@@ -74,7 +74,7 @@ async fn send(delivery: &Delivery<'_>, record: &ArtifactRecord, bytes: Bytes) ->
             };
             delivery.insist("deliver an artifact", call).await?
         }
-        Dialect::Seed if record.name == "terraform.plan.out" => {
+        Dialect::Seed if record.name == paths::PLAN_ARTIFACT => {
             delivery.insist("deliver the plan", || runner.client.post_plan(job, *attempt, bytes.clone())).await?
         }
         // What else it does not keep, a person can make again.
