@@ -80,28 +80,29 @@ async fn a_connection_test_runs_under_the_identity_of_its_claim() {
 /// The tool of a job looks into its own environment, into that of every process, and into the job's directory.
 #[tokio::test]
 async fn no_tool_finds_out_who_the_runner_is() {
+    // A word of its own: a process of another test may have theirs.
     let stand_in = StandIn::start(|asked| sts(asked, 3600).unwrap()).await;
-    let script = "/usr/bin/env; for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ; done 2>/dev/null | grep -a canary; \
-                  grep -ras canary \"$HOME/..\"; echo \"config: $AWS_CONFIG_FILE\"; true";
+    let script = "/usr/bin/env; for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ; done 2>/dev/null | grep -a nightingale; \
+                  grep -ras nightingale \"$HOME/..\"; echo \"config: $AWS_CONFIG_FILE\"; true";
     let identity = json!({ "provider": "aws", "role_arn": "arn:aws:iam::111122223333:role/x" });
     let env = [
         ("AWS_ENDPOINT_URL", stand_in.url.as_str()),
         ("AWS_REGION", "eu-north-1"),
-        ("AWS_ACCESS_KEY_ID", "AKIA-key-canary"),
-        ("AWS_SECRET_ACCESS_KEY", "runner-secret-canary"),
-        ("AWS_SESSION_TOKEN", "runner-token-canary"),
-        ("AZURE_CLIENT_SECRET", "azure-secret-canary"),
+        ("AWS_ACCESS_KEY_ID", "AKIA-key-nightingale"),
+        ("AWS_SECRET_ACCESS_KEY", "runner-secret-nightingale"),
+        ("AWS_SESSION_TOKEN", "runner-token-nightingale"),
+        ("AZURE_CLIENT_SECRET", "azure-secret-nightingale"),
     ];
     let reported = run("probe", &json!({ "script": script }), &identity, &env).await;
     assert_eq!(reported.status["status"], "SUCCESS", "{}\n{}", reported.status, reported.log);
     let printed = reported.status["execution_metadata"]["printed"].as_str().unwrap();
-    assert!(!printed.contains("-canary"), "{printed}");
+    assert!(!printed.contains("-nightingale"), "{printed}");
     assert!(printed.contains("config: /") && printed.contains("AWS_REGION=eu-north-1"), "{printed}");
-    assert!(stand_in.asked()[0].header("authorization").contains("AKIA-key-canary"), "the runner itself asked");
+    assert!(stand_in.asked()[0].header("authorization").contains("AKIA-key-nightingale"), "the runner itself asked");
     // Without an identity a tool is nobody, and the same is hidden.
     let reported = run("probe", &json!({ "script": script }), &Value::Null, &env).await;
     let printed = reported.status["execution_metadata"]["printed"].as_str().unwrap();
-    assert!(!printed.contains("-canary") && !printed.lines().any(|line| line.starts_with("AWS_")), "{printed}");
+    assert!(!printed.contains("-nightingale") && !printed.lines().any(|line| line.starts_with("AWS_")), "{printed}");
 }
 
 #[tokio::test]
