@@ -60,17 +60,43 @@ fn a_torn_end_is_waited_for_and_does_not_hide_what_is_whole() {
 }
 
 #[test]
-fn the_limit_drops_and_counts_and_says_so() {
+fn of_what_is_too_long_both_ends_are_kept_and_the_rest_is_counted_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (mut writer, totals) = FrameWriter::open(&file, 40).unwrap();
+    for text in ["beginning, of\n", "too much\n", "more\n", "of it ", "the end\n"] {
+        write(&mut writer, text.as_bytes());
+    }
+    let summary = totals.finish();
+    let text = String::from_utf8(read(&file)).unwrap();
+    assert_eq!(text, "beginning, of\n9 bytes of log could not be kept here\nmore\nof it the end\n");
+    assert_eq!((summary.dropped_bytes, summary.length), (9, text.len() as u64));
+    assert_eq!(FrameReader::summarize(&file).unwrap().sha256, summary.sha256);
+}
+
+#[test]
+fn of_one_piece_that_is_too_long_the_end_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("log");
     File::create(&file).unwrap();
     let (mut writer, totals) = FrameWriter::open(&file, 10).unwrap();
-    write(&mut writer, b"12345678\n");
-    write(&mut writer, b"too much\n");
-    write(&mut writer, b"more\n");
-    assert_eq!(totals.finish().dropped_bytes, 14);
-    let text = String::from_utf8(read(&file)).unwrap();
-    assert_eq!(text, "12345678\n14 bytes of log could not be kept here\n");
+    write(&mut writer, b"nothing of this but its end\n");
+    assert_eq!(totals.finish().dropped_bytes, 18);
+    assert_eq!(read(&file), b"18 bytes of log could not be kept here\nt its end\n");
+}
+
+#[test]
+fn what_just_fits_is_kept_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (mut writer, totals) = FrameWriter::open(&file, 12).unwrap();
+    for text in ["one\n", "two\n", "six\n"] {
+        write(&mut writer, text.as_bytes());
+    }
+    assert_eq!(totals.finish().dropped_bytes, 0);
+    assert_eq!(read(&file), b"one\ntwo\nsix\n");
 }
 
 #[test]
