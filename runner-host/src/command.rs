@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use executor_api::{AMBIENT_SECRETS, ExecutorRegistry, HiddenVerb};
@@ -164,9 +165,13 @@ fn doctor(args: &StartArgs) -> ExitCode {
     block_on(doctor::check(args, &Variables::of_process()))
 }
 
-/// One thread: a runner waits nearly always.
+/// From one look at the disk to the next, and more: a thread wakes to end, too.
+const KEEPS_A_THREAD: Duration = Duration::from_secs(120);
+
+/// One thread, and one for files: a runner waits nearly always.
 fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    match runtime.enable_all().thread_keep_alive(KEEPS_A_THREAD).build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => fail(EXIT_FAILURE, &error),
     }
