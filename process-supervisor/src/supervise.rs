@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use backon::{BlockingRetryable, ConstantBuilder};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open, pidfd_send_signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -177,7 +178,7 @@ fn kill_unwatched(handle: &duct::Handle) {
 
 /// The expression holds copies of the pipes' write ends; it ends with this function, so that the readers see the end.
 fn start(command: &Command, stdout: PipeWriter, stderr: PipeWriter) -> io::Result<duct::Handle> {
-    duct::cmd(&command.program, &command.args)
+    let expression = duct::cmd(&command.program, &command.args)
         .dir(&command.dir)
         .full_env(command.env.iter())
         .stdin_null()
@@ -187,8 +188,16 @@ fn start(command: &Command, stdout: PipeWriter, stderr: PipeWriter) -> io::Resul
         .before_spawn(|child| {
             child.process_group(0);
             Ok(())
-        })
-        .start()
+        });
+    once_it_is_written(|| expression.start())
+}
+
+/// A program that was written just now is busy for a moment, if another thread has begun to start a process meanwhile: until
+/// that is the program that it shall be, it has a copy of all that is open here.
+fn once_it_is_written<T>(start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    const PAUSES: ConstantBuilder = ConstantBuilder::new().with_delay(Duration::from_millis(5)).with_max_times(200);
+    let is_busy = |error: &io::Error| error.kind() == io::ErrorKind::ExecutableFileBusy;
+    start.retry(PAUSES).sleep(thread::sleep).when(is_busy).call()
 }
 
 struct Child {
@@ -309,5 +318,26 @@ impl Reader {
             let mut fds = [PollFd::new(&self.ended, PollFlags::IN)];
             while let Err(rustix::io::Errno::INTR) = poll(&mut fds, None) {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_still_written_is_waited_for_and_nothing_else_is() {
+        let after = |busy: u32, then: Option<io::ErrorKind>| {
+            let mut tries = 0;
+            let ended = once_it_is_written(|| {
+                tries += 1;
+                let error = if tries <= busy { Some(io::ErrorKind::ExecutableFileBusy) } else { then };
+                error.map_or(Ok(()), |kind| Err(kind.into()))
+            });
+            (tries, ended.map_err(|error| error.kind()))
+        };
+        assert_eq!(after(3, None), (4, Ok(())));
+        assert_eq!(after(0, Some(io::ErrorKind::NotFound)), (1, Err(io::ErrorKind::NotFound)));
+        assert_eq!(after(u32::MAX, None), (201, Err(io::ErrorKind::ExecutableFileBusy)), "not for ever");
     }
 }
