@@ -69,12 +69,9 @@ impl Verb {
     }
 }
 
-/// Runs what serves many at once. Its database and its files have threads of their own, which need half of the processors:
-/// with a thread for each of them the threads wake one another more than they work. None of it is on this thread, from
-/// which every request would have to be handed over.
+/// Runs what serves many at once. None of it is on this thread, from which every request would have to be handed over.
 fn serve(command: impl Future<Output = anyhow::Result<ExitCode>> + Send + 'static) -> anyhow::Result<ExitCode> {
-    let threads = std::thread::available_parallelism()?.get().div_ceil(2);
-    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(runtime.spawn(command))?
 }
 

@@ -78,7 +78,7 @@ fn living_descendants() -> Vec<(u32, u64)> {
 }
 
 impl ProcessIdentity {
-    /// Sends SIGINT to each command of the session that it leads, or led: as [`crate::supervise`] does it, not to what that
+    /// Sends SIGINT to each command of the session that it leads, or led: as [`crate::supervise()`] does it, not to what that
     /// has started.
     ///
     /// # Errors
