@@ -18,6 +18,7 @@ mod client;
 mod cloud;
 pub mod command;
 mod config;
+mod control;
 mod delivery;
 mod dialect;
 mod directory_backend;
