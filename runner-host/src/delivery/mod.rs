@@ -82,15 +82,13 @@ pub(crate) async fn run(
     claimed: &Claimed,
     life: watch::Receiver<Life>,
 ) -> Delivered {
-    let dialect = runner.dialect().await;
-    let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
-    let delivery = Delivery { runner, directory, job, attempt, dialect };
+    let delivery = Delivery::of(runner, directory, claimed).await;
     loop {
         match delivery.run(life.clone()).await {
             Ok(taken) => return Delivered::All(taken),
             Err(Stopped::Refused(why)) => return Delivered::Refused { why },
             Err(Stopped::Disk(error)) => {
-                tracing::error!(error = crate::chain(&error), job.id = %job, "cannot read a job's directory; trying again");
+                tracing::error!(error = crate::chain(&error), job.id = %delivery.job, "cannot read a job's directory; trying again");
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
@@ -106,9 +104,7 @@ pub(crate) async fn say_that_it_runs(
     directory: &JobDirectory,
     claimed: &Claimed,
 ) -> Result<(), String> {
-    let dialect = runner.dialect().await;
-    let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
-    let said = outcome::say_that_it_runs(&Delivery { runner, directory, job, attempt, dialect }).await;
+    let said = outcome::say_that_it_runs(&Delivery::of(runner, directory, claimed).await).await;
     said.map_err(|stopped| match stopped {
         Stopped::Refused(why) => why,
         Stopped::Disk(error) => crate::chain(&error),
@@ -120,15 +116,19 @@ pub(crate) async fn say_that_it_runs(
 /// beside the job, and refuses the report all the same.
 pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed: &Claimed) -> Delivered {
     let delivered = run(runner, directory, claimed, watch::channel(Life::Ended).1).await;
-    let dialect = runner.dialect().await;
-    if dialect == Dialect::Two && matches!(delivered, Delivered::Refused { .. }) {
-        let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
-        let _ = outcome::deliver(&Delivery { runner, directory, job, attempt, dialect }, None).await;
+    let delivery = Delivery::of(runner, directory, claimed).await;
+    if delivery.dialect == Dialect::Two && matches!(delivered, Delivered::Refused { .. }) {
+        let _ = outcome::deliver(&delivery, None).await;
     }
     delivered
 }
 
-impl Delivery<'_> {
+impl<'a> Delivery<'a> {
+    async fn of(runner: &'a Runner, directory: &'a JobDirectory, claimed: &'a Claimed) -> Self {
+        let (job, attempt) = (&claimed.job.id, claimed.job.attempt_no());
+        Self { runner, directory, job, attempt, dialect: runner.dialect().await }
+    }
+
     async fn run(&self, life: watch::Receiver<Life>) -> Result<Taken, Stopped> {
         let changes = self.runner.directory_watch.changes_in(self.directory.root());
         tokio::select! {
