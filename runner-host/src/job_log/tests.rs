@@ -1,13 +1,23 @@
 //! What is written is what is read.
 
 use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use executor_api::LogWriter;
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 use wire::{Frame, LogStream, MAX_FRAME_BYTES, Timestamp};
 
-use super::{FrameReader, FrameWriter};
+use super::{FrameReader, FrameWriter, LogTotals};
+
+/// An empty log that keeps so many bytes: its folder, its file, who writes it and who sums it up.
+fn log(limit: u64) -> (TempDir, PathBuf, FrameWriter, LogTotals) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    File::create(&file).unwrap();
+    let (writer, totals) = FrameWriter::open(&file, limit).unwrap();
+    (folder, file, writer, totals)
+}
 
 fn write(writer: &mut FrameWriter, text: &[u8]) {
     writer.append(LogStream::Stdout, Timestamp::now(), text);
@@ -29,10 +39,7 @@ fn read(file: &Path) -> Vec<u8> {
 
 #[test]
 fn what_is_written_is_read_and_summed_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("log");
-    File::create(&file).unwrap();
-    let (mut writer, totals) = FrameWriter::open(&file, u64::MAX).unwrap();
+    let (_folder, file, mut writer, totals) = log(u64::MAX);
     let big = vec![b'x'; MAX_FRAME_BYTES * 2 + 5];
     for text in [&b"one\n"[..], b"\0\xff\xfe", &big] {
         write(&mut writer, text);
@@ -45,10 +52,7 @@ fn what_is_written_is_read_and_summed_up() {
 
 #[test]
 fn a_torn_end_is_waited_for_and_does_not_hide_what_is_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("log");
-    File::create(&file).unwrap();
-    let (mut writer, _) = FrameWriter::open(&file, u64::MAX).unwrap();
+    let (_folder, file, mut writer, _) = log(u64::MAX);
     write(&mut writer, b"first\n");
     let whole = std::fs::metadata(&file).unwrap().len();
     write(&mut writer, b"second\n");
@@ -61,10 +65,7 @@ fn a_torn_end_is_waited_for_and_does_not_hide_what_is_whole() {
 
 #[test]
 fn of_what_is_too_long_both_ends_are_kept_and_the_rest_is_counted_and_said() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("log");
-    File::create(&file).unwrap();
-    let (mut writer, totals) = FrameWriter::open(&file, 40).unwrap();
+    let (_folder, file, mut writer, totals) = log(40);
     for text in ["beginning, of\n", "too much\n", "more\n", "of it ", "the end\n"] {
         write(&mut writer, text.as_bytes());
     }
@@ -77,10 +78,7 @@ fn of_what_is_too_long_both_ends_are_kept_and_the_rest_is_counted_and_said() {
 
 #[test]
 fn of_one_piece_that_is_too_long_the_end_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("log");
-    File::create(&file).unwrap();
-    let (mut writer, totals) = FrameWriter::open(&file, 10).unwrap();
+    let (_folder, file, mut writer, totals) = log(10);
     write(&mut writer, b"nothing of this but its end\n");
     assert_eq!(totals.finish().dropped_bytes, 18);
     assert_eq!(read(&file), b"18 bytes of log could not be kept here\nt its end\n");
@@ -88,10 +86,7 @@ fn of_one_piece_that_is_too_long_the_end_is_kept() {
 
 #[test]
 fn what_just_fits_is_kept_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("log");
-    File::create(&file).unwrap();
-    let (mut writer, totals) = FrameWriter::open(&file, 12).unwrap();
+    let (_folder, file, mut writer, totals) = log(12);
     for text in ["one\n", "two\n", "six\n"] {
         write(&mut writer, text.as_bytes());
     }
@@ -101,10 +96,7 @@ fn what_just_fits_is_kept_whole() {
 
 #[test]
 fn a_reader_goes_to_where_the_plane_wants_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("log");
-    File::create(&file).unwrap();
-    let (mut writer, _) = FrameWriter::open(&file, u64::MAX).unwrap();
+    let (_folder, file, mut writer, _) = log(u64::MAX);
     for text in ["one\n", "two\n", "three\n"] {
         write(&mut writer, text.as_bytes());
     }
@@ -118,10 +110,7 @@ fn a_reader_goes_to_where_the_plane_wants_it() {
 
 #[test]
 fn somebody_else_goes_on_where_a_killed_writer_left_half_a_frame() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("log");
-    File::create(&file).unwrap();
-    let (mut writer, _) = FrameWriter::open(&file, u64::MAX).unwrap();
+    let (_folder, file, mut writer, _) = log(u64::MAX);
     write(&mut writer, b"one\n");
     write(&mut writer, b"two, of which half is there\n");
     let length = file.metadata().unwrap().len();
