@@ -15,11 +15,11 @@ pub const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
-/// Refuses a `timeout` of a payload that is longer than the job itself may run: the job would end before it.
+/// Refuses a waiting time of a payload that is longer than the job itself may run: the job would end before it.
 ///
 /// # Errors
-/// [`ExecutorError::InvalidInput`] at `/timeout`, with the remedy.
-pub fn check_timeout(job: &Job, timeout: Duration) -> Result<(), ExecutorError> {
+/// [`ExecutorError::InvalidInput`] at `pointer`, with the remedy.
+pub fn check_timeout(pointer: &str, job: &Job, timeout: Duration) -> Result<(), ExecutorError> {
     let mut plugins = inventory::iter::<ExecutorPlugin>();
     let limit = plugins.find(|plugin| plugin.kind == job.job_type).map(|plugin| plugin.time_limit(job));
     match limit.filter(|limit| *limit < timeout) {
@@ -30,7 +30,7 @@ pub fn check_timeout(job: &Job, timeout: Duration) -> Result<(), ExecutorError> 
                 "these {timeout}s are longer than the job itself may run, {limit}s; submit it with a --timeout \
                  (`timeout_s`) of more than {timeout}s, or shorten this"
             );
-            Err(ExecutorError::invalid("/timeout", why))
+            Err(ExecutorError::invalid(pointer, why))
         }
     }
 }

@@ -28,7 +28,7 @@ impl Executor for ArgocdExecutor {
         let params: ArgocdParams = job.params()?;
         params.check()?;
         if params.timeout.is_some() {
-            check_timeout(job.job(), params.time_limit()?)?;
+            check_timeout("/timeout", job.job(), params.time_limit()?)?;
         }
         match params.way()? {
             Way::Cluster(cluster) if params.action == Action::Install => {

@@ -29,7 +29,7 @@ impl Executor for HelmExecutor {
         let params: HelmParams = job.params()?;
         params.check()?;
         if params.timeout.is_some() {
-            check_timeout(job.job(), params.timeout()?)?;
+            check_timeout("/timeout", job.job(), params.timeout()?)?;
         }
         let cluster = params.cluster.prepare(job, "/cluster").await?;
         let helm = Helm::find_version(job, &cluster, params.helm_version.as_deref()).await?;

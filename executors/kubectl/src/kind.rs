@@ -32,7 +32,7 @@ impl Executor for KubectlExecutor {
         let params: KubectlParams = job.params()?;
         params.check()?;
         if params.timeout.is_some() {
-            check_timeout(job.job(), params.timeout()?)?;
+            check_timeout("/timeout", job.job(), params.timeout()?)?;
         }
         let access = params.cluster.prepare(job, "/cluster").await?;
         let mut kubectl = Kubectl::find_version(job, &access, params.version.as_deref()).await?;

@@ -119,10 +119,7 @@ pub(crate) async fn check_helm(job: &JobContext, snapshot: &Snapshot) -> Result<
 
 /// Refuses a deadline of the applications that is longer than the job itself may run: that would end it in their midst.
 pub(crate) fn check_deadline(job: &JobContext, snapshot: &Snapshot) -> Result<(), ExecutorError> {
-    check_timeout(job.job(), snapshot.applications.deadline).map_err(|error| match error {
-        ExecutorError::InvalidInput { message, .. } => ExecutorError::invalid("/applications/deadline", message),
-        other => other,
-    })
+    check_timeout("/applications/deadline", job.job(), snapshot.applications.deadline)
 }
 
 /// What the contract calls the cluster, whatever cloud it is in.
