@@ -2,16 +2,21 @@
 
 use url::{Host, Url};
 
-/// Whether this address is on this machine for certain. Names below `localhost` are not: who resolves them may ask the
-/// network.
+/// Whether this address is on this machine for certain.
 #[must_use]
 pub fn goes_to_loopback(address: &str) -> bool {
-    Url::parse(address).is_ok_and(|url| match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+    Url::parse(address).is_ok_and(|url| is_loopback(url.host().as_ref()))
+}
+
+/// Whether this host is this machine for certain. Names below `localhost` are not: who resolves them may ask the network.
+#[must_use]
+pub fn is_loopback(host: Option<&Host<&str>>) -> bool {
+    match host {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
         None => false,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Argo CD's server as a payload says it: where it is, who we are to it, and how its certificate is checked.
 
-use executor_api::{ExecutorError, is_metadata_service};
+use executor_api::{ExecutorError, is_loopback, is_metadata_service};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -152,7 +152,7 @@ fn check_host(host: Option<&Host<&str>>) -> Result<bool, String> {
     let is_odd = |label: &str| label.is_empty() || label.starts_with('-');
     match named {
         Host::Domain(name) if name.trim_end_matches('.').split('.').any(is_odd) => Err("this is no host".to_owned()),
-        _ => Ok(words::is_loopback(host)),
+        _ => Ok(is_loopback(host)),
     }
 }
 

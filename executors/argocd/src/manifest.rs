@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use executor_api::{ExecutorError, Input, JobContext};
+use executor_api::{ExecutorError, Input, JobContext, is_loopback};
 use executor_kubectl::ManifestFiles;
 use job_source::Source;
 use reqwest::redirect::Policy;
@@ -139,7 +139,7 @@ async fn download(url: &Url) -> Result<Vec<u8>, String> {
             attempt.stop()
         }
     });
-    let is_local = words::is_loopback(url.host().as_ref());
+    let is_local = is_loopback(url.host().as_ref());
     let client = reqwest::Client::builder().timeout(DOWNLOAD_LIMIT).redirect(redirects);
     let client = if is_local { client.no_proxy() } else { client };
     let client = client.build().map_err(|error| error.to_string())?;
@@ -168,7 +168,7 @@ fn check_url(pointer: &str, text: &str) -> Result<Url, ExecutorError> {
     }
     match url.scheme() {
         "https" if url.has_host() => Ok(url),
-        "http" if words::is_loopback(url.host().as_ref()) => Ok(url),
+        "http" if is_loopback(url.host().as_ref()) => Ok(url),
         _ => Err(refuse("the manifest comes over https only")),
     }
 }

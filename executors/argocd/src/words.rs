@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use executor_api::ExecutorError;
-use url::{Host, Url};
+use executor_api::{ExecutorError, is_loopback};
+use url::Url;
 
 /// A line that somebody typed: not empty, no control characters, and never an option.
 pub(crate) fn check_line(pointer: &str, text: &str, most: usize) -> Result<(), ExecutorError> {
@@ -90,16 +90,6 @@ fn check_other_url(pointer: &str, text: &str) -> Result<(), ExecutorError> {
         pointer,
         "give https://host/path, ssh://git@host/path, git@host:path, or oci://host/path",
     ))
-}
-
-/// This machine: nobody is on the way there.
-pub(crate) fn is_loopback(host: Option<&Host<&str>>) -> bool {
-    match host {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
-        None => false,
-    }
 }
 
 /// A time to wait.
