@@ -24,6 +24,10 @@ pub(super) fn read_all(rows: &[SqliteRow]) -> Result<Vec<Row>, PlaneError> {
     rows.iter().map(read).collect()
 }
 
+pub(super) fn read_offers(rows: &[SqliteRow]) -> Result<Vec<Offer>, PlaneError> {
+    rows.iter().map(read_offer).collect()
+}
+
 pub(super) async fn insert(connection: &mut SqliteConnection, row: &Row) -> Result<(), PlaneError> {
     let job = &row.job;
     sqlx::query(

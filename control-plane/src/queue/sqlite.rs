@@ -65,7 +65,7 @@ impl JobStore for SqliteStore {
 
     async fn waiting_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Offer>, PlaneError> {
         let waiting = sqlx::query(giving::WAITING_ON).bind(org).bind(concurrency_key).fetch_all(&self.0.pool).await?;
-        waiting.iter().map(columns::read_offer).collect()
+        columns::read_offers(&waiting)
     }
 
     async fn all_on(&self, org: &str, concurrency_key: &str) -> Result<Vec<Row>, PlaneError> {
@@ -74,12 +74,12 @@ impl JobStore for SqliteStore {
 
     async fn claimable(&self, org: Option<&str>) -> Result<Vec<Offer>, PlaneError> {
         let waiting = sqlx::query(giving::CLAIMABLE).bind(org).fetch_all(&self.0.pool).await?;
-        waiting.iter().map(columns::read_offer).collect()
+        columns::read_offers(&waiting)
     }
 
     async fn freed(&self, gone: &RunnerId) -> Result<Vec<Offer>, PlaneError> {
         let freed = sqlx::query(giving::FREED).bind(gone.as_str()).fetch_all(&self.0.pool).await?;
-        freed.iter().map(columns::read_offer).collect()
+        columns::read_offers(&freed)
     }
 
     async fn last_end(&self, runner: &RunnerId) -> Result<Option<Timestamp>, PlaneError> {
