@@ -163,10 +163,11 @@ pub(super) const CLAIMABLE: &str = concat!(
     nobody_works_on_the_same!(),
     " ORDER BY created_at, id"
 );
+/// With the sign SQLite does not think of the index that has this order, and all jobs that the organisation ever had.
 pub(super) const WAITING_ON: &str = concat!(
     "SELECT ",
     offer!(),
-    " FROM jobs WHERE org_id = ? AND concurrency_key = ? AND status = 'QUEUED' ORDER BY created_at, id LIMIT 100"
+    " FROM jobs WHERE org_id = ? AND concurrency_key = ? AND status = 'QUEUED' ORDER BY +created_at, id LIMIT 100"
 );
 pub(super) const FREED: &str = concat!(
     "SELECT ",
@@ -187,9 +188,10 @@ const ON_RUNNER: &str = "SELECT jobs.job_type FROM runners LEFT JOIN jobs \
 mod tests {
     use super::*;
     use crate::database::Database;
+    use crate::queue::sqlite::ALL_ON;
 
     #[tokio::test]
-    async fn a_claim_reads_no_job_that_waits_for_others_alone() {
+    async fn a_claim_reads_no_job_that_waits_for_others_alone_or_has_ended() {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("plane.db")).await.unwrap();
         for (look, index) in [
@@ -197,6 +199,8 @@ mod tests {
             (ASSIGNED_FROM_HERE, "jobs_assigned (assigned_runner_id=? AND created_at>?)"),
             (UNASSIGNED_OF_ORG, "jobs_waiting (org_id=?)"),
             (UNASSIGNED_OF_ORG_FROM_HERE, "jobs_waiting (org_id=? AND created_at>?)"),
+            (WAITING_ON, "jobs_by_concurrency (org_id=? AND concurrency_key=? AND status=?)"),
+            (ALL_ON, "jobs_by_concurrency (org_id=? AND concurrency_key=? AND status=?)"),
         ] {
             let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {look}")));
             let plan = plan.fetch_all(&database.pool).await.unwrap();

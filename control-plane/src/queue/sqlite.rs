@@ -128,14 +128,22 @@ async fn insert(connection: &mut SqliteConnection, mut row: Row, give_to: Option
     if let Some(runner) = destroyed(&row) {
         runner_rows::refuse_if_busy(connection, &runner).await?;
     }
+    let has_its_turn = give_to.is_some() && !has_others(connection, &row).await?;
     columns::insert(connection, &row).await?;
-    if let Some(take) = give_to
+    if let Some(take) = give_to.filter(|_| has_its_turn)
         && !is_gone_or_leaves(connection, &take.claimant).await?
     {
         take.give(&mut row)?;
         columns::save(connection, &mut row).await?;
     }
     Ok(row)
+}
+
+/// Whether others work on the same as a new job, or wait for that: it is after them.
+async fn has_others(connection: &mut SqliteConnection, row: &Row) -> Result<bool, PlaneError> {
+    let Some(key) = &row.job.concurrency_key else { return Ok(false) };
+    let others = sqlx::query_scalar(HAS_OTHERS).bind(&row.job.org_id).bind(key);
+    Ok(others.fetch_one(connection).await?)
 }
 
 async fn change(connection: &mut SqliteConnection, id: JobId, decide: Decide) -> Result<Row, PlaneError> {
@@ -180,8 +188,11 @@ const LAST_CLAIM: &str =
 const LAST_END: &str = "SELECT MAX(completed_at) FROM jobs WHERE runner_id = ? AND completed_at IS NOT NULL";
 const RUNNING_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
                           AND status IN ('CLAIMED', 'PROCESSING') LIMIT 1";
-const ALL_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
-                      AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY created_at, id";
+const HAS_OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE org_id = ? AND concurrency_key = ? \
+                          AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING'))";
+/// The sign as in [`giving::WAITING_ON`].
+pub(super) const ALL_ON: &str = "SELECT * FROM jobs WHERE org_id = ? AND concurrency_key = ? \
+                                 AND status IN ('QUEUED', 'CLAIMED', 'PROCESSING') ORDER BY +created_at, id";
 const COUNT: &str = "SELECT COUNT(*) AS n FROM jobs \
                      WHERE org_id = ?1 AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR job_type = ?3)";
 const LIST: &str = "SELECT * FROM jobs \

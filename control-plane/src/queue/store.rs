@@ -14,7 +14,8 @@ pub type Decide = Box<dyn FnOnce(&mut Row, Option<&mut Row>) -> Result<(), Plane
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
     /// Keeps a new job, and gives it to a claimant in the same change, unless its runner was removed or given another token, or
-    /// a job is to take it away ([`super::runner_work::destroyed`]): then it waits.
+    /// a job is to take it away ([`super::runner_work::destroyed`]), or another job works on the same or waits for that: then
+    /// it waits.
     ///
     /// # Errors
     /// [`PlaneError::Conflict`] for a job that takes a runner away which holds a job.

@@ -203,6 +203,22 @@ async fn a_list_is_of_one_organisation_newest_first(store: impl JobStore) {
     assert_eq!(list(ListFilter { status: Some(JobStatus::Failed), ..all }).await, (names(&[]), 0));
 }
 
+async fn a_new_job_is_not_given_before_others_on_its_thing(store: impl JobStore) {
+    let submit = async |number, key: &str, runner: &str| {
+        let job = job(number, json!({ "concurrency_key": key }));
+        store.insert(job, Some(take(claimant(runner), None))).await.unwrap().job.status
+    };
+    assert_eq!(submit(1, "k", "r1").await, JobStatus::Claimed);
+    assert_eq!(submit(2, "k", "r2").await, JobStatus::Queued, "the first works on it");
+    assert_eq!(submit(3, "other", "r2").await, JobStatus::Claimed);
+    let end = |row: &mut Row, _: Option<&mut Row>| {
+        row.job.status = JobStatus::Success;
+        Ok(())
+    };
+    store.change(&id(1), Box::new(end)).await.unwrap();
+    assert_eq!(submit(4, "k", "r1").await, JobStatus::Queued, "the second waits for it");
+}
+
 async fn what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner(store: impl JobStore) {
     for (number, more) in
         [(1, json!({ "concurrency_key": "k" })), (2, json!({ "concurrency_key": "k" })), (3, json!({}))]
@@ -322,6 +338,7 @@ conforms! { sqlite:
     a_claimant_gets_only_what_it_may_take,
     what_is_held_is_known_by_runner,
     a_list_is_of_one_organisation_newest_first,
+    a_new_job_is_not_given_before_others_on_its_thing,
     what_could_be_claimed_is_known_by_thing_and_what_has_ended_by_runner,
     what_waits_for_a_runner_that_is_taken_away_waits_for_any,
     what_is_said_of_a_job_that_has_ended_means_nothing_for_its_runner,
