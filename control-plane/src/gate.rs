@@ -271,11 +271,11 @@ impl Access for Gate {
         }
         let job: JobId = name.parse().map_err(|_| refused())?;
         let found = self.queue.attempt_of_state_token(&job, &password).await?;
-        let (row, attempt) = found.ok_or_else(refused)?;
-        let is_current =
-            row.job.attempt_no() == attempt && !row.job.status.is_terminal() && row.job.runner_id.is_some();
-        let runner = row.job.runner_id.clone().filter(|_| is_current);
-        Ok(StateUser { org: row.org().to_owned(), actor: Actor::Attempt { job, attempt, runner, is_current } })
+        let (holding, attempt) = found.ok_or_else(refused)?;
+        let is_current = holding.attempt == attempt && !holding.status.is_terminal() && holding.runner.is_some();
+        let runner = holding.runner.filter(|_| is_current);
+        let org = holding.org.unwrap_or_default();
+        Ok(StateUser { org, actor: Actor::Attempt { job, attempt, runner, is_current } })
     }
 
     async fn is_at_work(&self, job: &JobId, attempt: AttemptNo) -> Result<bool, Refusal> {

@@ -10,6 +10,7 @@ use wire::{
     AttemptNo, Claim, ClaimRequest, CloudIdentity, JobAccess, JobId, RunnerId, RunnerMode, RunnerStatus, Timestamp,
 };
 
+use super::holding::Holding;
 use super::{Held, Offer, Queue, Row, Take};
 use crate::detached::detached;
 use crate::directory::Runner;
@@ -296,13 +297,16 @@ impl Queue {
         &self,
         id: &JobId,
         token: &str,
-    ) -> Result<Option<(Row, AttemptNo)>, PlaneError> {
-        let Some(row) = self.0.store.find(id).await? else { return Ok(None) };
+    ) -> Result<Option<(Holding, AttemptNo)>, PlaneError> {
+        let holding = match self.newest_holding(id).await {
+            Err(PlaneError::NotFound(_)) => return Ok(None),
+            holding => holding?,
+        };
         let stored = crate::tokens::digest(token);
-        for number in (1..=row.job.attempt).rev() {
+        for number in (1..=holding.attempt.0).rev() {
             let attempt = AttemptNo(number);
             if crate::tokens::matches(&self.0.deriver.state_token(id, attempt), &stored) {
-                return Ok(Some((row, attempt)));
+                return Ok(Some((holding, attempt)));
             }
         }
         Ok(None)

@@ -20,9 +20,9 @@ pub(crate) struct Holding {
     pub(crate) status: JobStatus,
     /// Where the attempt's log begins in the job's log.
     pub(crate) log_base: Option<u64>,
-    org: Option<String>,
-    runner: Option<RunnerId>,
-    attempt: AttemptNo,
+    pub(crate) org: Option<String>,
+    pub(crate) runner: Option<RunnerId>,
+    pub(crate) attempt: AttemptNo,
     revision: i64,
 }
 
@@ -88,16 +88,19 @@ impl Holdings {
 impl Queue {
     /// Who holds a job that this runner may know of: from memory where possible.
     pub(crate) async fn holding(&self, runner: &Runner, id: &JobId) -> Result<Holding, PlaneError> {
-        let holding = match self.0.holdings.get(id) {
-            Some(holding) => holding,
-            None => {
-                let row = self.get(id).await?;
-                self.0.holdings.remember(&row);
-                // A newer one may be there by now.
-                self.0.holdings.get(id).unwrap_or_else(|| row.holding())
-            }
-        };
+        let holding = self.newest_holding(id).await?;
         let is_foreign = runner.mode == RunnerMode::SelfHosted && holding.org.as_ref() != Some(&runner.org);
         if is_foreign { Err(PlaneError::NotFound("job")) } else { Ok(holding) }
+    }
+
+    /// Who holds a job.
+    pub(super) async fn newest_holding(&self, id: &JobId) -> Result<Holding, PlaneError> {
+        if let Some(holding) = self.0.holdings.get(id) {
+            return Ok(holding);
+        }
+        let row = self.get(id).await?;
+        self.0.holdings.remember(&row);
+        // A newer one may be there by now.
+        Ok(self.0.holdings.get(id).unwrap_or_else(|| row.holding()))
     }
 }

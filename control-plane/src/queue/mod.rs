@@ -8,13 +8,14 @@ mod demand;
 mod explain;
 mod giving;
 mod held;
-mod holding;
+pub(crate) mod holding;
 mod lease;
 mod offer;
 pub mod reaper;
 mod report;
 mod row;
 pub mod runner_work;
+mod schemas;
 mod sqlite;
 mod store;
 mod submit;
@@ -47,6 +48,7 @@ pub use offer::Offer;
 pub use report::Reported;
 pub use row::Row;
 use runner_work::effect;
+use schemas::Schemas;
 pub use sqlite::SqliteStore;
 pub use store::{Decide, JobStore, Take};
 pub use submit::ListFilter;
@@ -95,6 +97,7 @@ struct Shared {
     vault: Vault,
     identities: Identities,
     timings: Timings,
+    schemas: Schemas,
     /// Kinds that this program links itself.
     linked: Vec<wire::KindInfo>,
     /// What a runner runs that is deployed without an image of its own.
@@ -144,6 +147,7 @@ impl Queue {
             vault,
             identities,
             timings,
+            schemas: Schemas::default(),
             linked,
             runner_image,
             issues_tokens,

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 use wire::{Job, JobId, JobList, JobStatus, KindInfo, LossPolicy, Phase, Reason, RunnerMode, SubmitRequest, Timestamp};
 
@@ -87,7 +85,7 @@ impl Queue {
     async fn check(&self, user: &User, request: &mut SubmitRequest) -> Result<(KindInfo, Option<Asked>), PlaneError> {
         let kind = self.kind(&user.org, &request.job_type)?;
         let on_runner = self.work_on_runner(user, request)?;
-        check_payload(&kind, &request.config_snapshot)?;
+        self.0.schemas.check(&kind, &request.config_snapshot)?;
         self.check_references(user, &kind, request).await?;
         Ok((kind, on_runner))
     }
@@ -102,8 +100,7 @@ impl Queue {
             // Of the payload as it is shown: a key is no place for a secret.
             job.concurrency_key = kind.exclusive.as_ref().and_then(|exclusive| exclusive.key(&job.config_snapshot));
         }
-        // Whether another job works on the same thing only the database knows.
-        let reserved = job.concurrency_key.is_none().then(|| self.0.wake.reserve(&Offer::of(&job))).flatten();
+        let reserved = self.0.wake.reserve(&Offer::of(&job));
         let row = Row { sealed, ..Row::new(job, kind.loss) };
         let take = reserved.as_ref().map(|reserved| self.request(reserved.claimant(), reserved.request_id()));
         detached(async move {
@@ -271,38 +268,4 @@ fn new_job(user: &User, request: SubmitRequest, now: Timestamp) -> Job {
         completed_at: None,
         updated_at: Some(now),
     }
-}
-
-/// The first place of the payload that the kind's schema refuses, with what it wants there.
-fn check_payload(kind: &KindInfo, payload: &Value) -> Result<(), PlaneError> {
-    let validator = jsonschema::draft202012::new(&kind.schema).map_err(|error| {
-        PlaneError::invalid("/job_type", format!("the schema of kind {:?} is damaged: {error}", kind.kind))
-    })?;
-    let mut errors = validator.iter_errors(payload).peekable();
-    let Some(place) = errors.peek().map(|error| error.instance_path().clone()) else { return Ok(()) };
-    // All of one place: a misspelled name is unexpected, and the right one is missing.
-    let mut said: Vec<_> =
-        errors.filter(|error| *error.instance_path() == place).map(|error| in_words(&error)).collect();
-    said.sort();
-    Err(PlaneError::invalid(&format!("/config_snapshot{place}"), said.join("; ")))
-}
-
-/// What is wrong, and what would be right where there is a choice. What was said there is not repeated: it may be a secret.
-fn in_words(error: &ValidationError<'_>) -> String {
-    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind() else {
-        return error.masked_with("it").to_string();
-    };
-    let firsts: Vec<_> = context.iter().filter_map(|form| form.first()).collect();
-    let words = firsts.iter().map(|first| match first.kind() {
-        ValidationErrorKind::Constant { expected_value } => Some(expected_value.to_string()),
-        _ => None,
-    });
-    if let Some(words) = words.collect::<Option<Vec<_>>>() {
-        return format!("it is none of: {}", words.join(", "));
-    }
-    let forms = firsts.iter().map(|first| match first.instance_path().as_str() {
-        "" => in_words(first),
-        path => format!("{path}: {}", in_words(first)),
-    });
-    format!("it has none of the forms that are allowed: {}", forms.collect::<Vec<_>>().join("; or: "))
 }
