@@ -36,7 +36,7 @@ pub use hidden_verb::HiddenVerb;
 pub use input::Input;
 pub use installed_tools::InstalledTools;
 pub use log_sink::{LogSink, LogWriter};
-pub use loopback::{goes_to_loopback, is_loopback};
+pub use loopback::{goes_to_loopback, is_loopback, needs_no_roots};
 pub use metadata_service::is_metadata_service;
 pub use patience::{Patience, goes_away_by_itself};
 pub use plugin::{ExecutorPlugin, ExecutorRegistry, RegistryError, Tool, check_timeout, minutes};

@@ -8,6 +8,13 @@ pub fn goes_to_loopback(address: &str) -> bool {
     Url::parse(address).is_ok_and(|url| is_loopback(url.host().as_ref()))
 }
 
+/// Whether what goes there meets neither a proxy nor TLS. Who asks there needs no root certificates: to read the system's takes
+/// milliseconds, for each job and each start.
+#[must_use]
+pub fn needs_no_roots(address: &str) -> bool {
+    goes_to_loopback(address) && Url::parse(address).is_ok_and(|url| url.scheme() == "http")
+}
+
 /// Whether this host is this machine for certain. Names below `localhost` are not: who resolves them may ask the network.
 #[must_use]
 pub fn is_loopback(host: Option<&Host<&str>>) -> bool {
@@ -33,11 +40,12 @@ mod tests {
             "http://[::ffff:127.0.0.1]",
         ] {
             assert!(goes_to_loopback(local), "{local}");
+            assert_eq!(needs_no_roots(local), local.starts_with("http:"), "{local}");
         }
         for other in
             ["http://a.localhost", "http://127.0.0.1.example", "http://10.0.0.1", "http://0.0.0.0", "localhost", ""]
         {
-            assert!(!goes_to_loopback(other), "{other}");
+            assert!(!goes_to_loopback(other) && !needs_no_roots(other), "{other}");
         }
     }
 }

@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use backon::{ExponentialBuilder, Retryable};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use executor_api::{StorageSettings, goes_to_loopback};
+use executor_api::{StorageSettings, goes_to_loopback, needs_no_roots};
 use md5::{Digest, Md5};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, Response, StatusCode};
@@ -167,6 +167,7 @@ fn said(xml: &str) -> Option<String> {
 /// token of a state may, is no proxy's business; terraform thinks so, too.
 pub(crate) fn client(address: &str) -> Client {
     let client = Client::builder();
+    let client = if needs_no_roots(address) { client.tls_certs_only([]) } else { client };
     let client = if goes_to_loopback(address) { client.no_proxy() } else { client };
     client
         // A redirect would carry the signature to whoever is named in it.
