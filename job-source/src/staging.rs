@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -30,18 +30,12 @@ impl Staging {
     pub(crate) fn beside(dest: &Path) -> io::Result<Self> {
         // On the same file system, so that the rename is one step.
         let folder = tempfile::Builder::new().prefix(".unpacking").tempdir_in(dest.parent().unwrap_or(dest))?;
-        let staging = Self { folder, seen: BTreeSet::new(), folders: 0 };
-        new_dir(&staging.files())?;
-        Ok(staging)
-    }
-
-    fn files(&self) -> PathBuf {
-        self.folder.path().join("files")
+        Ok(Self { folder, seen: BTreeSet::new(), folders: 0 })
     }
 
     /// Makes a folder and those above it. Only what we made ourselves is walked through: there are no links here.
     pub(crate) fn make_folder(&mut self, path: &Path) -> Result<(), StagingError> {
-        let mut dir = self.files();
+        let mut dir = self.folder.path().to_owned();
         for part in path {
             dir.push(part);
             match new_dir(&dir) {
@@ -65,7 +59,7 @@ impl Staging {
         }
         self.make_folder(path.parent().unwrap_or(Path::new("")))?;
         let mode = if is_program { 0o700 } else { 0o600 };
-        match OpenOptions::new().write(true).create_new(true).mode(mode).open(self.files().join(path)) {
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(self.folder.path().join(path)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(file_and_folder(path)),
             other => Ok(other?),
         }
@@ -73,8 +67,10 @@ impl Staging {
 
     /// Puts all of it in the place of `dest`, an empty folder.
     pub(crate) fn move_to(self, dest: &Path) -> io::Result<()> {
-        fs::remove_dir(dest)?;
-        fs::rename(self.files(), dest)
+        fs::rename(self.folder.path(), dest)?;
+        // It has its place, and no longer the name that would be cleaned up.
+        let _ = self.folder.keep();
+        Ok(())
     }
 }
 
