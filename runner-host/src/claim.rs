@@ -28,6 +28,7 @@ pub(crate) async fn next(runner: Arc<Runner>) -> Claim {
     loop {
         let dialect = runner.dialect().await;
         room(&runner).await;
+        runner.make_next_directory();
         let request = (dialect == Dialect::Two).then(|| request(&runner, &request_id, PARKED));
         match runner.client.claim(request.as_ref()).await {
             Ok(claim) if claim.job.is_some() => return claim,
@@ -64,16 +65,17 @@ async fn room(runner: &Runner) {
     }
 }
 
-async fn has_room(runner: &Runner) -> io::Result<()> {
+/// Whether there is room for a job now.
+pub(crate) async fn has_room(runner: &Runner) -> io::Result<()> {
     let jobs = runner.jobs_dir.clone();
     blocking(move || try_room(&jobs)).await
 }
 
-/// What a report of an end asks for: the next job for the slot that is free then, if one waits. None from a runner that
-/// takes no more, that has no room, or that holds more than it has slots, as one that was started again with fewer.
-pub(crate) async fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
+/// What a report of an end asks for where there is room: the next job for the slot that is free then, if one waits. None from
+/// a runner that takes no more, or that holds more than it has slots, as one that was started again with fewer.
+pub(crate) fn beside_a_report(runner: &Runner) -> Option<ClaimRequest> {
     let is_free_then = runner.held.count() <= runner.config.slots;
-    let wants_one = runner.takes_more() && is_free_then && has_room(runner).await.is_ok();
+    let wants_one = runner.takes_more() && is_free_then;
     wants_one.then(|| request(runner, &uuid::Uuid::new_v4().to_string(), Duration::ZERO))
 }
 

@@ -52,8 +52,8 @@ pub(crate) async fn run_claim(runner: Arc<Runner>, claim: Claim) -> Option<Claim
     let claimed = Arc::new(claimed);
     let directory = JobDirectory::of(&runner.jobs_dir, &claimed);
     let orders = runner.held.hold(&claimed.job.id, claimed.job.attempt_no(), &directory);
-    let (made, claim) = (directory.clone(), Arc::clone(&claimed));
-    if let Err(error) = blocking(move || made.create(&claim)).await {
+    let (next, made, claim) = (Arc::clone(&runner.next_directory), directory.clone(), Arc::clone(&claimed));
+    if let Err(error) = blocking(move || next.become_that_of(&claim, &made)).await {
         stand_in_outcome::report_without_directory(&runner, &claimed, &error).await;
         runner.held.let_go(&claimed.job.id, claimed.job.attempt_no());
         return None;

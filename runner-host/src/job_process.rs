@@ -65,6 +65,9 @@ async fn run_to_outcome(directory: &JobDirectory, ambient: Ambient) -> io::Resul
         return Err(io::Error::other("this job has ended already"));
     }
     let claimed: Claimed = directory.read(CLAIM)?.ok_or_else(|| io::Error::other("there is no claim"))?;
+    let early = directory.clone();
+    // So that its end need not wait for that. If it fails now, the end says so.
+    drop(tokio::task::spawn_blocking(move || early.sync_claim()));
     let (stop, stopped) = StopSignal::new();
     let job = run_job(directory, claimed, ambient, stop.clone(), stopped);
     let orders = async {
@@ -100,12 +103,13 @@ async fn run_job(
     let (writer, totals) = FrameWriter::open(&directory.file(LOG), claimed.log_limit_bytes)?;
     let log = LogSink::new(Box::new(writer));
     let registry = ExecutorRegistry::from_linked().map_err(io::Error::other)?;
+    let mut name = None;
     let ending = match registry.get(&claimed.job.job_type) {
         Ok(plugin) => {
             let limit = time_limit::of(&claimed.job, plugin);
             let backend = Arc::new(DirectoryBackend::new(directory.clone()));
             let mut paths = directory.paths();
-            let _name = ShortName::give(&mut paths, &log);
+            name = Some(ShortName::give(&mut paths, &log));
             let context = JobContext::new(JobContextParts {
                 job: claimed.job,
                 paths,
@@ -131,7 +135,10 @@ async fn run_job(
         log.system(text);
     }
     log.flush();
-    write_outcome(directory, ending, &totals)
+    let written = write_outcome(directory, ending, &totals);
+    // Nobody waits for it.
+    drop(name);
+    written
 }
 
 /// What a panic says, or what the executor returned.

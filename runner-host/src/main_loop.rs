@@ -60,6 +60,7 @@ pub async fn run(config: Config, registry: ExecutorRegistry, mut signals: Shutdo
     .run(&mut signals)
     .await;
     loops.shutdown().await;
+    runner.next_directory.remove();
     if leaving == Leaving::Finished {
         heartbeat::say_goodbye(&runner).await;
     }

@@ -1,7 +1,7 @@
 //! What the loops of a runner share, and how it comes to be.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use executor_api::ExecutorRegistry;
 use tokio::sync::{Notify, watch};
@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::directory_watch::DirectoryWatch;
 use crate::held_jobs::HeldJobs;
+use crate::job_directory::NextDirectory;
 use crate::known_versions::KnownVersions;
 use crate::registry::Capabilities;
 use crate::state_directory;
@@ -60,6 +61,7 @@ pub(crate) struct Runner {
     pub(crate) capabilities: Capabilities,
     pub(crate) instance_id: String,
     pub(crate) jobs_dir: PathBuf,
+    pub(crate) next_directory: Arc<NextDirectory>,
     pub(crate) directory_watch: DirectoryWatch,
     /// Known after the first heartbeat.
     pub(crate) dialect: watch::Sender<Option<Dialect>>,
@@ -81,6 +83,13 @@ impl Runner {
     pub(crate) fn takes_more(&self) -> bool {
         *self.status.borrow() == RunnerStatus::Online && !self.config.once
     }
+
+    /// While nothing is to do, and nobody waits for it: if it cannot be made now, the job that needs it makes it, and says why
+    /// it cannot.
+    pub(crate) fn make_next_directory(&self) {
+        let next = Arc::clone(&self.next_directory);
+        tokio::task::spawn_blocking(move || next.make());
+    }
 }
 
 pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_dir: &Path) -> Result<Runner, RunError> {
@@ -100,6 +109,7 @@ pub(crate) async fn prepare(config: Config, registry: ExecutorRegistry, state_di
         client,
         registry,
         capabilities,
+        next_directory: Arc::new(NextDirectory::below(&jobs_dir)),
         jobs_dir,
         directory_watch: DirectoryWatch::start(),
         dialect: watch::Sender::new(None),

@@ -14,6 +14,7 @@ use reqwest::StatusCode;
 use tokio::sync::watch;
 use wire::{AttemptNo, Claim, JobId, JobStatus, Reason};
 
+use crate::claim;
 use crate::client::{ClientError, Verdict};
 use crate::dialect::Dialect;
 use crate::directory_watch::Changes;
@@ -118,7 +119,7 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
     let delivered = run(runner, directory, claimed, watch::channel(Life::Ended).1).await;
     let delivery = Delivery::of(runner, directory, claimed).await;
     if delivery.dialect == Dialect::Two && matches!(delivered, Delivered::Refused { .. }) {
-        let _ = outcome::deliver(&delivery, None).await;
+        let _ = outcome::deliver(&delivery, None, false).await;
     }
     delivered
 }
@@ -147,12 +148,21 @@ impl<'a> Delivery<'a> {
         loop {
             let (all_log, all_outbox) = (Signs::new(changes, &life), Signs::new(changes, &life));
             // Side by side: nobody who follows a log waits for a plan of 100 MB.
-            tokio::try_join!(self.deliver_log(&mut log, all_log), self.deliver_outbox(all_outbox))?;
-            match outcome::deliver(self, log.given_up_at()).await? {
+            let has_room = async { Ok(self.has_room_for_the_next(life.clone()).await) };
+            let delivered =
+                tokio::try_join!(self.deliver_log(&mut log, all_log), self.deliver_outbox(all_outbox), has_room);
+            let ((), (), has_room) = delivered?;
+            match outcome::deliver(self, log.given_up_at(), has_room).await? {
                 outcome::Answer::Taken(taken) => return Ok(taken),
                 outcome::Answer::LogBehind(offset) => log.go_on_from(offset).await?,
             }
         }
+    }
+
+    /// Looked at while the rest is on its way.
+    async fn has_room_for_the_next(&self, mut life: watch::Receiver<Life>) -> bool {
+        let _ = life.wait_for(|life| life.has_ended()).await;
+        self.dialect == Dialect::Two && claim::has_room(self.runner).await.is_ok()
     }
 
     async fn deliver_log(&self, log: &mut LogDelivery<'_>, mut signs: Signs) -> Result<(), Stopped> {

@@ -18,8 +18,13 @@ pub(super) enum Answer {
     LogBehind(u64),
 }
 
-/// Reports how the job ended. Of its log the plane will never have what comes after `given_up_at`.
-pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -> Result<Answer, Stopped> {
+/// Reports how the job ended. Of its log the plane will never have what comes after `given_up_at`. If there is room for the
+/// next job, it may come with the answer.
+pub(super) async fn deliver(
+    delivery: &Delivery<'_>,
+    given_up_at: Option<u64>,
+    has_room: bool,
+) -> Result<Answer, Stopped> {
     let outcome: Option<OutcomeRecord> = delivery.directory.read(OUTCOME)?;
     let mut outcome = outcome.ok_or_else(|| std::io::Error::other("the outcome has gone"))?;
     if let Some(end) = given_up_at {
@@ -28,7 +33,7 @@ pub(super) async fn deliver(delivery: &Delivery<'_>, given_up_at: Option<u64>) -
         outcome.log = LogSummary { dropped_bytes, ..kept };
     }
     let is_two = delivery.dialect == Dialect::Two;
-    let next = if is_two { claim::beside_a_report(delivery.runner).await } else { None };
+    let next = has_room.then(|| claim::beside_a_report(delivery.runner)).flatten();
     let report = StatusReport {
         status: outcome.status,
         error_message: outcome.error_message,

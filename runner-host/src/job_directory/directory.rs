@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use executor_api::JobPaths;
 use uuid::Uuid;
@@ -27,29 +28,43 @@ const GONE: &str = "gone";
 #[derive(Clone, Debug)]
 pub(crate) struct JobDirectory {
     pub(super) root: PathBuf,
+    /// By this process.
+    pub(super) claim_is_synced: Arc<OnceLock<()>>,
 }
 
 impl JobDirectory {
     /// Where the directory of a claim belongs.
     pub(crate) fn of(jobs: &Path, claimed: &Claimed) -> Self {
-        Self { root: jobs.join(directory_name(&claimed.job.id, claimed.job.attempt_no())) }
+        Self::at(jobs.join(directory_name(&claimed.job.id, claimed.job.attempt_no())))
     }
 
-    /// Makes the directory of a claim. `claim.json` comes last: without it nothing was started.
+    /// Makes the directory of a claim, as `make` makes it for its name. `claim.json` comes last: without it nothing was started.
     ///
     /// Nothing is synced. If a power cut takes the directory, the plane gives the job away by the rules of its kind; what
     /// must not be lost brings the claim with it: see [`Self::write`].
-    pub(crate) fn create(&self, claimed: &Claimed) -> io::Result<()> {
+    pub(super) fn create_by(&self, claimed: &Claimed, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         for earlier in self.earlier()? {
             earlier.make_way()?;
         }
+        make(&self.root)?;
+        self.place(CLAIM, claimed)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn create(&self, claimed: &Claimed) -> io::Result<()> {
+        self.create_by(claimed, |_| self.make())
+    }
+
+    /// Makes all that does not depend on the claim.
+    pub(super) fn make(&self) -> io::Result<()> {
         let paths = self.paths();
         for dir in [&self.root, &paths.work, &paths.home, &paths.temp] {
             DirBuilder::new().mode(0o700).create(dir)?;
         }
-        new_file(&self.file(LOG))?;
-        self.keep_room()?;
-        self.place(CLAIM, claimed)
+        for file in [LOG, PROCESS, PROCESS_OUTPUT] {
+            new_file(&self.file(file))?;
+        }
+        self.keep_room()
     }
 
     /// What is there of earlier runs under the same number: a plane of the seed's contract gives a job again, also one whose end
@@ -100,7 +115,7 @@ impl JobDirectory {
     }
 
     pub(crate) fn at(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, claim_is_synced: Arc::default() }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -237,7 +252,7 @@ fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 /// Tools leave folders without write permission.
-fn remove_tree(dir: &Path) -> io::Result<()> {
+pub(super) fn remove_tree(dir: &Path) -> io::Result<()> {
     fs::remove_dir_all(dir).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => Err(error),
         _ => {

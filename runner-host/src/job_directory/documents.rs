@@ -85,10 +85,19 @@ impl JobDirectory {
     /// Writes a document so that it is there whole or not at all, also after a power cut; and the claim with it, without
     /// which nobody could tell what it is about.
     pub(crate) fn write(&self, name: &str, document: &impl Serialize) -> io::Result<()> {
-        File::open(self.file(CLAIM))?.sync_all()?;
+        self.sync_claim()?;
         self.fill(name, document)?.sync_all()?;
         self.show(name)?;
         File::open(&self.root)?.sync_all()
+    }
+
+    /// Once: it never changes.
+    pub(crate) fn sync_claim(&self) -> io::Result<()> {
+        if self.claim_is_synced.get().is_none() {
+            File::open(self.file(CLAIM))?.sync_all()?;
+            let _ = self.claim_is_synced.set(());
+        }
+        Ok(())
     }
 
     /// Writes a document so that it is there whole or not at all, whoever is killed meanwhile. A power cut may undo it.

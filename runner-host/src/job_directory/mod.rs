@@ -4,6 +4,7 @@ mod directory;
 mod documents;
 mod format;
 mod kept;
+mod next;
 mod outbox;
 mod process;
 mod room;
@@ -16,5 +17,6 @@ pub(crate) use documents::{
     CLAIM, COMMIT, COMMITTED, Claimed, Committed, LOG, OUTCOME, OutcomeRecord, PROCESS_OUTPUT, STOP,
 };
 pub(crate) use format::FORMAT;
+pub(crate) use next::NextDirectory;
 pub(crate) use outbox::{ArtifactRecord, OutboxEntry};
 pub(crate) use room::try_room;

@@ -51,7 +51,7 @@ impl JobDirectory {
         if self.process()?.is_some() {
             return Ok(None);
         }
-        let taken = Self { root: self.beside("again") };
+        let taken = Self::at(self.beside("again"));
         fs::rename(&self.root, &taken.root)?;
         // It may have this file open already; the next process gets one that nobody else can lock.
         fs::remove_file(taken.file(PROCESS))?;
