@@ -1,5 +1,6 @@
 //! The real program on stacks that need no provider.
 
+mod collector;
 mod secrets;
 
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,6 @@
-//! A plan through the product, and the same commands in `sh`: init, plan to a file, show as JSON into a file. What terraform
-//! itself takes longer with a state that is no file of this machine is told apart, by a second `sh`.
+//! A plan through the product, and the same commands in `sh`: init, plan to a file, show as JSON into a file. Two more `sh` tell
+//! apart what terraform itself takes longer with a state that is no file of this machine, and what it takes less because the
+//! product lets Go's garbage collector rest longer.
 
 use std::fs;
 use std::path::Path;
@@ -33,14 +34,15 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
     let _running = system.product_runner(&runner, &system.origin())?;
     system.online(&runner).await?;
     let address = empty_state::serve().await?;
-    let (mut product, mut shell, mut over_http) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut product, mut shell, mut over_http, mut rested) = (vec![], vec![], vec![], vec![]);
     for turn in 0..bench.size.samples(40) {
         // The order changes with every turn.
-        for arm in 0..3 {
-            match (turn + arm) % 3 {
+        for arm in 0..4 {
+            match (turn + arm) % 4 {
                 0 => product.push(through_product(&system, turn).await?),
                 1 => shell.push(in_shell(system.folder(), turn, "local", &[]).await?),
-                _ => over_http.push(in_shell(system.folder(), turn, "http", &remote(&address)).await?),
+                2 => over_http.push(in_shell(system.folder(), turn, "http", &remote(&address)).await?),
+                _ => rested.push(in_shell(system.folder(), turn, "local", &[("GOGC", "200")]).await?),
             }
         }
     }
@@ -53,8 +55,14 @@ pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Report> {
         Row::new("  more than sh with its state over HTTP, ms", more(&over_http), Goal::Told)
             .beside("what the backend costs sh", median(&over_http) - median(&shell)),
         Row::new("  times sh with its state over HTTP", times(&over_http), Goal::Told),
+        Row::new("  more than sh with the product's GOGC, ms", more(&rested), Goal::Told)
+            .beside("what that saves sh", median(&shell) - median(&rested)),
+        Row::new("  times sh with the product's GOGC", times(&rested), Goal::Told),
     ];
-    Ok(Report { rows, raw: json!({"product_ms": product, "sh_ms": shell, "sh_http_ms": over_http}) })
+    Ok(Report {
+        rows,
+        raw: json!({"product_ms": product, "sh_ms": shell, "sh_http_ms": over_http, "sh_gogc_ms": rested}),
+    })
 }
 
 fn pairs(product: &[f64], beside: &[f64], of: fn(f64, f64) -> f64) -> Vec<f64> {
@@ -80,7 +88,7 @@ async fn through_product(system: &System, turn: usize) -> anyhow::Result<f64> {
 }
 
 async fn in_shell(folder: &Path, turn: usize, backend: &str, env: &[(&str, &str)]) -> anyhow::Result<f64> {
-    let folder = folder.join(format!("sh-{backend}-{turn}"));
+    let folder = folder.join(format!("sh-{backend}-{}-{turn}", env.len()));
     fs::create_dir(&folder)?;
     fs::write(folder.join("main.tf"), STACK.replace("local", backend))?;
     let mut shell = tokio::process::Command::from(command(Path::new("/bin/sh")));
