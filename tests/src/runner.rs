@@ -71,9 +71,8 @@ impl RunnerHome {
     #[must_use]
     pub fn job_dirs(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.state.join("jobs")).into_iter().flatten().flatten();
-        // A runner that looks for a job tries whether it has room.
-        let is_trial = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".trial");
-        entries.filter(|entry| !is_trial(entry)).map(|entry| entry.path()).collect()
+        // A runner that waits for a job has its directory ready.
+        entries.filter(|entry| entry.file_name() != "next").map(|entry| entry.path()).collect()
     }
 
     /// Starts a runner.
