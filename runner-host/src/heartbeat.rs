@@ -6,10 +6,11 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 use process_supervisor::release_program_pages;
 use reqwest::StatusCode;
-use wire::{Heartbeat, HeartbeatAnswer, PROTOCOL, RunnerStatus};
+use wire::{Heartbeat, HeartbeatAnswer, KindInfo, PROTOCOL, RunnerStatus};
 
 use crate::client::ClientError;
 use crate::dialect::Dialect;
+use crate::dispatch::blocking;
 use crate::held_jobs::Order;
 use crate::pauses::{jittered, pauses};
 use crate::root_bundle;
@@ -66,8 +67,7 @@ pub(crate) async fn first(runner: &Runner) -> Result<(), RunError> {
 pub(crate) async fn run(runner: Arc<Runner>) {
     let (mut is_published, mut failures) = (false, 0);
     loop {
-        // With their schemas they are large: the first claim does not wait for them, and nobody keeps them.
-        let kinds = (!is_published).then(|| runner.capabilities.published());
+        let kinds = if is_published { None } else { Some(published(&runner).await) };
         let labels = (!is_published).then(|| runner.config.labels.clone());
         let answered = send(&runner, &Heartbeat { kinds, labels, ..heartbeat(&runner) }).await;
         // From then on a job of any of them can be submitted.
@@ -87,6 +87,12 @@ pub(crate) async fn run(runner: Arc<Runner>) {
             () = took_a_job(&runner) => {}
         }
     }
+}
+
+/// With their schemas they are large: the first claim does not wait for them, and nobody keeps them.
+async fn published(runner: &Arc<Runner>) -> Vec<KindInfo> {
+    let runner = Arc::clone(runner);
+    blocking(move || runner.capabilities.published()).await
 }
 
 /// A job that writes nothing would look like one whose claim was never answered. One that ends soon costs no heartbeat.
