@@ -1,9 +1,9 @@
 //! A folder in the making: written beside its destination, and moved there when all of it is there.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -29,7 +29,9 @@ pub(crate) struct Staging {
 impl Staging {
     pub(crate) fn beside(dest: &Path) -> io::Result<Self> {
         // On the same file system, so that the rename is one step.
-        let folder = tempfile::Builder::new().prefix(".unpacking").tempdir_in(dest.parent().unwrap_or(dest))?;
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix(".unpacking").permissions(Permissions::from_mode(0o700));
+        let folder = folder.tempdir_in(dest.parent().unwrap_or(dest))?;
         Ok(Self { folder, seen: BTreeSet::new(), folders: 0 })
     }
 
@@ -85,6 +87,20 @@ fn new_dir(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_unpacked_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let dest = folder.path().join("dest");
+        fs::create_dir(&dest).unwrap();
+        let mut staging = Staging::beside(&dest).unwrap();
+        staging.make_file(Path::new("a/file"), false).unwrap();
+        staging.move_to(&dest).unwrap();
+        for made in [&dest, &dest.join("a")] {
+            assert_eq!(made.metadata().unwrap().permissions().mode() & 0o777, 0o700, "{}", made.display());
+        }
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
 
     #[test]
     fn folders_are_counted_as_they_are_made() {

@@ -66,7 +66,7 @@ async fn run_to_outcome(directory: &JobDirectory, ambient: Ambient) -> io::Resul
     }
     let claimed: Claimed = directory.read(CLAIM)?.ok_or_else(|| io::Error::other("there is no claim"))?;
     let early = directory.clone();
-    // So that its end need not wait for that. If it fails now, the end says so.
+    // So that its end need not wait for that. What fails now is tried again then.
     drop(tokio::task::spawn_blocking(move || early.sync_claim()));
     let (stop, stopped) = StopSignal::new();
     let job = run_job(directory, claimed, ambient, stop.clone(), stopped);

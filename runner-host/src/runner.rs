@@ -85,10 +85,13 @@ impl Runner {
     }
 
     /// While nothing is to do, and nobody waits for it: if it cannot be made now, the job that needs it makes it, and says why
-    /// it cannot.
+    /// it cannot. Not where the next job may be another organisation's than the one that runs: it could put something there.
     pub(crate) fn make_next_directory(&self) {
-        let next = Arc::clone(&self.next_directory);
-        tokio::task::spawn_blocking(move || next.make());
+        // Nor is a thread woken for nothing.
+        if !self.config.job_settings.cloud.is_shared && !self.next_directory.is_made() {
+            let next = Arc::clone(&self.next_directory);
+            tokio::task::spawn_blocking(move || next.make());
+        }
     }
 }
 

@@ -72,7 +72,8 @@ impl RunnerHome {
     pub fn job_dirs(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.state.join("jobs")).into_iter().flatten().flatten();
         // A runner that waits for a job has its directory ready.
-        entries.filter(|entry| entry.file_name() != "next").map(|entry| entry.path()).collect()
+        let is_next = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"next-");
+        entries.filter(|entry| !is_next(entry)).map(|entry| entry.path()).collect()
     }
 
     /// Starts a runner.

@@ -1,7 +1,7 @@
 //! What a kind says of its payload, against a payload.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
@@ -38,19 +38,24 @@ impl Schemas {
 
     /// Runners of two versions may publish two schemas under one name: the one that is asked for counts.
     fn validator(&self, kind: &KindInfo) -> Result<Arc<Validator>, PlaneError> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = all.get(&kind.kind).filter(|ready| ready.schema == kind.schema) {
+        if let Some(ready) = self.all().get(&kind.kind).filter(|ready| ready.schema == kind.schema) {
             return Ok(Arc::clone(&ready.validator));
         }
+        // Without the lock: of a large schema it takes long.
         let validator = jsonschema::draft202012::new(&kind.schema).map_err(|error| {
             PlaneError::invalid("/job_type", format!("the schema of kind {:?} is damaged: {error}", kind.kind))
         })?;
         let validator = Arc::new(validator);
+        let mut all = self.all();
         if all.len() >= MOST {
             all.clear();
         }
         all.insert(kind.kind.clone(), Ready { schema: kind.schema.clone(), validator: Arc::clone(&validator) });
         Ok(validator)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Ready>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

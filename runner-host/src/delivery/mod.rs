@@ -12,6 +12,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::StatusCode;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use wire::{AttemptNo, Claim, JobId, JobStatus, Reason};
 
 use crate::claim;
@@ -31,6 +32,8 @@ const BURST: Duration = Duration::from_millis(5);
 const TRIES_OF_DAMAGED: u32 = 2;
 /// After so many answers of 500 a plane of the seed's contract is asked whose a job is.
 const TRIES_OF_THE_SEEDS: u32 = 3;
+/// What a look at the disk says of it, as the rest may take days.
+const FRESH: Duration = Duration::from_secs(1);
 /// Behind the events of the file system.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -148,10 +151,16 @@ impl<'a> Delivery<'a> {
         loop {
             let (all_log, all_outbox) = (Signs::new(changes, &life), Signs::new(changes, &life));
             // Side by side: nobody who follows a log waits for a plan of 100 MB.
-            let has_room = async { Ok(self.has_room_for_the_next(life.clone()).await) };
+            // For the next job: looked at while the rest is on its way.
+            let mut lives = life.clone();
+            let has_room = async {
+                let _ = lives.wait_for(|life| life.has_ended()).await;
+                Ok((Instant::now(), self.has_room().await))
+            };
             let delivered =
                 tokio::try_join!(self.deliver_log(&mut log, all_log), self.deliver_outbox(all_outbox), has_room);
-            let ((), (), has_room) = delivered?;
+            let ((), (), (looked, had_room)) = delivered?;
+            let has_room = if looked.elapsed() < FRESH { had_room } else { self.has_room().await };
             match outcome::deliver(self, log.given_up_at(), has_room).await? {
                 outcome::Answer::Taken(taken) => return Ok(taken),
                 outcome::Answer::LogBehind(offset) => log.go_on_from(offset).await?,
@@ -159,9 +168,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Looked at while the rest is on its way.
-    async fn has_room_for_the_next(&self, mut life: watch::Receiver<Life>) -> bool {
-        let _ = life.wait_for(|life| life.has_ended()).await;
+    async fn has_room(&self) -> bool {
         self.dialect == Dialect::Two && claim::has_room(self.runner).await.is_ok()
     }
 

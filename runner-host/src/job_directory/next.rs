@@ -4,59 +4,82 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
 
 use super::JobDirectory;
 use super::directory::remove_tree;
 use super::documents::Claimed;
 
-/// No job's name: it has no attempt. What an earlier start has left there has no claim, and is removed as such.
-const NEXT: &str = "next";
-
 /// Where it is, and whether it is there.
 #[derive(Debug)]
 pub(crate) struct NextDirectory {
     root: PathBuf,
-    is_made: Mutex<bool>,
+    stage: Mutex<Stage>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Missing,
+    Made,
+    /// Nobody will need one: the runner leaves.
+    Over,
 }
 
 impl NextDirectory {
+    /// Of this start of the runner. What an earlier one has left has no claim, and is removed as such.
     pub(crate) fn below(jobs: &Path) -> Self {
-        Self { root: jobs.join(NEXT), is_made: Mutex::default() }
+        Self { root: jobs.join(format!("next-{}", Uuid::new_v4())), stage: Mutex::new(Stage::Missing) }
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        matches!(*self.stage(), Stage::Made)
     }
 
     /// Makes it, if it is not there.
     pub(crate) fn make(&self) -> io::Result<()> {
-        self.make_locked(&mut self.is_made.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut stage = self.stage();
+        if let Stage::Missing = *stage {
+            self.make_anew(&mut stage)?;
+        }
+        Ok(())
     }
 
     /// Makes it the directory of a claim.
     pub(crate) fn become_that_of(&self, claimed: &Claimed, directory: &JobDirectory) -> io::Result<()> {
         directory.create_by(claimed, |root| {
-            let mut is_made = self.is_made.lock().unwrap_or_else(PoisonError::into_inner);
-            self.make_locked(&mut is_made)?;
-            fs::rename(&self.root, root)?;
-            *is_made = false;
-            Ok(())
+            let mut stage = self.stage();
+            if let Stage::Made = *stage {
+                *stage = Stage::Missing;
+                // Somebody may have tidied up.
+                if fs::rename(&self.root, root).is_ok() {
+                    return Ok(());
+                }
+            }
+            self.make_anew(&mut stage)?;
+            *stage = Stage::Missing;
+            fs::rename(&self.root, root)
         })
     }
 
     /// Nobody will need it.
     pub(crate) fn remove(&self) {
-        let mut is_made = self.is_made.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *is_made) {
+        if let Stage::Made = std::mem::replace(&mut *self.stage(), Stage::Over) {
             let _ = remove_tree(&self.root);
         }
     }
 
-    fn make_locked(&self, is_made: &mut bool) -> io::Result<()> {
-        if !*is_made {
-            // Half of one, where the room did not suffice for more.
-            let _ = remove_tree(&self.root);
-            JobDirectory::at(self.root.clone()).make()?;
-            *is_made = true;
-        }
+    fn make_anew(&self, stage: &mut Stage) -> io::Result<()> {
+        // Half of one, where the room did not suffice for more.
+        let _ = remove_tree(&self.root);
+        JobDirectory::at(self.root.clone()).make()?;
+        *stage = Stage::Made;
         Ok(())
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,15 +107,30 @@ mod tests {
         }
         next.make().unwrap();
         next.remove();
+        next.make().unwrap();
         assert_eq!(jobs.path().read_dir().unwrap().count(), 2, "the two jobs alone");
+    }
+
+    #[test]
+    fn one_that_somebody_took_away_is_made_again() {
+        let jobs = tempfile::tempdir().unwrap();
+        let next = NextDirectory::below(jobs.path());
+        for id in ["a", "b"] {
+            next.make().unwrap();
+            fs::remove_dir_all(&next.root).unwrap();
+            let directory = JobDirectory::of(jobs.path(), &job(id));
+            next.become_that_of(&job(id), &directory).unwrap();
+            assert!(directory.has(CLAIM));
+        }
     }
 
     #[test]
     fn what_an_earlier_start_has_left_is_in_nobodys_way() {
         let jobs = tempfile::tempdir().unwrap();
-        NextDirectory::below(jobs.path()).make().unwrap();
+        let left = NextDirectory::below(jobs.path());
+        left.make().unwrap();
+        assert!(JobDirectory::at(left.root).claimed().unwrap().is_none(), "it is no job");
         let next = NextDirectory::below(jobs.path());
-        assert!(JobDirectory::at(next.root.clone()).claimed().unwrap().is_none(), "it is no job");
         next.become_that_of(&job("a"), &JobDirectory::of(jobs.path(), &job("a"))).unwrap();
     }
 }
