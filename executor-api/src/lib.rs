@@ -5,6 +5,7 @@
 
 mod context;
 mod credentials;
+mod dns_name;
 mod document;
 mod error;
 mod executor;
@@ -30,6 +31,7 @@ pub use credentials::{
     CredentialSession, CredentialSource, JobCredentials, RunAs, credential_folder, credential_inputs,
     credential_source, is_cloud_variable, run_as,
 };
+pub use dns_name::{is_label, is_subdomain};
 pub use error::ExecutorError;
 pub use executor::{Executor, Outcome};
 pub use hidden_verb::HiddenVerb;
@@ -39,7 +41,7 @@ pub use log_sink::{LogSink, LogWriter};
 pub use loopback::{goes_to_loopback, is_loopback, needs_no_roots};
 pub use metadata_service::is_metadata_service;
 pub use patience::{Patience, goes_away_by_itself};
-pub use plugin::{ExecutorPlugin, ExecutorRegistry, RegistryError, Tool, check_timeout, minutes};
+pub use plugin::{ExecutorPlugin, ExecutorRegistry, RegistryError, Tool, check_timeout, minutes, waiting_time};
 pub use process_supervisor::{Command, Environment, ProcessExit};
 pub use run::Finished;
 pub use secrets::without_secrets_of;

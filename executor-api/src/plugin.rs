@@ -15,6 +15,17 @@ pub const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
+/// A time to wait, as a payload spells it.
+///
+/// # Errors
+/// [`ExecutorError::InvalidInput`] at `pointer`, if it is no time, or one that nobody means.
+pub fn waiting_time(pointer: &str, text: &str) -> Result<Duration, ExecutorError> {
+    let fits = |time: &Duration| (Duration::from_secs(1)..=minutes(6 * 60)).contains(time);
+    humantime::parse_duration(text).ok().filter(fits).ok_or_else(|| {
+        ExecutorError::invalid(pointer, "give a number and a unit from 1s to 6h, for example 90s or 10m")
+    })
+}
+
 /// Refuses a waiting time of a payload that is longer than the job itself may run: the job would end before it.
 ///
 /// # Errors
@@ -277,5 +288,18 @@ impl ExecutorRegistry {
     /// All kinds, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &'static ExecutorPlugin> {
         self.0.values().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_time_that_somebody_means_is_waited_for() {
+        for bad in ["", "5", "-1s", "0s", "7h", "5 parsecs"] {
+            assert!(waiting_time("/x", bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(waiting_time("/x", "10m").unwrap(), minutes(10));
     }
 }

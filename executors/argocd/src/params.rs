@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster_access::Cluster;
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, waiting_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -244,7 +244,7 @@ impl ArgocdParams {
     }
 
     pub(crate) fn time_limit(&self) -> Result<Duration, ExecutorError> {
-        self.timeout.as_ref().map_or(Ok(DEFAULT_TIMEOUT), |text| words::time("/timeout", text))
+        self.timeout.as_ref().map_or(Ok(DEFAULT_TIMEOUT), |text| waiting_time("/timeout", text))
     }
 
     /// Where Argo CD lives.

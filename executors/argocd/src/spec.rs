@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use executor_api::{ExecutorError, pointer_to};
+use executor_api::{ExecutorError, pointer_to, waiting_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -217,7 +217,7 @@ impl ApplicationSyncPolicy {
         let Some(retry) = &self.retry else { return Ok(()) };
         for (field, time) in [("delay", &retry.delay), ("longest_delay", &retry.longest_delay)] {
             if let Some(time) = time {
-                words::time(&format!("{pointer}/retry/{field}"), time)?;
+                waiting_time(&format!("{pointer}/retry/{field}"), time)?;
             }
         }
         Ok(())

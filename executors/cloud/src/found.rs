@@ -6,6 +6,9 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::{Value, json};
 
+#[cfg(any(feature = "gcp", feature = "azure"))]
+use crate::http::HttpError;
+
 /// What there is at a cloud, as far as it could be read.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
@@ -50,6 +53,20 @@ impl Found {
         }
     }
 
+    /// Notes how a call went and gives what it brought.
+    pub(crate) fn taken<T>(&mut self, action: &str, result: Result<T, FetchError>) -> Option<T> {
+        match result {
+            Ok(brought) => {
+                self.read(action, true);
+                Some(brought)
+            }
+            Err(error) => {
+                self.failed(error);
+                None
+            }
+        }
+    }
+
     /// Notes that a call failed.
     pub(crate) fn failed(&mut self, error: FetchError) {
         self.read(&error.action, false);
@@ -76,6 +93,20 @@ impl Found {
     pub(crate) fn error(&self) -> ExecutorError {
         let first = self.errors.first().map(ToString::to_string);
         ExecutorError::Other(format!("nothing could be read: {}", first.unwrap_or_default()))
+    }
+}
+
+#[cfg(any(feature = "gcp", feature = "azure"))]
+impl FetchError {
+    /// Of a call that is for no region alone.
+    pub(crate) fn of(service: &str, action: &str, error: &HttpError) -> Self {
+        Self {
+            service: service.to_owned(),
+            action: action.to_owned(),
+            region: None,
+            code: error.code().to_owned(),
+            message: error.to_string(),
+        }
     }
 }
 

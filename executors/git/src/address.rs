@@ -135,7 +135,8 @@ fn host_of(url: &Url) -> Option<Host> {
     Host::parse(url.host_str()?).ok()
 }
 
-/// What only this machine or its cloud can reach is none of a job's business.
+/// What only this machine or its cloud can reach is none of a job's business. Wider than `is_loopback`: whatever may
+/// be here is refused, not only what is for certain.
 fn is_inside(host: &Host) -> bool {
     let is_here = match host {
         Host::Domain(name) => {

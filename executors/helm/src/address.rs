@@ -1,6 +1,6 @@
 //! Addresses of repositories and registries: which are refused, and where credentials may be sent.
 
-use executor_api::is_metadata_service;
+use executor_api::{is_loopback, is_metadata_service};
 use url::{Host, Url};
 
 /// True if credentials may be sent there.
@@ -49,10 +49,8 @@ fn check_host(host: Option<&Host<&str>>) -> Result<bool, String> {
     if is_metadata_service(host) {
         return Err("the host is a cloud's metadata service; that is refused".to_owned());
     }
-    Ok(match host {
-        Host::Domain(name) if name.starts_with('-') => return Err("a host does not begin with '-'".to_owned()),
-        Host::Domain(name) => name.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
-    })
+    match host {
+        Host::Domain(name) if name.starts_with('-') => Err("a host does not begin with '-'".to_owned()),
+        _ => Ok(is_loopback(Some(host))),
+    }
 }

@@ -293,6 +293,7 @@ mod tests {
         let both = json!({ "username": "u", "password": "p" });
         assert_eq!(refusal(chart("https://h.example", both.clone())), "");
         assert_eq!(refusal(chart("http://127.0.0.1:80", both.clone())), "");
+        assert!(refusal(chart("http://localhost.", both.clone())).starts_with("/chart/password"));
         assert!(refusal(chart("http://h.example", both)).starts_with("/chart/password: credentials go over https"));
         assert!(refusal(chart("https://h.example", json!({ "username": "u" }))).starts_with("/chart/password"));
         assert!(refusal(chart("https://h.example", json!({ "password": "u" }))).starts_with("/chart/username"));

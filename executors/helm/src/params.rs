@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster_access::Cluster;
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, waiting_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -89,7 +89,6 @@ pub enum Action {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 
 fn yes() -> bool {
     true
@@ -156,11 +155,7 @@ impl HelmParams {
     /// # Errors
     /// If it is no time, or one that nobody means.
     pub fn timeout(&self) -> Result<Duration, ExecutorError> {
-        let Some(text) = &self.timeout else { return Ok(DEFAULT_TIMEOUT) };
-        let time = humantime::parse_duration(text).ok();
-        time.filter(|time| (Duration::from_secs(1)..=LONGEST_TIMEOUT).contains(time)).ok_or_else(|| {
-            ExecutorError::invalid("/timeout", "give a number and a unit from 1s to 6h, for example 90s or 10m")
-        })
+        self.timeout.as_ref().map_or(Ok(DEFAULT_TIMEOUT), |text| waiting_time("/timeout", text))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, is_label, is_subdomain};
 
 /// A release's name and its namespace. Both are words of Kubernetes: neither can be taken for an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +17,12 @@ impl Release {
     /// # Errors
     /// [`ExecutorError::InvalidInput`] at `/release` or `/namespace`.
     pub fn new(name: &str, namespace: &str) -> Result<Self, ExecutorError> {
-        if name.len() > 53 || !name.split('.').all(is_label) {
+        if name.len() > 53 || !is_subdomain(name) {
             let error = "a release's name has 1 to 53 lower-case letters, digits, '-' and '.', and begins and ends with \
                          a letter or a digit";
             return Err(ExecutorError::invalid("/release", error));
         }
-        if namespace.len() > 63 || !is_label(namespace) {
+        if !is_label(namespace) {
             let error = "a namespace has 1 to 63 lower-case letters, digits and '-', and begins and ends with a letter \
                          or a digit";
             return Err(ExecutorError::invalid("/namespace", error));
@@ -47,11 +47,6 @@ impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
-}
-
-fn is_label(text: &str) -> bool {
-    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    !text.is_empty() && text.bytes().all(inside) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 #[cfg(test)]

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cluster_access::ClusterAccess;
-use executor_api::{Command, ExecutorError, Finished, JobContext};
+use executor_api::{Command, ExecutorError, Finished, JobContext, is_label};
 use serde_json::Value;
 
 use crate::diagnostics;
-use crate::names::is_label;
 use crate::version;
 
 /// A single request that takes longer than this is not going to be answered.

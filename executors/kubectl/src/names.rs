@@ -1,11 +1,5 @@
 //! Which words of Kubernetes are taken from strangers: none of them can be read as an option or as a list.
 
-/// A namespace, a label's part.
-pub(crate) fn is_label(text: &str) -> bool {
-    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(inside) && !text.starts_with('-') && !text.ends_with('-')
-}
-
 /// A kind as kubectl takes it: `deployment`, `deploy`, `deployments.apps`, `applications.v1alpha1.argoproj.io`.
 pub(crate) fn is_kind(text: &str) -> bool {
     let inside = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
@@ -36,12 +30,12 @@ mod tests {
         let long = "a".repeat(100_000);
         for bad in ["", "-n", "--kubeconfig=/x", "a b", "a\nb", "a\0", "@a", "{a}", "$(id)", "a,b", "ä", "a/b", &long]
         {
-            assert!(!is_label(bad) && !is_kind(bad) && !is_name(bad), "{bad:?}");
+            assert!(!is_kind(bad) && !is_name(bad), "{bad:?}");
         }
         for bad in ["", "-l", "a\n", "$(id)", "@a", "{a}", ",", "a;b", &long] {
             assert!(!is_selector(bad), "{bad:?}");
         }
-        assert!(is_label("team-a") && is_kind("deployments.v1.apps") && is_name("system:node.x_Y"));
+        assert!(is_kind("deployments.v1.apps") && is_name("system:node.x_Y"));
         assert!(is_selector("app.kubernetes.io/name=web, tier in (a, b), !canary"));
     }
 }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use cluster_access::Cluster;
-use executor_api::ExecutorError;
+use executor_api::{ExecutorError, is_label, waiting_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::manifests::Manifests;
-use crate::names::is_label;
 use crate::prune::Prune;
 use crate::targets::Targets;
 use crate::until::Until;
@@ -80,7 +79,6 @@ pub enum Action {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 
 fn yes() -> bool {
     true
@@ -209,10 +207,6 @@ impl KubectlParams {
     /// # Errors
     /// If it is no time, or one that nobody means.
     pub fn timeout(&self) -> Result<Duration, ExecutorError> {
-        let Some(text) = &self.timeout else { return Ok(DEFAULT_TIMEOUT) };
-        let time = humantime::parse_duration(text).ok();
-        time.filter(|time| (Duration::from_secs(1)..=LONGEST_TIMEOUT).contains(time)).ok_or_else(|| {
-            ExecutorError::invalid("/timeout", "give a number and a unit from 1s to 6h, for example 90s or 10m")
-        })
+        self.timeout.as_ref().map_or(Ok(DEFAULT_TIMEOUT), |text| waiting_time("/timeout", text))
     }
 }

@@ -1,10 +1,10 @@
 //! What of a cluster is taken away because the manifests no longer have it.
 
-use executor_api::{Command, ExecutorError};
+use executor_api::{Command, ExecutorError, is_subdomain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::{is_label, is_selector};
+use crate::names::is_selector;
 
 /// How objects that an earlier apply made, and that the manifests no longer have, are found to be taken away. Exactly
 /// one of these.
@@ -30,7 +30,7 @@ impl Prune {
     pub(crate) fn check(&self, pointer: &str) -> Result<(), ExecutorError> {
         let wrong = |place: &str, why: &str| Err(ExecutorError::invalid(&format!("{pointer}{place}"), why));
         match self {
-            Self::Applyset(name) if !name.split('.').all(is_label) || name.len() > 253 => {
+            Self::Applyset(name) if !is_subdomain(name) => {
                 wrong("/applyset", "give the name of an object: lower-case letters, digits, '-' and '.'")
             }
             Self::Selector { labels, .. } if !is_selector(labels) => {

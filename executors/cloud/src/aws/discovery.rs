@@ -28,10 +28,10 @@ pub(crate) async fn discover(job: &JobContext, wanted: Option<&[String]>) -> Res
     let (networks, (zones, users)) = join(all_regions.collect::<Vec<_>>(), join(zones(&caller), users(&caller))).await;
     let (mut vpcs, mut subnets) = (Map::new(), Map::new());
     for (region, (in_region, parts)) in regions.iter().zip(networks) {
-        if let Some(list) = taken(&mut found, ec2::VPCS, in_region) {
+        if let Some(list) = found.taken(ec2::VPCS, in_region) {
             vpcs.insert(region.clone(), list);
         }
-        if let Some(list) = taken(&mut found, ec2::SUBNETS, parts) {
+        if let Some(list) = found.taken(ec2::SUBNETS, parts) {
             subnets.insert(region.clone(), list);
         }
     }
@@ -39,24 +39,10 @@ pub(crate) async fn discover(job: &JobContext, wanted: Option<&[String]>) -> Res
         "regions": regions,
         "vpcs": vpcs,
         "subnets": subnets,
-        "hosted_zones": taken(&mut found, route53::ZONES, zones),
-        "iam_users": taken(&mut found, iam::USERS, users),
+        "hosted_zones": found.taken(route53::ZONES, zones),
+        "iam_users": found.taken(iam::USERS, users),
     });
     Ok(found)
-}
-
-/// Notes how a call went and gives what it brought.
-fn taken(found: &mut Found, action: &str, result: Result<Value, FetchError>) -> Option<Value> {
-    match result {
-        Ok(list) => {
-            found.read(action, true);
-            Some(list)
-        }
-        Err(error) => {
-            found.failed(error);
-            None
-        }
-    }
 }
 
 async fn regions(caller: &Caller, wanted: Option<&[String]>, found: &mut Found) -> Vec<String> {

@@ -74,22 +74,8 @@ pub(crate) async fn discover(job: &JobContext, wanted: Option<&[String]>) -> Res
 }
 
 fn taken(found: &mut Found, action: &str, result: Result<Vec<Value>, HttpError>) -> Option<Vec<Value>> {
-    match result {
-        Ok(list) => {
-            found.read(action, true);
-            Some(list)
-        }
-        Err(error) => {
-            found.failed(FetchError {
-                service: action.split('.').next().unwrap_or_default().to_owned(),
-                action: action.to_owned(),
-                region: None,
-                code: error.code().to_owned(),
-                message: error.to_string(),
-            });
-            None
-        }
-    }
+    let service = action.split('.').next().unwrap_or_default();
+    found.taken(action, result.map_err(|error| FetchError::of(service, action, &error)))
 }
 
 /// All pages of a list.

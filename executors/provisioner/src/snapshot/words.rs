@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use executor_api::{is_label, is_loopback};
 use executor_git::GitUrl;
 use ipnet::Ipv4Net;
 use semver::VersionReq;
@@ -96,11 +97,6 @@ pub(super) fn is_uuid(text: &str) -> bool {
     parts == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
-fn is_label(text: &str) -> bool {
-    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(inside) && !text.starts_with('-') && !text.ends_with('-')
-}
-
 /// A repository over https or ssh.
 pub(super) fn repository(text: &str) -> Checked {
     GitUrl::parse(text).map(|url| url.to_string()).map_err(|error| error.to_string())
@@ -109,22 +105,13 @@ pub(super) fn repository(text: &str) -> Checked {
 /// The address of a chart repository.
 pub(super) fn chart_repository(text: &str) -> Checked {
     let parsed = url::Url::parse(text).ok().filter(|url| {
-        let is_safe = matches!(url.scheme(), "https" | "oci") || url.scheme() == "http" && is_here(url);
+        let is_safe =
+            matches!(url.scheme(), "https" | "oci") || url.scheme() == "http" && is_loopback(url.host().as_ref());
         is_safe && url.host_str().is_some() && url.username().is_empty()
     });
     match parsed.filter(|url| url.password().is_none() && !text.contains(char::is_whitespace) && text.len() <= 2048) {
         Some(_) => Ok(text.to_owned()),
         None => Err("give a chart repository over https or oci, without user and password".to_owned()),
-    }
-}
-
-/// This machine, where nobody listens in.
-fn is_here(url: &url::Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
     }
 }
 
