@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use wire::{Job, JobStatus, RunnerStatus, Timestamp};
+use wire::{Job, JobStatus, RunnerMode, RunnerStatus, Timestamp};
 
 use super::{Claimant, Held, Offer, Queue, Row};
 use crate::error::PlaneError;
@@ -75,22 +75,24 @@ impl Queue {
     fn explain_status(&self, row: &Row) -> String {
         let job = &row.job;
         let runner = job.runner_id.as_ref().and_then(|id| self.0.directory.runner(id));
+        let keeps_nothing = runner.as_ref().is_some_and(|runner| runner.mode == RunnerMode::CloudHosted);
         let runner =
             runner.map_or("a runner that was removed".to_owned(), |runner| format!("runner {:?}", runner.name));
+        let later = || said_later(job, &runner, keeps_nothing);
         let reason = job.error_message.as_deref().unwrap_or("no reason was given");
         match job.status {
             JobStatus::Queued | JobStatus::Claimed => format!("{runner} has taken it and is about to start it"),
             JobStatus::Processing if job.cancel_requested => format!("{runner} was told to stop it and has not yet"),
             JobStatus::Processing => format!("{runner} runs it as attempt {} ({})", job.attempt, job.phase.as_str()),
             JobStatus::Success => format!("{runner} ran it and it succeeded"),
-            JobStatus::Failed => format!("it failed: {reason}{}", said_later(job, &runner)),
-            JobStatus::Cancelled => format!("it was cancelled: {reason}{}", said_later(job, &runner)),
+            JobStatus::Failed => format!("it failed: {reason}{}", later()),
+            JobStatus::Cancelled => format!("it was cancelled: {reason}{}", later()),
         }
     }
 }
 
 /// What the runner of a job that was given up has said of its end since then, and where the rest of it is.
-fn said_later(job: &Job, runner: &str) -> String {
+fn said_later(job: &Job, runner: &str, keeps_nothing: bool) -> String {
     let Some(late) = job.execution_metadata.as_ref().and_then(|metadata| metadata.get("late_report")) else {
         return String::new();
     };
@@ -98,6 +100,10 @@ fn said_later(job: &Job, runner: &str) -> String {
     let status = said("status").unwrap_or("its end");
     let at = said("finished_at").map(|at| format!(" at {at}")).unwrap_or_default();
     let why = said("error_message").map(|why| format!(" ({why})")).unwrap_or_default();
+    let said = format!("; later {runner} reported {status}{at}{why}");
+    if keeps_nothing {
+        return said;
+    }
     let kept = format!("jobs/{}.{}.lost in its state directory", job.id, job.attempt);
-    format!("; later {runner} reported {status}{at}{why}; what it still had of log and result it keeps as {kept}")
+    format!("{said}; what it still had of log and result it keeps as {kept}")
 }
