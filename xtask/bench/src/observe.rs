@@ -1,10 +1,15 @@
 //! What `/proc` says about a process and about the machine.
 
-use std::fs;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, DirEntry};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use crate::programs::command;
+
+const OFTEN: Duration = Duration::from_millis(500);
 
 /// A line `Name:   123 kB` of `/proc/PID/status`, in KiB (or as the count that it is).
 pub(crate) fn status(pid: u32, name: &str) -> anyhow::Result<u64> {
@@ -17,14 +22,25 @@ pub(crate) fn forget_peak(pid: u32) -> anyhow::Result<()> {
     Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
-/// How often the process gave up the processor by itself, over all its threads: its wake-ups.
-pub(crate) fn wakeups(pid: u32) -> anyhow::Result<u64> {
-    let mut total = 0;
-    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("status")).unwrap_or_default();
-        total += number(&text, "voluntary_ctxt_switches").unwrap_or(0);
+/// How often a process gives up the processor by itself in a time, over all its threads: its wake-ups. It is looked at again
+/// and again, because what a thread did is forgotten when it ends.
+pub(crate) async fn wakeups(pid: u32, time: Duration) -> anyhow::Result<u64> {
+    let before = of_threads(pid)?;
+    let (mut latest, until) = (before.clone(), Instant::now() + time);
+    while Instant::now() < until {
+        tokio::time::sleep_until(until.min(Instant::now() + OFTEN).into()).await;
+        latest.extend(of_threads(pid)?);
     }
-    Ok(total)
+    Ok(latest.values().sum::<u64>() - before.values().sum::<u64>())
+}
+
+fn of_threads(pid: u32) -> anyhow::Result<HashMap<OsString, u64>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))?.flatten();
+    let count = |thread: &DirEntry| {
+        let text = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        number(&text, "voluntary_ctxt_switches").unwrap_or(0)
+    };
+    Ok(threads.map(|thread| (thread.file_name(), count(&thread))).filter(|(_, count)| *count > 0).collect())
 }
 
 /// The processes whose command line holds `word`.
