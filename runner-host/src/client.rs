@@ -53,7 +53,9 @@ type Answer<T> = Result<T, ClientError>;
 
 impl Client {
     pub(crate) fn new(origin: &str, runner_id: &RunnerId, token: &SecretString) -> Result<Self, reqwest::Error> {
-        let http = origin::client(origin).user_agent(concat!("alethia-runner/", env!("CARGO_PKG_VERSION"))).build()?;
+        let http = origin::client(origin).user_agent(concat!("alethia-runner/", env!("CARGO_PKG_VERSION")));
+        // Who looks for idle connections to close wakes an idle runner for that; the system sees to it that they live.
+        let http = http.pool_idle_timeout(None).build()?;
         let mut headers = HeaderMap::new();
         let id = HeaderValue::from_str(runner_id.as_str());
         let token = HeaderValue::from_str(token.expose_secret()).map(|mut value| {
