@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Nobody connects to say nothing: a connection that has not said this long after its beginning what it wants is closed.
 const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(5);
-/// A connection that has sent no whole header for so long is closed. It is longer than clients keep an idle connection
-/// for its next request, because the time between requests counts too, and to close at that moment fails a request.
+/// A connection that has sent no whole header for so long is closed. It is longer than clients keep an idle connection for its
+/// next request, and than an idle runner goes between two of its own: the time between requests counts too, and to close at that
+/// moment fails a request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(100);
 /// How long the requests that were begun may take once the plane leaves.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);

@@ -27,7 +27,8 @@ const SOON_TRIES: u32 = 40;
 const AGAIN: Duration = Duration::from_secs(5);
 /// A job that was taken is shown by then. The plane waits 30 s for a sign of it.
 const SHOW: Duration = Duration::from_secs(10);
-/// While the parked claim and the open stream of events say that we live.
+/// While the parked claim and the open stream of events say that we live. Like that claim, it finds the connection of the last one
+/// open: the plane closes what says nothing for 100 s.
 const IDLE: Duration = Duration::from_secs(55);
 
 /// How long the last words may take.

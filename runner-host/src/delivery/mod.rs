@@ -32,7 +32,7 @@ const BURST: Duration = Duration::from_millis(5);
 const TRIES_OF_DAMAGED: u32 = 2;
 /// After so many answers of 500 a plane of the seed's contract is asked whose a job is.
 const TRIES_OF_THE_SEEDS: u32 = 3;
-/// What a look at the disk says of it, as the rest may take days.
+/// For how long a look at the disk says something of it.
 const FRESH: Duration = Duration::from_secs(1);
 /// Behind the events of the file system.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

@@ -1,9 +1,10 @@
 //! The end: reported after the last byte of log, until it is acknowledged.
 
 use serde_json::Value;
+use tokio::time::Instant;
 use wire::{JobStatus, LogSummary, StatusReport};
 
-use super::{Delivery, Stopped, Taken, refused};
+use super::{Delivery, FRESH, Stopped, Taken, refused};
 use crate::claim;
 use crate::client::ClientError;
 use crate::dialect::Dialect;
@@ -76,7 +77,16 @@ pub(super) async fn say_that_it_runs(delivery: &Delivery<'_>) -> Result<(), Stop
 }
 
 async fn report_it(delivery: &Delivery<'_>, report: &StatusReport) -> Result<Result<Answer, ClientError>, Stopped> {
-    let call = || delivery.runner.client.report(delivery.job, delivery.attempt, report);
+    let begun = Instant::now();
+    let call = || async move {
+        let Delivery { runner, job, attempt, .. } = delivery;
+        // It may be sent again for days.
+        if report.next.is_some() && begun.elapsed() > FRESH && !delivery.has_room().await {
+            let report = StatusReport { next: None, ..report.clone() };
+            return runner.client.report(job, *attempt, &report).await;
+        }
+        runner.client.report(job, *attempt, report).await
+    };
     Ok(match delivery.insist("report a job", call).await? {
         Ok(claim) => Ok(Answer::Taken(Taken { status: report.status, claim: claim.map(Box::new) })),
         Err(ClientError::LogBehind(offset)) => Ok(Answer::LogBehind(offset)),

@@ -33,8 +33,9 @@ impl NextDirectory {
         Self { root: jobs.join(format!("next-{}", Uuid::new_v4())), stage: Mutex::new(Stage::Missing) }
     }
 
+    /// For the thread of all jobs: where somebody is about to make it, nobody waits for the disk to say so.
     pub(crate) fn is_made(&self) -> bool {
-        matches!(*self.stage(), Stage::Made)
+        self.stage.try_lock().is_ok_and(|stage| matches!(*stage, Stage::Made))
     }
 
     /// Makes it, if it is not there.

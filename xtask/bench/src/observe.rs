@@ -31,7 +31,7 @@ pub(crate) async fn wakeups(pid: u32, time: Duration) -> anyhow::Result<u64> {
         tokio::time::sleep_until(until.min(Instant::now() + OFTEN).into()).await;
         latest.extend(of_threads(pid)?);
     }
-    Ok(latest.values().sum::<u64>() - before.values().sum::<u64>())
+    Ok(latest.values().sum::<u64>().saturating_sub(before.values().sum()))
 }
 
 fn of_threads(pid: u32) -> anyhow::Result<HashMap<OsString, u64>> {

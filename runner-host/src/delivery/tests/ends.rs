@@ -18,6 +18,26 @@ async fn a_runner_without_room_asks_for_no_job_beside_a_report() {
     }
 }
 
+/// The clock stands still.
+#[tokio::test(start_paused = true)]
+async fn a_report_that_waited_asks_for_no_job_if_the_disk_is_full_by_then() {
+    let plane =
+        Plane::new(|name, before| if (name, before) == ("status", 0) { Weather::Busy(20) } else { Weather::Fine });
+    let job = Run::new(Dialect::Two);
+    job.end();
+    let runner = job.runner(&plane.listen().await).await;
+    let disk_fills = async {
+        while plane.stored().count("status") == 0 {
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_dir(&runner.jobs_dir).unwrap();
+    };
+    let (_process, lives) = watch::channel(Life::Ended);
+    let (delivered, ()) = tokio::join!(run(&runner, &job.directory, &job.claimed, lives), disk_fills);
+    assert!(is_taken(&delivered));
+    assert!(plane.stored().reports[0]["next"].is_null());
+}
+
 #[tokio::test]
 async fn metadata_that_the_plane_refuses_costs_itself_and_not_the_result() {
     let plane = Plane::new(|name, before| match (name, before) {
