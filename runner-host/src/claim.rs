@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::BackoffBuilder;
+use tokio::time::Instant;
 use wire::{Claim, ClaimRequest};
 
 use crate::client::ClientError;
@@ -18,6 +19,8 @@ use crate::runner::Runner;
 const PARKED: Duration = Duration::from_secs(60);
 /// The seed's poll.
 const POLL: Duration = Duration::from_secs(10);
+/// For how long a look at the disk says something of it.
+const FRESH: Duration = Duration::from_secs(1);
 /// Whether there is room again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -65,8 +68,26 @@ async fn room(runner: &Runner) {
     }
 }
 
-/// Whether there is room for a job now.
-pub(crate) async fn has_room(runner: &Runner) -> io::Result<()> {
+/// A look at whether a job would find room.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    looked: Instant,
+    is_there: bool,
+}
+
+impl Room {
+    pub(crate) async fn look(runner: &Runner) -> Self {
+        Self { looked: Instant::now(), is_there: has_room(runner).await.is_ok() }
+    }
+
+    /// As it was seen, if that was just now.
+    pub(crate) async fn is_there(self, runner: &Runner) -> bool {
+        let last = if self.looked.elapsed() < FRESH { self } else { Self::look(runner).await };
+        last.is_there
+    }
+}
+
+async fn has_room(runner: &Runner) -> io::Result<()> {
     let jobs = runner.jobs_dir.clone();
     blocking(move || try_room(&jobs)).await
 }
@@ -106,7 +127,6 @@ mod tests {
     use axum::routing::post;
     use axum::{Json, Router};
     use serde_json::json;
-    use tokio::time::Instant;
 
     use super::*;
     use crate::heartbeat::tests::runner_for;

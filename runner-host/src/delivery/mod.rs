@@ -12,10 +12,9 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::StatusCode;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use wire::{AttemptNo, Claim, JobId, JobStatus, Reason};
 
-use crate::claim;
+use crate::claim::Room;
 use crate::client::{ClientError, Verdict};
 use crate::dialect::Dialect;
 use crate::directory_watch::Changes;
@@ -32,8 +31,6 @@ const BURST: Duration = Duration::from_millis(5);
 const TRIES_OF_DAMAGED: u32 = 2;
 /// After so many answers of 500 a plane of the seed's contract is asked whose a job is.
 const TRIES_OF_THE_SEEDS: u32 = 3;
-/// For how long a look at the disk says something of it.
-const FRESH: Duration = Duration::from_secs(1);
 /// Behind the events of the file system.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -122,7 +119,7 @@ pub(crate) async fn say_late(runner: &Runner, directory: &JobDirectory, claimed:
     let delivered = run(runner, directory, claimed, watch::channel(Life::Ended).1).await;
     let delivery = Delivery::of(runner, directory, claimed).await;
     if delivery.dialect == Dialect::Two && matches!(delivered, Delivered::Refused { .. }) {
-        let _ = outcome::deliver(&delivery, None, false).await;
+        let _ = outcome::deliver(&delivery, None, None).await;
     }
     delivered
 }
@@ -150,26 +147,23 @@ impl<'a> Delivery<'a> {
         }
         loop {
             let (all_log, all_outbox) = (Signs::new(changes, &life), Signs::new(changes, &life));
+            let room = self.room_for_the_next(life.clone());
             // Side by side: nobody who follows a log waits for a plan of 100 MB.
-            // For the next job: looked at while the rest is on its way.
-            let mut lives = life.clone();
-            let has_room = async {
-                let _ = lives.wait_for(|life| life.has_ended()).await;
-                Ok((Instant::now(), self.has_room().await))
-            };
             let delivered =
-                tokio::try_join!(self.deliver_log(&mut log, all_log), self.deliver_outbox(all_outbox), has_room);
-            let ((), (), (looked, had_room)) = delivered?;
-            let has_room = if looked.elapsed() < FRESH { had_room } else { self.has_room().await };
-            match outcome::deliver(self, log.given_up_at(), has_room).await? {
+                tokio::try_join!(self.deliver_log(&mut log, all_log), self.deliver_outbox(all_outbox), room);
+            let ((), (), room) = delivered?;
+            match outcome::deliver(self, log.given_up_at(), room).await? {
                 outcome::Answer::Taken(taken) => return Ok(taken),
                 outcome::Answer::LogBehind(offset) => log.go_on_from(offset).await?,
             }
         }
     }
 
-    async fn has_room(&self) -> bool {
-        self.dialect == Dialect::Two && claim::has_room(self.runner).await.is_ok()
+    /// Looked at when the job has ended, while the rest of it is on its way. A plane of the seed's contract gives no job with its
+    /// answer.
+    async fn room_for_the_next(&self, mut life: watch::Receiver<Life>) -> Result<Option<Room>, Stopped> {
+        let _ = life.wait_for(|life| life.has_ended()).await;
+        Ok(if self.dialect == Dialect::Two { Some(Room::look(self.runner).await) } else { None })
     }
 
     async fn deliver_log(&self, log: &mut LogDelivery<'_>, mut signs: Signs) -> Result<(), Stopped> {

@@ -1,11 +1,10 @@
 //! The end: reported after the last byte of log, until it is acknowledged.
 
 use serde_json::Value;
-use tokio::time::Instant;
 use wire::{JobStatus, LogSummary, StatusReport};
 
-use super::{Delivery, FRESH, Stopped, Taken, refused};
-use crate::claim;
+use super::{Delivery, Stopped, Taken, refused};
+use crate::claim::{self, Room};
 use crate::client::ClientError;
 use crate::dialect::Dialect;
 use crate::job_directory::{LOG, OUTCOME, OutcomeRecord};
@@ -20,11 +19,11 @@ pub(super) enum Answer {
 }
 
 /// Reports how the job ended. Of its log the plane will never have what comes after `given_up_at`. If there is room for the
-/// next job, it may come with the answer.
+/// next job, that may come with the answer.
 pub(super) async fn deliver(
     delivery: &Delivery<'_>,
     given_up_at: Option<u64>,
-    has_room: bool,
+    room: Option<Room>,
 ) -> Result<Answer, Stopped> {
     let outcome: Option<OutcomeRecord> = delivery.directory.read(OUTCOME)?;
     let mut outcome = outcome.ok_or_else(|| std::io::Error::other("the outcome has gone"))?;
@@ -34,7 +33,7 @@ pub(super) async fn deliver(
         outcome.log = LogSummary { dropped_bytes, ..kept };
     }
     let is_two = delivery.dialect == Dialect::Two;
-    let next = has_room.then(|| claim::beside_a_report(delivery.runner)).flatten();
+    let next = room.and_then(|_| claim::beside_a_report(delivery.runner));
     let report = StatusReport {
         status: outcome.status,
         error_message: outcome.error_message,
@@ -51,11 +50,11 @@ pub(super) async fn deliver(
         let progress =
             StatusReport { execution_metadata: Some(metadata.clone()), ..StatusReport::of(JobStatus::Processing) };
         // If it costs itself, the report below says so.
-        drop(report_it(delivery, &progress).await?);
+        drop(report_it(delivery, &progress, None).await?);
     }
-    let answer = match report_it(delivery, &report).await? {
+    let answer = match report_it(delivery, &report, room).await? {
         Err(error) if report.execution_metadata.is_some() => {
-            report_it(delivery, &without_metadata(report, &error)).await?
+            report_it(delivery, &without_metadata(report, &error), room).await?
         }
         answer => answer,
     };
@@ -72,16 +71,21 @@ fn without_metadata(report: StatusReport, error: &ClientError) -> StatusReport {
 
 /// The first word about a job.
 pub(super) async fn say_that_it_runs(delivery: &Delivery<'_>) -> Result<(), Stopped> {
-    let answer = report_it(delivery, &StatusReport::of(JobStatus::Processing)).await?;
+    let answer = report_it(delivery, &StatusReport::of(JobStatus::Processing), None).await?;
     answer.map(drop).map_err(|error| refused(&error))
 }
 
-async fn report_it(delivery: &Delivery<'_>, report: &StatusReport) -> Result<Result<Answer, ClientError>, Stopped> {
-    let begun = Instant::now();
+async fn report_it(
+    delivery: &Delivery<'_>,
+    report: &StatusReport,
+    room: Option<Room>,
+) -> Result<Result<Answer, ClientError>, Stopped> {
+    let Delivery { runner, job, attempt, .. } = delivery;
     let call = || async move {
-        let Delivery { runner, job, attempt, .. } = delivery;
-        // It may be sent again for days.
-        if report.next.is_some() && begun.elapsed() > FRESH && !delivery.has_room().await {
+        // Asked before each try: there may be days between them.
+        if let Some(room) = room.filter(|_| report.next.is_some())
+            && !room.is_there(runner).await
+        {
             let report = StatusReport { next: None, ..report.clone() };
             return runner.client.report(job, *attempt, &report).await;
         }
